@@ -1,0 +1,10 @@
+/* Clock: nanoseconds.  Code that has to be deterministic takes a time as an argument instead of calling these. */
+#pragma once
+
+#include <stdint.h>
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+int64_t clock_real_ns(void); /* since 1970, UTC */
+int64_t clock_mono_ns(void); /* for durations and deadlines */

@@ -1,0 +1,25 @@
+/*
+ * Hash: XXH3 under the two widths in use.  Seed 0 everywhere that a value leaves the process (placement, keys), so that
+ * every node computes the same.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct hash128 {
+    uint64_t lo, hi;
+};
+
+uint64_t       hash64(const void *bytes, size_t n);
+struct hash128 hash128(const void *bytes, size_t n);
+
+static inline uint64_t hash_slice(struct slice s) { return hash64(s.p, s.n); }
+
+/* Two words mixed into one: for keys made of ids. */
+static inline uint64_t hash_pair(uint64_t a, uint64_t b)
+{
+    uint64_t x = (a ^ 0x9E3779B97F4A7C15u) * 0xD6E8FEB86659FD93u ^ (b + 0xA0761D6478BD642Fu) * 0xE7037ED1A0B428DBu;
+    return x ^ x >> 32;
+}

@@ -1,0 +1,24 @@
+/*
+ * Flame graph: a merged tree cut to max_nodes and laid out in levels, as querier.v1 FlameGraph
+ * (pyroscope-query.md §2.6: min-heap of totals, ties kept, the rest summed into `other`; tuples dx, total, self, name).
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "model/tree.h"
+
+struct flame_level {
+    int64_t *values; /* 4 for each node */
+    size_t   n;
+};
+
+struct flame {
+    struct slice       *names; /* names[0] is "total" */
+    size_t              n_names;
+    struct flame_level *levels;
+    size_t              n_levels;
+    int64_t             total, max_self;
+};
+
+/* max_nodes 0: whole.  Everything is in `a`; names borrow the tree. */
+void flame_build(const struct tree *t, int64_t max_nodes, struct arena *a, struct flame *out);

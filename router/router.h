@@ -1,0 +1,73 @@
+/*
+ * Router: where a batch lives, and who has to be asked.
+ *
+ *     slot = place(tenant, service, labels before the split)  -->  shard map: slot -> shard  -->  here, or a peer
+ *
+ * Usable from any thread; callbacks run on whatever thread the last answer came on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/slice.h"
+#include "model/batch.h"
+#include "model/labels.h"
+#include "rpc/client.h"
+#include "shard/writer.h"
+
+enum { SLOTS = 1024 };
+
+/* The slot of a profile: labels are those before the split by sample labels.  Pure; the same on every node. */
+uint16_t place(struct slice tenant, struct slice service, struct labels labels, uint32_t spread);
+
+struct router;
+
+struct router_config {
+    const char        *map_file;  /* NULL: one shard, here */
+    const char        *self;      /* the name of the shard in this process, as in the map; NULL: none */
+    struct shard      *shard;     /* this process's, or NULL */
+    struct writer     *writer;    /* its writer */
+    struct rpc_client *client;    /* NULL when there are no peers */
+    bool               is_frontend; /* this process places batches */
+};
+
+must_check enum code router_new(const struct router_config *config, struct router **out, struct fault *why);
+void                 router_free(struct router *r);
+
+/* Re-reads the map file when it changed; a bad file keeps the map in use and says why.  Main thread, every second. */
+must_check enum code router_reload(struct router *r, struct fault *why);
+uint64_t             router_epoch(const struct router *r);
+
+/* Several batches of one request, each to its owner; done once, after every one of them was acked or refused. */
+struct push;
+typedef void push_fn(void *arg, size_t i, enum code code, const char *text); /* for batch i */
+typedef void push_done_fn(void *arg);
+
+/* `batches` must live until done.  A batch's slot and map_epoch are set here; labels[i] are those before the split. */
+void router_push(struct router *r, struct batch *batches, const struct labels *labels, size_t n, int64_t deadline_ns,
+                 push_fn *each, push_done_fn *done, void *arg);
+
+/* The shard of this process (NULL: none), to be asked directly. */
+struct shard *router_local(struct router *r);
+
+/*
+ * Asks every other shard that may hold data, in parallel.  `reply` runs once for each (concurrently), then `done` once.
+ * With no peers `done` runs before the return.  A shard that cannot be reached is UNAVAILABLE, named in the text.
+ */
+typedef void scatter_reply_fn(void *arg, const char *shard, enum code code, const char *text, const ProtobufCMessage *answer);
+struct scatter {
+    const char                       *path;
+    const ProtobufCMessage           *message;
+    const ProtobufCMessageDescriptor *response;
+    int64_t                           deadline_ns;
+    scatter_reply_fn                 *reply;
+    void (*done)(void *arg);
+    void *arg;
+};
+void router_scatter(struct router *r, const struct scatter *s);
+
+/* The batch a peer sent us: slot ownership and epoch are checked, then the writer takes it. */
+must_check enum code router_accept(struct router *r, const struct batch *b, struct append *a, struct fault *why);

@@ -1,0 +1,40 @@
+/*
+ * RPC client: unary gRPC over pooled HTTP/2, for our own fan-out.  Usable from any thread; replies come on a loop thread.
+ */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+struct loop;
+struct rpc_client;
+struct rpc_pending;
+
+/* The message is unpacked into memory that is freed when the callback returns; NULL unless code is OK. */
+typedef void rpc_reply_fn(void *arg, enum code code, const char *text, const ProtobufCMessage *response);
+
+/* Spreads its connections over the loops. */
+struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops);
+void               rpc_client_free(struct rpc_client *c); /* nothing pending */
+
+struct rpc_request {
+    const char                       *address; /* "host:port" */
+    const char                       *path;    /* "/hearth.shard.v1.Shard/Query" */
+    const ProtobufCMessage           *message; /* encoded before rpc_client_call returns */
+    const ProtobufCMessageDescriptor *response;
+    const char *const                *fields; /* name, value, name, value, ..., NULL; or NULL */
+    int64_t                           deadline_ns; /* monotonic, handed on as grpc-timeout; 0: none */
+    size_t                            response_bytes_max;
+    rpc_reply_fn                     *on_reply;
+    void                             *arg;
+};
+
+/*
+ * on_reply runs exactly once.  `text` names the address when the peer could not be reached (UNAVAILABLE).
+ * The handle may be cancelled until then.
+ */
+struct rpc_pending *rpc_client_call(struct rpc_client *c, const struct rpc_request *r);
+void                rpc_pending_cancel(struct rpc_pending *p);

@@ -1,0 +1,67 @@
+/*
+ * Shard: the buckets of the slots one node owns.
+ *
+ *     tenant --> directory of buckets by time (10 minutes each), published by epoch; buckets are reference counted
+ *
+ * S1  One thread (the writer) calls shard_step; any thread may pin.  shard_step takes time as an argument, touches no
+ *     socket, file or clock and is deterministic: live appends, replay and simulation are one function.
+ * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
+ * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.
+ * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most gives
+ *     first); a batch that still does not fit is refused with RESOURCE_EXHAUSTED.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "model/batch.h"
+
+struct bucket;
+struct shard;
+
+struct shard_config {
+    const char *name;         /* "0", "hearth-shard-2": in metrics and faults */
+    int64_t     span_ns;      /* of a bucket; 0: 10 minutes */
+    int64_t     retention_ns; /* by profile time; INT64_MAX: keep */
+    size_t      limit_bytes;  /* accounted; SIZE_MAX: none */
+};
+
+struct shard *shard_new(const struct shard_config *config);
+void          shard_free(struct shard *s); /* nothing pinned */
+
+/* One batch on its way in; the writer fills code and why, then calls done (shard/writer.h) on the writer's thread. */
+struct append {
+    const struct batch *batch;
+    enum code           code;
+    struct fault        why;
+    void (*done)(struct append *a);
+    struct append *next; /* the writer's */
+};
+
+/* Writer thread.  Appends each (code and why are set; done is not called), then drops what retention and memory ask for. */
+void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns);
+
+/* The buckets of `tenant` that overlap [start_ns, end_ns], oldest first. */
+struct pin {
+    struct bucket **buckets;
+    size_t          n;
+};
+struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int64_t end_ns);
+void       shard_unpin(struct pin *p);
+
+/* Oldest and newest profile time of a tenant; false: it has none. */
+bool shard_span(struct shard *s, struct slice tenant, int64_t *oldest_ns, int64_t *newest_ns);
+
+struct shard_stats {
+    size_t  bytes;
+    int64_t series, profiles, samples, buckets, tenants;
+    int64_t dropped_buckets, dropped_bytes;
+    int64_t visited_buckets; /* by pins, ever: what a query looked at */
+    int64_t data_since_ns;   /* nothing older than this can be complete: start of the process, or the last drop for memory */
+};
+struct shard_stats shard_stats(struct shard *s); /* any thread */
+const char        *shard_name(const struct shard *s);
