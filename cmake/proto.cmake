@@ -15,6 +15,15 @@ foreach(file ${protos})
     DEPENDS ${protos} VERBATIM)
   list(APPEND proto_sources ${PROTO_OUT}/proto/${stem}.pb-c.c)
 endforeach()
+# protobuf's own files that ours import, or that read the descriptor set.
+find_path(PROTOC_INCLUDE google/protobuf/descriptor.proto REQUIRED)
+foreach(stem google/protobuf/any google/protobuf/descriptor)
+  add_custom_command(
+    OUTPUT ${PROTO_OUT}/${stem}.pb-c.c ${PROTO_OUT}/${stem}.pb-c.h
+    COMMAND ${PROTOC_C} --proto_path=${PROTOC_INCLUDE} --c_out=${PROTO_OUT} ${stem}.proto
+    DEPENDS ${PROTOC_INCLUDE}/${stem}.proto VERBATIM)
+  list(APPEND proto_sources ${PROTO_OUT}/${stem}.pb-c.c)
+endforeach()
 add_custom_command(
   OUTPUT ${PROTO_OUT}/proto/descriptors.binpb
   COMMAND ${PROTOC} --proto_path=${CMAKE_SOURCE_DIR} --include_imports
