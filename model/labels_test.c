@@ -1,0 +1,107 @@
+/*
+ * Goal: labels, string sets and profile types do what their headers say.  Method: plain cases, and a set grown to many
+ * strings with every id checked.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "model/labels.h"
+#include "model/profile_type.h"
+#include "model/strset.h"
+
+static void labels_sort_print_and_compare(void)
+{
+    struct label  at[] = { { SLICE("b"), SLICE("2\"\n") }, { SLICE("a"), SLICE("1") }, { SLICE("a.b"), SLICE("") } };
+    struct labels l = { at, 3 };
+    struct buf    b = { 0 };
+
+    assert(!labels_are_sorted(l));
+    labels_sort(at, 3);
+    assert(labels_are_sorted(l));
+    labels_print(&b, l);
+    assert(slice_is(buf_view(&b), "{a=\"1\", a.b=\"\", b=\"2\\\"\\n\"}"));
+    assert(slice_is(labels_get(l, SLICE("a")), "1") && labels_get(l, SLICE("zz")).n == 0);
+    assert(labels_cmp(l, (struct labels){ at, 2 }) > 0 && labels_eq(l, l) && !labels_eq(l, (struct labels){ at, 2 }));
+    assert(labels_hash(l) != labels_hash((struct labels){ at, 2 }));
+    at[1] = at[0];
+    assert(!labels_are_sorted(l));
+    buf_free(&b);
+}
+
+static void many_labels_sort(void)
+{
+    struct arena *a = arena_new(0);
+    struct label  at[100];
+
+    for (int i = 0; i < 100; i++)
+        at[i] = (struct label){ arena_printf(a, "n%03d", i * 37 % 100), SLICE("v") };
+    labels_sort(at, 100);
+    assert(labels_are_sorted((struct labels){ at, 100 }));
+    arena_free(a);
+}
+
+static void labels_encode_and_back(void)
+{
+    struct label  at[] = { { SLICE("a"), SLICE("") }, { SLICE("name"), SLICE("value") } };
+    struct labels l = { at, 2 }, back;
+    struct arena *a = arena_new(0);
+    struct buf    b = { 0 };
+    int           whole = 0;
+
+    labels_encode(&b, l);
+    assert(labels_decode(buf_view(&b), a, &back) && labels_eq(l, back));
+    for (size_t cut = 0; cut < b.n; cut++)
+        whole += labels_decode(slice_make(b.p, cut), a, &back);
+    assert(whole == 2); /* nothing, and the first pair */
+    assert(!labels_decode(SLICE("\xff\xff\xff\xff"), a, &back));
+    buf_free(&b);
+    arena_free(a);
+}
+
+static void sets_number_strings(void)
+{
+    struct arena  *a = arena_new(0);
+    struct strset *set = strset_new(a);
+    uint32_t       id;
+
+    assert(strset_add(set, SLICE("")) == 0 && strset_n(set) == 1);
+    for (uint32_t i = 1; i < 5000; i++)
+        assert(strset_add(set, arena_printf(a, "s%u", i)) == i);
+    for (uint32_t i = 1; i < 5000; i++) {
+        assert(strset_add(set, arena_printf(a, "s%u", i)) == i);
+        assert(strset_find(set, strset_at(set, i), &id) && id == i);
+    }
+    assert(!strset_find(set, SLICE("none"), &id) && strset_n(set) == 5000);
+    const struct slice *sorted = strset_sorted(set);
+    for (uint32_t i = 1; i < 5000; i++)
+        assert(slice_cmp(sorted[i - 1], sorted[i]) < 0);
+    arena_free(a);
+}
+
+static void types_parse(void)
+{
+    struct arena       *a = arena_new(0);
+    struct profile_type t;
+    struct fault        why;
+
+    assert(profile_type_parse(SLICE("memory:inuse_space:bytes::"), &t, &why) == CODE_OK);
+    assert(slice_is(t.name, "memory") && slice_is(t.sample_unit, "bytes") && t.period_unit.n == 0);
+    assert(slice_is(profile_type_id(&t, a), "memory:inuse_space:bytes::"));
+    assert(profile_type_parse(SLICE("a:b:c:d:e:delta"), &t, &why) == CODE_OK);
+    assert(slice_is(profile_type_id(&t, a), "a:b:c:d:e"));
+    assert(profile_type_parse(SLICE("a:b:c:d"), &t, &why) == CODE_INVALID_ARGUMENT);
+    assert(profile_type_parse(SLICE(""), &t, &why) == CODE_INVALID_ARGUMENT);
+    assert(profile_type_parse(SLICE("1:2:3:4:5:6:7"), &t, &why) == CODE_INVALID_ARGUMENT);
+    arena_free(a);
+}
+
+int main(void)
+{
+    labels_sort_print_and_compare();
+    many_labels_sort();
+    labels_encode_and_back();
+    sets_number_strings();
+    types_parse();
+    printf("labels, strset, profile_type: ok\n");
+    return 0;
+}

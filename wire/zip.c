@@ -1,0 +1,118 @@
+#include "wire/zip.h"
+
+#include <assert.h>
+#include <libdeflate.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum {
+    LEVEL = 3,          /* answers wait for it: fast before small */
+    GUESS_FACTOR = 4,   /* profiles shrink to a third or a quarter */
+    TRUST_FACTOR = 64,  /* a trailer that claims more has to be proved by doubling */
+    GUESS_MIN = 1 << 10,
+    HEAD_AND_TAIL = 18, /* the least a gzip member has */
+};
+
+/* One per thread, freed by the key's destructor when the thread ends: a cache, nothing anyone can observe. */
+struct codecs {
+    struct libdeflate_decompressor *inflate;
+    struct libdeflate_compressor   *deflate; /* made on first use */
+};
+
+static pthread_key_t  codecs_key;
+static pthread_once_t codecs_once = PTHREAD_ONCE_INIT;
+
+static void codecs_free(void *arg)
+{
+    struct codecs *c = arg;
+
+    libdeflate_free_decompressor(c->inflate);
+    if (c->deflate != NULL)
+        libdeflate_free_compressor(c->deflate);
+    free(c);
+}
+
+static void codecs_setup(void)
+{
+    int failed = pthread_key_create(&codecs_key, codecs_free);
+    assert(failed == 0);
+}
+
+static struct codecs *codecs_of_thread(void)
+{
+    pthread_once(&codecs_once, codecs_setup);
+    struct codecs *c = pthread_getspecific(codecs_key);
+    if (c != NULL)
+        return c;
+    c = mem_zalloc(sizeof *c);
+    c->inflate = libdeflate_alloc_decompressor();
+    if (c->inflate == NULL || pthread_setspecific(codecs_key, c) != 0)
+        abort();
+    return c;
+}
+
+bool zip_is_gzip(struct slice s) { return s.n >= 2 && (uint8_t)s.p[0] == 0x1f && (uint8_t)s.p[1] == 0x8b; }
+
+static size_t guess_bytes(struct slice in, size_t max_bytes)
+{
+    const uint8_t *t = (const uint8_t *)in.p + in.n - 4;
+    size_t isize = (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
+    size_t guess = isize <= in.n * TRUST_FACTOR ? isize : in.n * GUESS_FACTOR;
+
+    if (guess < GUESS_MIN)
+        guess = GUESS_MIN;
+    return guess < max_bytes ? guess : max_bytes;
+}
+
+/* Twice the room, the first `n` bytes kept. */
+static char *grown(struct arena *a, const char *old, size_t n, size_t *cap, size_t max_bytes)
+{
+    *cap = *cap <= max_bytes / 2 ? *cap * 2 : max_bytes;
+    char *p = arena_alloc(a, *cap);
+    if (n > 0)
+        memcpy(p, old, n);
+    return p;
+}
+
+enum code zip_gunzip(struct slice in, size_t max_bytes, struct arena *a, struct slice *out, struct fault *why)
+{
+    struct codecs *codecs = codecs_of_thread();
+
+    if (in.n < HEAD_AND_TAIL || !zip_is_gzip(in))
+        return fail(why, CODE_INVALID_ARGUMENT, "gzip: %s", zip_is_gzip(in) ? "unexpected end of data" : "invalid header");
+    size_t cap = guess_bytes(in, max_bytes), n = 0;
+    char  *p = arena_alloc(a, cap);
+    while (in.n > 0) {
+        size_t taken = 0, made = 0;
+        switch (libdeflate_gzip_decompress_ex(codecs->inflate, in.p, in.n, p + n, cap - n, &taken, &made)) {
+        case LIBDEFLATE_SUCCESS:
+            n += made;
+            in = slice_from(in, taken);
+            break;
+        case LIBDEFLATE_INSUFFICIENT_SPACE:
+            if (cap == max_bytes)
+                return fail(why, CODE_RESOURCE_EXHAUSTED, "gzip: data inflates to more than the limit of %zu bytes", max_bytes);
+            p = grown(a, p, n, &cap, max_bytes);
+            break;
+        default:
+            return fail(why, CODE_INVALID_ARGUMENT, "gzip: data is damaged or cut short after %zu inflated bytes", n);
+        }
+    }
+    *out = slice_make(p, n);
+    return CODE_OK;
+}
+
+void zip_gzip(struct slice in, struct buf *out)
+{
+    struct codecs *codecs = codecs_of_thread();
+
+    if (codecs->deflate == NULL && (codecs->deflate = libdeflate_alloc_compressor(LEVEL)) == NULL)
+        abort();
+    size_t room = libdeflate_gzip_compress_bound(codecs->deflate, in.n);
+    char  *p = buf_reserve(out, room);
+    size_t made = libdeflate_gzip_compress(codecs->deflate, in.n ? in.p : "", in.n, p, room);
+    assert(made > 0);
+    out->n += made;
+}
