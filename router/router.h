@@ -32,6 +32,8 @@ struct router_config {
     struct writer     *writer;    /* its writer */
     struct rpc_client *client;    /* NULL when there are no peers */
     bool               is_frontend; /* this process places batches */
+    const char        *data_dir;    /* where a shard keeps the highest epoch it has seen; NULL: in memory only */
+    size_t             held_bytes_max; /* of batches that wait for a shard to come back; 0: 64 MiB */
 };
 
 must_check enum code router_new(const struct router_config *config, struct router **out, struct fault *why);

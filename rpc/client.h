@@ -4,6 +4,7 @@
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,8 +14,11 @@ struct loop;
 struct rpc_client;
 struct rpc_pending;
 
-/* The message is unpacked into memory that is freed when the callback returns; NULL unless code is OK. */
-typedef void rpc_reply_fn(void *arg, enum code code, const char *text, const ProtobufCMessage *response);
+/*
+ * The message is unpacked into memory that is freed when the callback returns; NULL unless code is OK.  `was_sent`: the peer
+ * may have acted on the request (net/client.h C3); true whenever it answered.
+ */
+typedef void rpc_reply_fn(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *response);
 
 /* Spreads its connections over the loops. */
 struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops);
