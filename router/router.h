@@ -34,6 +34,7 @@ struct router_config {
     bool               is_frontend; /* this process places batches */
     const char        *data_dir;    /* where a shard keeps the highest epoch it has seen; NULL: in memory only */
     size_t             held_bytes_max; /* of batches that wait for a shard to come back; 0: 64 MiB */
+    const char *const *peer_fields; /* for rpc_request.fields of every request to a peer (its token); borrowed, or NULL */
 };
 
 must_check enum code router_new(const struct router_config *config, struct router **out, struct fault *why);
