@@ -1,0 +1,27 @@
+#include "tenant/limits.h"
+
+#define MIB INT64_C(1048576)
+#define HOUR_NS (INT64_C(3600) * 1000000000)
+
+/* Pyroscope's defaults, but for the ingestion rate: one process has no neighbours to protect. */
+const struct limits limits_default = {
+    .ingestion_rate_bytes = LIMIT_NONE,
+    .ingestion_burst_bytes = 2 * MIB,
+    .ingestion_body_limit_bytes = 256 * MIB,
+    .max_label_names_per_series = 30,
+    .max_label_name_length = 1024,
+    .max_label_value_length = 2048,
+    .max_sessions_per_series = 0,
+    .max_profile_size_bytes = 4 * MIB,
+    .max_profile_stacktrace_samples = 16000,
+    .max_profile_stacktrace_sample_labels = 100,
+    .max_profile_stacktrace_depth = 1000,
+    .max_profile_symbol_value_length = 65535,
+    .reject_older_than_ns = HOUR_NS,
+    .reject_newer_than_ns = HOUR_NS / 6,
+    .disable_label_sanitization = true,
+    .max_query_length_ns = 24 * HOUR_NS,
+    .max_query_lookback_ns = 7 * 24 * HOUR_NS,
+    .max_flamegraph_nodes_default = 8192,
+    .max_flamegraph_nodes_max = 1048576,
+};
