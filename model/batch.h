@@ -11,6 +11,8 @@
  *     Parts have distinct labels.  Within a part a stack occurs once, rows ascend by stack.
  * B4  Values are >= 0, at least one of a row is > 0; 0 means: no sample of that type.
  * B5  Nothing in a batch names a shard's ids: batches are renumbered into a bucket by name.
+ * B6  Ranges tile: locations share no lines, parts no labels and no rows, each range begins where the one before ended.
+ *     Label values are not empty; `reserved` is 0.
  *
  * In memory a batch is arrays; its encoding is the same arrays behind a header (batch_encode), so decoding is checking.
  */
@@ -124,10 +126,13 @@ static inline struct batch_stack batch_stack(const struct batch *b, uint32_t i)
 void batch_encode(const struct batch *b, struct buf *out);
 
 /*
- * A view of `bytes` (8-byte aligned, which must outlive it), every invariant B1..B4 checked first; only small tables are
- * copied, to `a`.  INVALID_ARGUMENT: what is wrong; the whole is refused.
+ * A view of `bytes` (8-byte aligned, which must outlive it), every invariant checked first; `a` is for scratch.
+ * INVALID_ARGUMENT: what is wrong; the whole is refused.
  */
 must_check enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why);
 
-/* Size of the record at `bytes` without decoding it; 0 when it has no valid head. */
+/* The invariants, on a batch however it was made.  INVALID_ARGUMENT: which one is broken. */
+must_check enum code batch_check(const struct batch *b, struct arena *scratch, struct fault *why);
+
+/* Size of the record at `bytes` by its head alone (more than bytes.n when it is torn); 0 when there is no valid head. */
 size_t batch_record_bytes(struct slice bytes);
