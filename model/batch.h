@@ -6,7 +6,8 @@
  *     strings <-- mappings <-- functions <-- lines <-- locations <-- stacks (leaf first) <-- rows: stack, value[k]
  *
  * B1  Every id is an index into an array of the same batch and in range; string 0 is "".
- * B2  Stacks are distinct lists of locations, leaf first, none empty; locations and functions are distinct.
+ * B2  Stacks are distinct lists of locations, leaf first; locations and functions are distinct.  One stack may be empty (a
+ *     sample without locations): its values count in totals and series, and are no node of any graph.
  * B3  A part's labels are sorted, without __name__ and without the labels a type adds; its service_name equals `service`.
  *     Parts have distinct labels.  Within a part a stack occurs once, rows ascend by stack.
  * B4  Values are >= 0, at least one of a row is > 0; 0 means: no sample of that type.

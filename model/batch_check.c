@@ -130,7 +130,7 @@ static enum code locations_check(const struct check *c)
 static bool same_stack(const struct batch *b, uint32_t i, uint32_t j)
 {
     struct batch_stack x = batch_stack(b, i), y = batch_stack(b, j);
-    return x.n == y.n && memcmp(x.locations, y.locations, x.n * sizeof *x.locations) == 0;
+    return x.n == y.n && (x.n == 0 || memcmp(x.locations, y.locations, x.n * sizeof *x.locations) == 0);
 }
 
 /* B1, B2 of stacks. */
@@ -144,8 +144,8 @@ static enum code stacks_check(const struct check *c)
         if (b->stack_locations[i] >= b->n_locations)
             return BROKEN(c, "a stack's location is out of range");
     for (uint32_t i = 0; i < b->n_stacks; i++) {
-        if (b->stack_end[i] <= end || b->stack_end[i] > b->n_stack_locations)
-            return BROKEN(c, "stack %u is empty or out of range", i);
+        if (b->stack_end[i] < end || b->stack_end[i] > b->n_stack_locations)
+            return BROKEN(c, "stack %u is out of range", i);
         struct batch_stack s = { b->stack_locations + end, b->stack_end[i] - end };
         end = b->stack_end[i];
         if (seen_before(&seen, b, i, hash64(s.locations, s.n * sizeof *s.locations), same_stack))

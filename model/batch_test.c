@@ -130,7 +130,7 @@ static void b2_locations(struct sample *s)
     s->lines[2] = s->lines[1];
 }
 static void b2_stacks(struct sample *s) { s->stack_locations[2] = 1; }
-static void b2_empty_stack(struct sample *s) { s->stack_end[0] = 0; }
+static void b2_stack_order(struct sample *s) { s->stack_end[0] = 5; }
 static void b3_unsorted(struct sample *s) { s->labels[1].name = S_WORK; }
 static void b3_service(struct sample *s) { s->labels[0].value = S_MAIN; }
 static void b3_same(struct sample *s)
@@ -153,7 +153,7 @@ static void each_invariant_is_kept(void)
                                         b1_location, b1_stack,     b1_type,        b2_functions, b2_locations, b2_stacks,
                                         b3_unsorted, b3_service,   b3_same,        b3_row_twice, b3_row_order, b4_negative,
                                         b4_zero,     b6_lines,     b6_rows,        b6_orphan,    b6_empty_value,
-                                        b2_empty_stack };
+                                        b2_stack_order };
 
     for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
         struct sample *s = sample_new();
