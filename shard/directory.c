@@ -1,0 +1,329 @@
+#include "shard/directory.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "index/bucket.h"
+
+enum { PARTS = 64 };
+
+struct row {
+    ck_epoch_entry_t reclaim;
+    size_t           n;
+    struct held      at[]; /* [n] by start_ns */
+};
+
+struct tenant {
+    ck_epoch_entry_t      reclaim;
+    _Atomic(struct row *) row;
+    size_t                bytes; /* of its buckets; the writer's */
+    size_t                name_n;
+    char                  name[];
+};
+
+struct part {
+    ck_epoch_entry_t reclaim;
+    size_t           n;
+    struct tenant   *at[]; /* [n] by name */
+};
+
+struct directory {
+    struct epoch          *epoch;
+    _Atomic(struct part *) parts[PARTS]; /* NULL: empty */
+    struct directory_sums  sums;
+};
+
+/* A bucket out of sight, with the directory's reference. */
+struct dropped {
+    ck_epoch_entry_t reclaim;
+    struct bucket   *bucket;
+};
+
+CK_EPOCH_CONTAINER(struct row, reclaim, row_of)
+CK_EPOCH_CONTAINER(struct tenant, reclaim, tenant_of)
+CK_EPOCH_CONTAINER(struct part, reclaim, part_of)
+CK_EPOCH_CONTAINER(struct dropped, reclaim, dropped_of)
+
+static void row_free(ck_epoch_entry_t *e) { free(row_of(e)); }
+static void tenant_free(ck_epoch_entry_t *e) { free(tenant_of(e)); }
+static void part_free(ck_epoch_entry_t *e) { free(part_of(e)); }
+
+static void dropped_free(ck_epoch_entry_t *e)
+{
+    struct dropped *gone = dropped_of(e);
+
+    bucket_unref(gone->bucket); /* a pin may keep it */
+    free(gone);
+}
+
+struct slice tenant_name(const struct tenant *t) { return slice_make(t->name, t->name_n); }
+
+size_t tenant_bytes(const struct tenant *t) { return t->bytes; }
+
+static size_t part_index(struct slice name) { return hash_slice(name) % PARTS; }
+
+/* What a tenant or a bucket costs here: its record or entry, and its place in an array. */
+static size_t tenant_own_bytes(struct slice name)
+{
+    return sizeof(struct tenant) + name.n + sizeof(struct row) + sizeof(struct part) + sizeof(struct tenant *);
+}
+
+size_t directory_growth(struct slice name) { return tenant_own_bytes(name) + sizeof(struct held); }
+
+const struct directory_sums *directory_sums(const struct directory *d) { return &d->sums; }
+
+struct directory *directory_new(struct epoch *e)
+{
+    struct directory *d = mem_zalloc(sizeof *d);
+
+    d->epoch = e;
+    return d;
+}
+
+/* Where `name` stands in the part, or would. */
+static size_t part_find(const struct part *p, struct slice name, bool *is_there)
+{
+    size_t lo = 0, hi = p ? p->n : 0;
+
+    *is_there = false;
+    while (lo < hi && !*is_there) {
+        size_t mid = lo + (hi - lo) / 2;
+        int    order = slice_cmp(tenant_name(p->at[mid]), name);
+        if (order < 0)
+            lo = mid + 1;
+        else
+            hi = mid, *is_there = order == 0;
+    }
+    return hi;
+}
+
+static size_t row_find(const struct row *r, int64_t start_ns, bool *is_there)
+{
+    size_t lo = 0, hi = r->n;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (r->at[mid].start_ns < start_ns)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *is_there = lo < r->n && r->at[lo].start_ns == start_ns;
+    return lo;
+}
+
+static struct tenant *tenant_look(const struct directory *d, struct slice name, memory_order order)
+{
+    const struct part *p = atomic_load_explicit(&d->parts[part_index(name)], order);
+    bool               is_there;
+    size_t             i = part_find(p, name, &is_there);
+
+    return is_there ? p->at[i] : NULL;
+}
+
+struct tenant *directory_tenant(const struct directory *d, struct slice name)
+{
+    return tenant_look(d, name, memory_order_relaxed);
+}
+
+const struct held *directory_look(const struct directory *d, struct slice tenant, size_t *n)
+{
+    struct tenant *t = tenant_look(d, tenant, memory_order_acquire);
+
+    if (t == NULL) {
+        *n = 0;
+        return NULL;
+    }
+    const struct row *r = atomic_load_explicit(&t->row, memory_order_acquire);
+    *n = r->n;
+    return r->at;
+}
+
+struct tenant *directory_next(const struct directory *d, const struct tenant *after)
+{
+    size_t i = 0, from = 0;
+    bool   is_there;
+
+    if (after != NULL) {
+        i = part_index(tenant_name(after));
+        from = part_find(atomic_load_explicit(&d->parts[i], memory_order_relaxed), tenant_name(after), &is_there) + 1;
+    }
+    for (; i < PARTS; i++, from = 0) {
+        const struct part *p = atomic_load_explicit(&d->parts[i], memory_order_relaxed);
+        if (p != NULL && from < p->n)
+            return p->at[from];
+    }
+    return NULL;
+}
+
+struct held *tenant_row(const struct tenant *t, size_t *n)
+{
+    struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
+
+    *n = r->n;
+    return r->at;
+}
+
+struct held *tenant_held(const struct tenant *t, int64_t start_ns)
+{
+    struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
+    bool        is_there;
+    size_t      i = row_find(r, start_ns, &is_there);
+
+    return is_there ? &r->at[i] : NULL;
+}
+
+void directory_weigh(struct directory *d, struct tenant *t, struct held *h)
+{
+    struct bucket_stats now = bucket_stats(h->bucket);
+    size_t              bytes = bucket_bytes(h->bucket);
+
+    t->bytes += bytes - h->bytes;
+    d->sums.bucket_bytes += bytes - h->bytes;
+    d->sums.series += now.series - h->series;
+    d->sums.profiles += now.profiles - h->profiles;
+    d->sums.samples += now.samples - h->samples;
+    h->bytes = bytes;
+    h->series = now.series;
+    h->profiles = now.profiles;
+    h->samples = now.samples;
+}
+
+/* Publishes the part with `t` at i, or without what stands there (t == NULL). */
+static void part_replace(struct directory *d, size_t index, size_t i, struct tenant *t)
+{
+    struct part *old = atomic_load_explicit(&d->parts[index], memory_order_relaxed);
+    size_t       n = old ? old->n : 0, skip = t == NULL, added = t != NULL, now = n + added - skip;
+    struct part *p = NULL;
+
+    if (now > 0) {
+        p = mem_alloc(sizeof *p + now * sizeof *p->at);
+        p->n = now;
+        if (i > 0)
+            memcpy(p->at, old->at, i * sizeof *p->at);
+        if (n > i + skip)
+            memcpy(p->at + i + added, old->at + i + skip, (n - i - skip) * sizeof *p->at);
+        if (t != NULL)
+            p->at[i] = t;
+    }
+    atomic_store_explicit(&d->parts[index], p, memory_order_release); /* D1 */
+    if (old != NULL)
+        epoch_retire(d->epoch, &old->reclaim, part_free);
+}
+
+static struct row *row_with(const struct row *old, size_t i, const struct held *h)
+{
+    size_t      n = old ? old->n : 0;
+    struct row *r = mem_alloc(sizeof *r + (n + 1) * sizeof *r->at);
+
+    r->n = n + 1;
+    if (i > 0)
+        memcpy(r->at, old->at, i * sizeof *r->at);
+    if (n > i)
+        memcpy(r->at + i + 1, old->at + i, (n - i) * sizeof *r->at);
+    r->at[i] = *h;
+    return r;
+}
+
+static struct row *row_without(const struct row *old, size_t i)
+{
+    struct row *r = mem_alloc(sizeof *r + old->n * sizeof *r->at);
+
+    r->n = old->n - 1;
+    memcpy(r->at, old->at, i * sizeof *r->at);
+    memcpy(r->at + i, old->at + i + 1, (r->n - i) * sizeof *r->at);
+    return r;
+}
+
+static void row_replace(struct directory *d, struct tenant *t, struct row *r)
+{
+    struct row *old = atomic_load_explicit(&t->row, memory_order_relaxed);
+
+    atomic_store_explicit(&t->row, r, memory_order_release); /* D1 */
+    epoch_retire(d->epoch, &old->reclaim, row_free);
+}
+
+static struct tenant *tenant_new(struct slice name, const struct held *first)
+{
+    struct tenant *t = mem_alloc(sizeof *t + name.n);
+
+    *t = (struct tenant){ .name_n = name.n };
+    if (name.n > 0)
+        memcpy(t->name, name.p, name.n);
+    atomic_init(&t->row, row_with(NULL, 0, first));
+    return t;
+}
+
+struct held *directory_add(struct directory *d, struct slice name, int64_t start_ns, struct bucket *bucket)
+{
+    struct held    h = { .start_ns = start_ns, .bucket = bucket };
+    struct tenant *t = directory_tenant(d, name);
+    bool           is_there;
+
+    d->sums.buckets++;
+    d->sums.own_bytes += sizeof(struct held);
+    if (t == NULL) {
+        size_t index = part_index(name);
+        size_t i = part_find(atomic_load_explicit(&d->parts[index], memory_order_relaxed), name, &is_there);
+        t = tenant_new(name, &h);
+        d->sums.tenants++;
+        d->sums.own_bytes += tenant_own_bytes(name);
+        part_replace(d, index, i, t);
+    } else {
+        const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
+        size_t            i = row_find(r, start_ns, &is_there);
+        assert(!is_there);
+        row_replace(d, t, row_with(r, i, &h));
+    }
+    return tenant_held(t, start_ns);
+}
+
+static void tenant_remove(struct directory *d, struct tenant *t)
+{
+    struct slice name = tenant_name(t);
+    size_t       index = part_index(name);
+    bool         is_there;
+    size_t       i = part_find(atomic_load_explicit(&d->parts[index], memory_order_relaxed), name, &is_there);
+
+    assert(is_there);
+    d->sums.tenants--;
+    d->sums.own_bytes -= tenant_own_bytes(name);
+    part_replace(d, index, i, NULL);
+    epoch_retire(d->epoch, &atomic_load_explicit(&t->row, memory_order_relaxed)->reclaim, row_free);
+    epoch_retire(d->epoch, &t->reclaim, tenant_free);
+}
+
+void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns)
+{
+    const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
+    bool              is_there;
+    size_t            i = row_find(r, start_ns, &is_there);
+    struct held       h = r->at[i];
+    struct dropped   *gone = mem_alloc(sizeof *gone);
+
+    assert(is_there && t->bytes >= h.bytes);
+    t->bytes -= h.bytes;
+    d->sums.bucket_bytes -= h.bytes;
+    d->sums.own_bytes -= sizeof(struct held);
+    d->sums.buckets--;
+    d->sums.series -= h.series;
+    d->sums.profiles -= h.profiles;
+    d->sums.samples -= h.samples;
+    if (r->n == 1)
+        tenant_remove(d, t); /* D3 */
+    else
+        row_replace(d, t, row_without(r, i));
+    gone->bucket = h.bucket;
+    epoch_retire(d->epoch, &gone->reclaim, dropped_free); /* after the row without it was published: D2 */
+}
+
+void directory_free(struct directory *d)
+{
+    for (struct tenant *t; (t = directory_next(d, NULL)) != NULL;) {
+        size_t n;
+        directory_drop(d, t, tenant_row(t, &n)->start_ns);
+    }
+    free(d);
+}

@@ -1,0 +1,68 @@
+/*
+ * Directory: which buckets a shard holds, by tenant and by time.
+ *
+ *     parts[64] --> tenants, sorted by name --> row { start, bucket | start, bucket | ... }   oldest first
+ *         `-- by hash of the name                `-- one for each tenant, replaced whole
+ *
+ * D1  What readers reach (parts, rows) never changes once published: a change publishes a copy and retires the old one.
+ * D2  A row in a directory holds a reference on each of its buckets; one that was removed is let go only after every reader
+ *     of that time has left, so whoever finds a bucket inside an epoch section can take a reference (bucket_ref).
+ * D3  No tenant without buckets: the last bucket takes its record along, so names do not pile up.
+ * D4  One writer, the shard's thread; readers in a section of the same epoch (base/epoch.h).  Order is by name and time
+ *     only, never by address: the same appends make the same directory.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/epoch.h"
+#include "base/slice.h"
+
+struct bucket;
+struct directory;
+struct tenant;
+
+/* One bucket in a row.  `bytes`, `series`, `profiles` and `samples` are the writer's: what is accounted for it. */
+struct held {
+    int64_t        start_ns;
+    struct bucket *bucket;
+    size_t         bytes;
+    int64_t        series, profiles, samples;
+};
+
+struct directory *directory_new(struct epoch *e);
+void              directory_free(struct directory *d); /* no readers; lets go of every bucket */
+
+/* Writer. */
+struct tenant *directory_tenant(const struct directory *d, struct slice name); /* NULL: has no bucket */
+struct tenant *directory_next(const struct directory *d, const struct tenant *after); /* NULL: the first, by part and name */
+struct held   *tenant_held(const struct tenant *t, int64_t start_ns); /* NULL: none; good until the row changes */
+struct held   *tenant_row(const struct tenant *t, size_t *n);         /* oldest first; good until the row changes */
+struct slice   tenant_name(const struct tenant *t);
+size_t         tenant_bytes(const struct tenant *t); /* of its buckets */
+
+/* Puts `bucket` in, whose reference passes to the directory.  There is none yet at `start_ns`. */
+struct held *directory_add(struct directory *d, struct slice tenant, int64_t start_ns, struct bucket *bucket);
+
+/*
+ * Takes the bucket out of the sight of new readers; its memory comes back when the epoch has passed and nobody has it pinned.
+ * `t` may be gone afterwards (D3).
+ */
+void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns);
+
+/* After an append: accounts for what the bucket holds now. */
+void directory_weigh(struct directory *d, struct tenant *t, struct held *h);
+
+/* The most that one directory_add takes for itself. */
+size_t directory_growth(struct slice tenant);
+
+struct directory_sums {
+    size_t  bucket_bytes, own_bytes; /* of the buckets in sight; of tenants, rows and parts */
+    int64_t tenants, buckets, series, profiles, samples;
+};
+const struct directory_sums *directory_sums(const struct directory *d);
+
+/* Readers, inside a section: a tenant's buckets; NULL and 0 when it has none.  Only start_ns and bucket may be read. */
+const struct held *directory_look(const struct directory *d, struct slice tenant, size_t *n);

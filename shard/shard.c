@@ -1,0 +1,192 @@
+#include "shard/shard.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "index/bucket.h"
+#include "shard/shard_priv.h"
+
+#define SPAN_NS (600 * NS_PER_S)
+
+struct shard *shard_new(const struct shard_config *config)
+{
+    struct shard *s = mem_zalloc(sizeof *s);
+
+    s->config = *config;
+    s->config.name = strdup(config->name);
+    if (s->config.name == NULL)
+        abort();
+    if (s->config.span_ns == 0)
+        s->config.span_ns = SPAN_NS;
+    assert(s->config.span_ns > 0 && s->config.retention_ns > 0);
+    s->epoch = epoch_new();
+    s->directory = directory_new(s->epoch);
+    s->data_since_ns = INT64_MIN; /* nobody has told the time yet */
+    stats_open(s);
+    return s;
+}
+
+void shard_free(struct shard *s)
+{
+    directory_free(s->directory);
+    epoch_free(s->epoch);
+    assert(atomic_load(&s->meter) == 0); /* somebody still has a bucket pinned */
+    free((char *)s->config.name);
+    free(s);
+}
+
+const char *shard_name(const struct shard *s) { return s->config.name; }
+
+size_t shard_used(const struct shard *s)
+{
+    return atomic_load_explicit(&s->meter, memory_order_relaxed) + directory_sums(s->directory)->own_bytes;
+}
+
+/* The start of the span that a time lies in; false: so far out that the span has no end. */
+static bool span_start(int64_t time_ns, int64_t span_ns, int64_t *start_ns)
+{
+    int64_t into = time_ns % span_ns;
+
+    if (into < 0)
+        into += span_ns;
+    return !__builtin_sub_overflow(time_ns, into, start_ns) && *start_ns <= INT64_MAX - span_ns;
+}
+
+static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns)
+{
+    int64_t oldest;
+
+    return s->config.retention_ns != INT64_MAX && !__builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest) &&
+           start_ns + s->config.span_ns <= oldest;
+}
+
+/* The batch's bucket, or a new one that nobody sees before the append has succeeded. */
+static enum code append_to(struct shard *s, const struct batch *b, int64_t start_ns, struct fault *why)
+{
+    struct tenant *t = directory_tenant(s->directory, b->tenant);
+    struct held   *h = t ? tenant_held(t, start_ns) : NULL;
+
+    if (h == NULL) {
+        struct bucket *fresh = bucket_new(b->tenant, start_ns, start_ns + s->config.span_ns, &s->meter);
+        enum code      code = bucket_append(fresh, b, why);
+        if (code != CODE_OK) {
+            bucket_unref(fresh);
+            return code;
+        }
+        h = directory_add(s->directory, b->tenant, start_ns, fresh);
+        t = directory_tenant(s->directory, b->tenant);
+    } else {
+        enum code code = bucket_append(h->bucket, b, why);
+        if (code != CODE_OK)
+            return code;
+    }
+    directory_weigh(s->directory, t, h);
+    return CODE_OK;
+}
+
+static enum code append_batch(struct shard *s, const struct batch *b, int64_t now_ns, struct fault *why)
+{
+    int64_t start_ns;
+
+    if (b->n_rows == 0)
+        return CODE_OK; /* nothing in it to keep */
+    if (!span_start(b->time_ns, s->config.span_ns, &start_ns))
+        return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is out of range", (long long)b->time_ns);
+    if (is_too_old(s, start_ns, now_ns))
+        return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
+                    (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
+
+    struct tenant *t = directory_tenant(s->directory, b->tenant);
+    struct held   *h = t ? tenant_held(t, start_ns) : NULL;
+    size_t         grows = bucket_cost_max(h ? h->bucket : NULL, b) + (h ? 0 : directory_growth(b->tenant));
+    enum code      code = retain_room(s, b->tenant, start_ns, grows, why);
+    if (code != CODE_OK)
+        return code;
+    return append_to(s, b, start_ns, why);
+}
+
+void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns)
+{
+    int64_t refused = 0;
+
+    if (s->data_since_ns == INT64_MIN)
+        s->data_since_ns = now_ns;
+    retain_by_time(s, now_ns);
+    for (size_t i = 0; i < n; i++) {
+        struct append *a = appends[i];
+        a->code = append_batch(s, a->batch, now_ns, &a->why);
+        refused += a->code != CODE_OK;
+    }
+    epoch_poll(s->epoch);
+    metric_add(s->metrics.appended, (int64_t)n - refused);
+    metric_add(s->metrics.refused, refused);
+    stats_show(s);
+}
+
+/* Takes a reference on each bucket in the range, at most `room`; returns how many there are. */
+static size_t pin_some(struct shard *s, struct slice tenant, int64_t start_ns, int64_t end_ns, struct bucket **out,
+                       size_t room)
+{
+    size_t             n, found = 0;
+    const struct held *at = directory_look(s->directory, tenant, &n);
+
+    for (size_t i = 0; i < n && at[i].start_ns <= end_ns; i++) {
+        if (at[i].start_ns + s->config.span_ns <= start_ns)
+            continue;
+        if (found < room) {
+            bucket_ref(at[i].bucket);
+            out[found] = at[i].bucket;
+        }
+        found++;
+    }
+    return found;
+}
+
+struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int64_t end_ns)
+{
+    struct epoch_reader *r = epoch_reader_take(s->epoch);
+    struct pin           p = { 0 };
+    size_t               room = 64;
+
+    for (;;) {
+        p.buckets = mem_alloc(room * sizeof *p.buckets); /* never inside the section: E3 */
+        epoch_enter(r);
+        p.n = pin_some(s, tenant, start_ns, end_ns, p.buckets, room);
+        epoch_leave(r);
+        if (p.n <= room)
+            break;
+        size_t more = p.n + 16;
+        p.n = room;
+        shard_unpin(&p);
+        room = more;
+    }
+    epoch_reader_give(s->epoch, r);
+    metric_add(s->metrics.visited, (int64_t)p.n);
+    atomic_fetch_add_explicit(&s->visited, (int64_t)p.n, memory_order_relaxed);
+    return p;
+}
+
+void shard_unpin(struct pin *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        bucket_unref(p->buckets[i]);
+    free(p->buckets);
+    *p = (struct pin){ 0 };
+}
+
+bool shard_span(struct shard *s, struct slice tenant, int64_t *oldest_ns, int64_t *newest_ns)
+{
+    struct epoch_reader *r = epoch_reader_take(s->epoch);
+    size_t               n;
+
+    epoch_enter(r);
+    const struct held *at = directory_look(s->directory, tenant, &n);
+    if (n > 0) {
+        *oldest_ns = bucket_stats(at[0].bucket).oldest_ns;
+        *newest_ns = bucket_stats(at[n - 1].bucket).newest_ns;
+    }
+    epoch_leave(r);
+    epoch_reader_give(s->epoch, r);
+    return n > 0;
+}

@@ -1,0 +1,51 @@
+/* Inside the room: one shard, and the three acts that step it. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/metric.h"
+#include "shard/directory.h"
+#include "shard/shard.h"
+
+enum drop_reason { DROP_MEMORY, DROP_RETENTION, DROP_REASONS };
+
+/* What /metrics shows; the writer sets them at the end of a step. */
+struct shard_metrics {
+    struct metric *bytes, *pinned_bytes, *limit_bytes, *series, *profiles, *samples, *buckets, *tenants, *data_since;
+    struct metric *appended, *refused, *visited;
+    struct metric *dropped_buckets[DROP_REASONS], *dropped_bytes[DROP_REASONS];
+};
+
+struct shard {
+    struct shard_config  config; /* name is ours */
+    struct epoch        *epoch;
+    _Atomic size_t       meter; /* bytes of all buckets that are in memory, in sight or pinned */
+    struct shard_metrics metrics;
+
+    /* the writer's */
+    struct directory *directory;
+    int64_t           data_since_ns, next_retention_ns;
+    int64_t           dropped_buckets, dropped_bytes;
+
+    /* shared */
+    _Atomic int64_t visited;
+    struct {
+        _Atomic int64_t bytes, series, profiles, samples, buckets, tenants, dropped_buckets, dropped_bytes, data_since_ns;
+    } shown; /* stored by the writer, one by one; read by anybody */
+};
+
+/* shard.c: everything that counts against the limit, pinned buckets included. */
+size_t shard_used(const struct shard *s);
+
+/* retain.c: drops what is older than the retention. */
+void retain_by_time(struct shard *s, int64_t now_ns);
+
+/*
+ * Makes room for `grows` more bytes in the bucket at `start_ns` of `tenant`, which is not dropped.  RESOURCE_EXHAUSTED: what
+ * may fairly be dropped does not suffice, or running queries still hold what was.
+ */
+must_check enum code retain_room(struct shard *s, struct slice tenant, int64_t start_ns, size_t grows, struct fault *why);
+
+/* stats.c */
+void stats_open(struct shard *s);
+void stats_show(struct shard *s);
