@@ -1,0 +1,167 @@
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "model/regex.h"
+
+#include <assert.h>
+#include <pcre2.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    PATTERN_BYTES_MAX = 64 << 10,
+    NESTING_MAX = 250,
+    STEPS_MAX = 200 * 1000, /* about 10 ms */
+    DEPTH_MAX = 50 * 1000,
+    HEAP_KIB_MAX = 8 << 10,
+};
+
+enum regex_kind { REGEX_PROGRAM, REGEX_LITERALS, REGEX_ALL, REGEX_NOT_EMPTY };
+
+struct regex {
+    enum regex_kind            kind;
+    struct literals            literals;
+    struct slice               pattern;
+    pcre2_code                *program;
+    pcre2_match_context       *limits; /* written once, then only read */
+    _Atomic(pcre2_match_data *) spare; /* taken and put back by whoever tests; NULL while somebody has it */
+};
+
+static pcre2_compile_context *compile_limits(void)
+{
+    pcre2_compile_context *c = pcre2_compile_context_create(NULL);
+
+    if (c == NULL)
+        abort();
+    pcre2_set_max_pattern_length(c, PATTERN_BYTES_MAX);
+    pcre2_set_parens_nest_limit(c, NESTING_MAX);
+    pcre2_set_newline(c, PCRE2_NEWLINE_LF);
+    return c;
+}
+
+static enum code compile(struct regex *r, struct slice vetted, struct fault *why)
+{
+    const uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_UTF |
+                             PCRE2_MATCH_INVALID_UTF | PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_BACKSLASH_C;
+    pcre2_compile_context *context = compile_limits();
+    PCRE2_SIZE             at;
+    int                    error;
+
+    r->program = pcre2_compile((PCRE2_SPTR)vetted.p, vetted.n, options, &error, &at, context);
+    pcre2_compile_context_free(context);
+    if (r->program == NULL) {
+        PCRE2_UCHAR text[160];
+        pcre2_get_error_message(error, text, sizeof text);
+        return fail(why, CODE_INVALID_ARGUMENT, "error parsing regexp: %s at offset %zu", (const char *)text, (size_t)at);
+    }
+    r->limits = pcre2_match_context_create(NULL);
+    if (r->limits == NULL)
+        abort();
+    pcre2_set_match_limit(r->limits, STEPS_MAX);
+    pcre2_set_depth_limit(r->limits, DEPTH_MAX);
+    pcre2_set_heap_limit(r->limits, HEAP_KIB_MAX);
+    return CODE_OK;
+}
+
+enum code regex_new(struct slice pattern, struct arena *a, struct regex **out, struct fault *why)
+{
+    struct regex *r = arena_zalloc(a, sizeof *r);
+    struct slice  vetted;
+    enum code     code = regex_vet(pattern, a, &vetted, why);
+
+    if (code != CODE_OK)
+        return code;
+    r->pattern = pattern;
+    r->literals = regex_expand(pattern, a);
+    if (slice_is(pattern, ".*"))
+        r->kind = REGEX_ALL;
+    else if (slice_is(pattern, ".+"))
+        r->kind = REGEX_NOT_EMPTY;
+    else if (r->literals.n > 0)
+        r->kind = REGEX_LITERALS;
+    else
+        code = compile(r, vetted, why);
+    *out = r;
+    return code;
+}
+
+void regex_free(struct regex *r)
+{
+    pcre2_code_free(r->program);
+    pcre2_match_context_free(r->limits);
+    pcre2_match_data_free(atomic_load(&r->spare));
+}
+
+static bool among(const struct literals *l, struct slice value)
+{
+    size_t from = 0, to = l->n;
+
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        int    d = slice_cmp(value, l->at[mid]);
+        if (d == 0)
+            return true;
+        if (d < 0)
+            to = mid;
+        else
+            from = mid + 1;
+    }
+    return false;
+}
+
+/* The scratch memory of a match, which grows with use, is kept for the next; a thread that finds none makes its own. */
+static pcre2_match_data *scratch_take(struct regex *r)
+{
+    pcre2_match_data *m = atomic_exchange_explicit(&r->spare, NULL, memory_order_acquire);
+
+    if (m == NULL)
+        m = pcre2_match_data_create(1, NULL);
+    if (m == NULL)
+        abort();
+    return m;
+}
+
+static void scratch_give(struct regex *r, pcre2_match_data *m)
+{
+    pcre2_match_data_free(atomic_exchange_explicit(&r->spare, m, memory_order_acq_rel));
+}
+
+static enum code run(struct regex *r, struct slice value, bool *matches, struct fault *why)
+{
+    pcre2_match_data *m = scratch_take(r);
+    int rc = pcre2_match(r->program, (PCRE2_SPTR)(value.n ? value.p : ""), value.n, 0, 0, m, r->limits);
+
+    scratch_give(r, m);
+    if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH) {
+        *matches = rc >= 0;
+        return CODE_OK;
+    }
+    struct slice shown = { r->pattern.p, r->pattern.n < 80 ? r->pattern.n : 80 };
+    while (shown.n < r->pattern.n && shown.n > 0 && ((unsigned char)r->pattern.p[shown.n] & 0xC0) == 0x80)
+        shown.n--; /* not through a character */
+    return fail(why, CODE_RESOURCE_EXHAUSTED,
+                "regular expression `%.*s` needs more than %d steps or %d KiB on a label value of %zu bytes: simplify it",
+                SLICE_ARGS(shown), STEPS_MAX, HEAP_KIB_MAX, value.n);
+}
+
+enum code regex_test(struct regex *r, struct slice value, bool *matches, struct fault *why)
+{
+    switch (r->kind) {
+    case REGEX_ALL:
+        *matches = true;
+        return CODE_OK;
+    case REGEX_NOT_EMPTY:
+        *matches = value.n > 0;
+        return CODE_OK;
+    case REGEX_LITERALS:
+        *matches = among(&r->literals, value);
+        return CODE_OK;
+    case REGEX_PROGRAM:
+        break;
+    }
+    return run(r, value, matches, why);
+}
+
+size_t regex_literals(const struct regex *r, const struct slice **values)
+{
+    *values = r->literals.at;
+    return r->kind == REGEX_LITERALS ? r->literals.n : 0;
+}
