@@ -1,0 +1,103 @@
+/*
+ * Pb: protobuf fields without meaning.  A cursor walks the fields of one message in place; a writer appends fields.
+ *
+ *     struct pb_cursor c = pb_cursor(bytes);
+ *     struct pb_field  f;
+ *     while (pb_next(&c, &f))
+ *         switch (f.number) { case 1: id = f.value; break; case 2: name = pb_bytes(&f); ... }
+ *     if (c.is_bad) ...
+ *
+ * P1  A cursor never reads outside its bytes and always ends: each field takes at least one byte.
+ * P2  A field of the wrong wire type is the caller's to notice (f.wire); its value is then just a number.
+ * P3  Groups (wire types 3, 4), which nothing of ours uses, make a message bad.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/slice.h"
+#include "wire/varint.h"
+
+enum pb_wire { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+
+struct pb_cursor {
+    const uint8_t *p, *end;
+    bool           is_bad;
+};
+
+struct pb_field {
+    uint32_t       number;
+    enum pb_wire   wire;
+    uint64_t       value; /* of a number; the length of bytes */
+    const uint8_t *bytes; /* [value] when wire is PB_BYTES */
+};
+
+static inline struct pb_cursor pb_cursor(struct slice bytes)
+{
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    return (struct pb_cursor){ p, bytes.n ? p + bytes.n : p, false };
+}
+
+static inline bool pb_spoil(struct pb_cursor *c)
+{
+    c->is_bad = true;
+    c->p = c->end;
+    return false;
+}
+
+static inline bool pb_fixed(struct pb_cursor *c, struct pb_field *f, size_t n)
+{
+    if ((size_t)(c->end - c->p) < n)
+        return pb_spoil(c);
+    f->value = 0;
+    memcpy(&f->value, c->p, n);
+    c->p += n;
+    return true;
+}
+
+/* The next field; false at the end of the message and, with is_bad, where it is broken. */
+static inline bool pb_next(struct pb_cursor *c, struct pb_field *f)
+{
+    uint64_t       tag;
+    const uint8_t *p;
+
+    if (c->p >= c->end)
+        return false;
+    if ((p = varint_read(c->p, c->end, &tag)) == NULL || tag < 8 || tag > UINT32_MAX)
+        return pb_spoil(c);
+    c->p = p;
+    f->number = (uint32_t)(tag >> 3);
+    f->wire = (enum pb_wire)(tag & 7);
+    if (f->wire == PB_FIXED64)
+        return pb_fixed(c, f, 8);
+    if (f->wire == PB_FIXED32)
+        return pb_fixed(c, f, 4);
+    if (f->wire != PB_VARINT && f->wire != PB_BYTES)
+        return pb_spoil(c);
+    if ((p = varint_read(p, c->end, &f->value)) == NULL)
+        return pb_spoil(c);
+    if (f->wire == PB_BYTES) {
+        if (f->value > (uint64_t)(c->end - p))
+            return pb_spoil(c);
+        f->bytes = p;
+        p += f->value;
+    }
+    c->p = p;
+    return true;
+}
+
+/* The field's bytes; none when it is a number. */
+static inline struct slice pb_bytes(const struct pb_field *f)
+{
+    return f->wire == PB_BYTES ? slice_make(f->bytes, (size_t)f->value) : (struct slice){ 0 };
+}
+
+void pb_put_varint(struct buf *out, uint32_t number, uint64_t v); /* also when 0 */
+void pb_put_bytes(struct buf *out, uint32_t number, struct slice s);
+void pb_put_packed(struct buf *out, uint32_t number, const uint64_t *v, size_t n); /* nothing when n is 0 */
+
+/* A message within: what is appended between open and close is its body. */
+size_t pb_open(struct buf *out, uint32_t number);
+void   pb_close(struct buf *out, size_t opened);

@@ -1,0 +1,9 @@
+/* Utf8: is this text? */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+
+/* As RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+bool utf8_is_valid(struct slice s);
