@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "model/tree.h"
 
 struct flame_level {
@@ -22,3 +23,9 @@ struct flame {
 
 /* max_nodes 0: whole.  Everything is in `a`; names borrow the tree. */
 void flame_build(const struct tree *t, int64_t max_nodes, struct arena *a, struct flame *out);
+
+/*
+ * The same cut as format TREE (nothing for an empty tree): a function called `other` stays and takes in what was cut beside
+ * it, where a graph folds it into its parent's leaf.
+ */
+void flame_tree_bytes(const struct tree *t, int64_t max_nodes, struct buf *out);

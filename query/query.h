@@ -35,6 +35,8 @@ struct question {
     const struct slice *names;           /* ASK_SERIES: projection; ASK_POINTS: group_by */
     size_t              n_names;
     int64_t             first_ms, step_ms; /* ASK_POINTS: T = first + k*step takes (T-step, T], the first also T-step */
+    bool (*is_given_up)(const void *asker); /* NULL, or asked between buckets: nobody waits any more */
+    const void         *asker;
 };
 
 /* One group's points: slots ascending, no empty ones. */

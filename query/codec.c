@@ -1,0 +1,173 @@
+#include "query/codec.h"
+
+#include "query/partial.h"
+
+typedef ProtobufCBinaryData Bytes;
+
+static Bytes bytes_of(struct slice s) { return (Bytes){ .len = s.n, .data = (uint8_t *)(uintptr_t)s.p }; }
+
+static struct slice slice_of_bytes(Bytes b) { return slice_make(b.data, b.len); }
+
+static Bytes *list_encode(const struct slice *at, size_t n, struct arena *a)
+{
+    Bytes *out = arena_array(a, n, sizeof *out);
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = bytes_of(at[i]);
+    return out;
+}
+
+static const struct slice *list_decode(const Bytes *at, size_t n, struct arena *a)
+{
+    struct slice *out = arena_array(a, n, sizeof *out);
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = slice_of_bytes(at[i]);
+    return out;
+}
+
+/* The wire's kinds are ours. */
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__TYPES == ASK_TYPES, "kinds");
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__LABEL_NAMES == ASK_LABEL_NAMES, "kinds");
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__LABEL_VALUES == ASK_LABEL_VALUES, "kinds");
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__SERIES == ASK_SERIES, "kinds");
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__TREE == ASK_TREE, "kinds");
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__POINTS == ASK_POINTS, "kinds");
+
+Hearth__Shard__V1__QueryRequest *question_encode(const struct question *q, struct arena *a)
+{
+    Hearth__Shard__V1__QueryRequest *m = arena_alloc(a, sizeof *m);
+
+    hearth__shard__v1__query_request__init(m);
+    m->kind = (Hearth__Shard__V1__QueryRequest__Kind)q->kind;
+    m->tenants = list_encode(q->tenants, m->n_tenants = q->n_tenants, a);
+    m->start_ns = q->start_ns;
+    m->end_ns = q->end_ns;
+    m->selectors = list_encode(q->selectors, m->n_selectors = q->n_selectors, a);
+    m->profile_type = bytes_of(q->profile_type);
+    m->call_site = list_encode(q->call_site, m->n_call_site = q->n_call_site, a);
+    m->label = bytes_of(q->label);
+    m->names = list_encode(q->names, m->n_names = q->n_names, a);
+    m->first_ms = q->first_ms;
+    m->step_ms = q->step_ms;
+    return m;
+}
+
+enum code question_decode(const Hearth__Shard__V1__QueryRequest *m, struct arena *a, struct question *out, struct fault *why)
+{
+    if ((unsigned)m->kind > ASK_POINTS)
+        return fail(why, CODE_INVALID_ARGUMENT, "unknown kind of question %d", (int)m->kind);
+    if (m->n_tenants == 0)
+        return fail(why, CODE_INVALID_ARGUMENT, "a question without a tenant");
+    if (m->kind == HEARTH__SHARD__V1__QUERY_REQUEST__KIND__POINTS && m->step_ms <= 0)
+        return fail(why, CODE_INVALID_ARGUMENT, "a question for points with step %lld ms", (long long)m->step_ms);
+    *out = (struct question){
+        .kind = (enum question_kind)m->kind,
+        .tenants = list_decode(m->tenants, m->n_tenants, a),
+        .n_tenants = m->n_tenants,
+        .start_ns = m->start_ns,
+        .end_ns = m->end_ns,
+        .selectors = list_decode(m->selectors, m->n_selectors, a),
+        .n_selectors = m->n_selectors,
+        .profile_type = m->profile_type.len ? slice_of_bytes(m->profile_type) : (struct slice){ 0 },
+        .call_site = list_decode(m->call_site, m->n_call_site, a),
+        .n_call_site = m->n_call_site,
+        .label = slice_of_bytes(m->label),
+        .names = list_decode(m->names, m->n_names, a),
+        .n_names = m->n_names,
+        .first_ms = m->first_ms,
+        .step_ms = m->step_ms,
+    };
+    return CODE_OK;
+}
+
+static void set_encode(struct strset *set, Hearth__Shard__V1__QueryResponse *m, struct arena *a)
+{
+    m->n_set = strset_n(set);
+    m->set = arena_array(a, m->n_set, sizeof *m->set);
+    for (uint32_t i = 0; i < m->n_set; i++)
+        m->set[i] = bytes_of(strset_at(set, i));
+}
+
+static void tree_message(const struct tree *t, Hearth__Shard__V1__QueryResponse *m, struct arena *a)
+{
+    struct buf bytes = { 0 };
+
+    tree_encode(t, &bytes);
+    m->tree = bytes_of(arena_copy(a, buf_view(&bytes)));
+    m->is_clamped = t->is_clamped;
+    buf_free(&bytes);
+}
+
+static Hearth__Shard__V1__Points *points_message(const struct partial_series *s, struct arena *a)
+{
+    Hearth__Shard__V1__Points *m = arena_alloc(a, sizeof *m);
+    struct buf                 labels = { 0 };
+
+    hearth__shard__v1__points__init(m);
+    labels_encode(&labels, s->labels);
+    m->labels = bytes_of(arena_copy(a, buf_view(&labels)));
+    buf_free(&labels);
+    m->n_slot = m->n_sum = m->n_count = s->n;
+    m->slot = s->slot;
+    m->sum = s->sum;
+    m->count = s->count;
+    return m;
+}
+
+Hearth__Shard__V1__QueryResponse *partial_encode(struct partial *p, struct arena *a)
+{
+    Hearth__Shard__V1__QueryResponse *m = arena_alloc(a, sizeof *m);
+
+    hearth__shard__v1__query_response__init(m);
+    if (p->kind == ASK_TREE) {
+        tree_message(p->tree, m, a);
+    } else if (p->kind == ASK_POINTS) {
+        const struct partial_series *s = partial_points(p, &m->n_points);
+        m->points = arena_array(a, m->n_points, sizeof *m->points);
+        for (size_t i = 0; i < m->n_points; i++)
+            m->points[i] = points_message(&s[i], a);
+    } else {
+        set_encode(p->set, m, a);
+    }
+    return m;
+}
+
+static enum code points_decode(const Hearth__Shard__V1__Points *m, struct points *into, struct arena *a, struct fault *why)
+{
+    struct labels labels;
+
+    if (m->n_slot != m->n_sum || m->n_slot != m->n_count || !labels_decode(slice_of_bytes(m->labels), a, &labels))
+        return fail(why, CODE_INVALID_ARGUMENT, "malformed points: %zu slots, %zu sums, %zu counts", m->n_slot, m->n_sum,
+                    m->n_count);
+    struct points_group *g = points_group(into, labels);
+    for (size_t i = 0; i < m->n_slot; i++) {
+        if (m->sum[i] < 0 || m->count[i] <= 0)
+            return fail(why, CODE_INVALID_ARGUMENT, "malformed points: sum %lld of %lld profiles", (long long)m->sum[i],
+                        (long long)m->count[i]);
+        points_add(g, m->slot[i], m->sum[i], m->count[i]);
+    }
+    return CODE_OK;
+}
+
+enum code partial_decode(const Hearth__Shard__V1__QueryResponse *m, struct partial *into, struct fault *why)
+{
+    enum code code = CODE_OK;
+
+    if (into->kind == ASK_TREE) {
+        into->tree->is_clamped |= m->is_clamped;
+        return tree_decode(slice_of_bytes(m->tree), into->tree, why);
+    }
+    if (into->kind == ASK_POINTS) {
+        for (size_t i = 0; i < m->n_points && code == CODE_OK; i++)
+            code = points_decode(m->points[i], into->points, into->arena, why);
+        return code;
+    }
+    struct labels labels;
+    for (size_t i = 0; i < m->n_set; i++) {
+        if (into->kind == ASK_SERIES && !labels_decode(slice_of_bytes(m->set[i]), into->arena, &labels))
+            return fail(why, CODE_INVALID_ARGUMENT, "malformed label set of %zu bytes", m->set[i].len);
+        strset_add(into->set, slice_of_bytes(m->set[i]));
+    }
+    return CODE_OK;
+}

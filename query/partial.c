@@ -1,0 +1,71 @@
+#include "query/partial.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+struct partial *partial_new(enum question_kind kind)
+{
+    struct partial *p = mem_zalloc(sizeof *p);
+
+    p->kind = kind;
+    p->arena = arena_new(0);
+    if (kind == ASK_TREE)
+        p->tree = tree_new();
+    else if (kind == ASK_POINTS)
+        p->points = points_new(p->arena);
+    else
+        p->set = strset_new(p->arena);
+    return p;
+}
+
+void partial_free(struct partial *p)
+{
+    if (p == NULL)
+        return;
+    tree_free(p->tree);
+    points_free(p->points);
+    arena_free(p->arena);
+    free(p);
+}
+
+/* The larger tree takes in the smaller: the cost is that of the smaller. */
+static void trees_merge(struct partial *into, struct partial *from)
+{
+    if (into->tree->n < from->tree->n) {
+        struct tree *larger = from->tree;
+        from->tree = into->tree;
+        into->tree = larger;
+    }
+    tree_merge(into->tree, from->tree);
+}
+
+void partial_merge(struct partial *into, struct partial *from)
+{
+    assert(into != from && into->kind == from->kind);
+    if (into->kind == ASK_TREE)
+        trees_merge(into, from);
+    else if (into->kind == ASK_POINTS)
+        points_merge(into->points, from->points);
+    else
+        for (uint32_t i = 0; i < strset_n(from->set); i++)
+            strset_add(into->set, strset_at(from->set, i));
+}
+
+struct strset *partial_set(struct partial *p)
+{
+    assert(p->set != NULL);
+    return p->set;
+}
+
+struct tree *partial_tree(struct partial *p)
+{
+    assert(p->tree != NULL);
+    return p->tree;
+}
+
+const struct partial_series *partial_points(struct partial *p, size_t *n)
+{
+    assert(p->points != NULL);
+    return points_sorted(p->points, p->arena, n);
+}
