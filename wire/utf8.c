@@ -31,7 +31,7 @@ static size_t char_bytes(const uint8_t *p, size_t n)
     return more + 1;
 }
 
-bool utf8_is_valid(struct slice s)
+size_t utf8_valid_prefix(struct slice s)
 {
     const uint8_t *p = (const uint8_t *)s.p;
     size_t         i = 0;
@@ -44,11 +44,13 @@ bool utf8_is_valid(struct slice s)
                 break;
         }
         if (i == s.n)
-            return true;
+            break;
         size_t n = char_bytes(p + i, s.n - i);
         if (n == 0)
-            return false;
+            return i;
         i += n;
     }
-    return true;
+    return i;
 }
+
+bool utf8_is_valid(struct slice s) { return utf8_valid_prefix(s) == s.n; }

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/slice.h"
 
 /* As RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool utf8_is_valid(struct slice s);
+
+/* How many bytes at the start of `s` are. */
+size_t utf8_valid_prefix(struct slice s);

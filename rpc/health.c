@@ -1,0 +1,85 @@
+/*
+ * grpc.health.v1: the whole server by the empty name, and each service that is served by its own.
+ */
+#include "proto/health.pb-c.h"
+#include "rpc/call_priv.h"
+
+typedef Grpc__Health__V1__HealthCheckRequest  check_request;
+typedef Grpc__Health__V1__HealthCheckResponse check_response;
+
+static Grpc__Health__V1__HealthCheckResponse__ServingStatus status_of(struct rpc_server *s)
+{
+    return atomic_load(&s->is_ready) ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+                                     : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
+}
+
+static bool is_service(const struct rpc_server *s, struct slice name)
+{
+    struct slice service;
+
+    for (size_t i = 0; (service = server_service(s, i)).n > 0; i++)
+        if (slice_eq(service, name))
+            return true;
+    return name.n == 0;
+}
+
+static void check(struct call *c, const ProtobufCMessage *request)
+{
+    const char    *name = ((const check_request *)request)->service;
+    check_response response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    struct fault   why;
+
+    if (!is_service(call_server(c), slice_of(name))) {
+        (void)fail(&why, CODE_NOT_FOUND, "no service \"%s\" here", name);
+        call_fail(c, &why);
+        return;
+    }
+    response.status = status_of(call_server(c));
+    call_reply(c, &response.base);
+}
+
+enum { LISTED_MAX = 64 };
+
+static void list(struct call *c, const ProtobufCMessage *request)
+{
+    Grpc__Health__V1__HealthListResponse                 response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
+    Grpc__Health__V1__HealthListResponse__StatusesEntry  entries[LISTED_MAX], *pointers[LISTED_MAX];
+    check_response                                       status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    struct slice                                         service = SLICE("");
+
+    (void)request;
+    status.status = status_of(call_server(c));
+    response.statuses = pointers;
+    for (size_t i = 0; i < LISTED_MAX && (i == 0 || service.n > 0); i++) {
+        pointers[i] = &entries[i];
+        grpc__health__v1__health_list_response__statuses_entry__init(&entries[i]);
+        entries[i].key = (char *)arena_copy(call_arena(c), service).p;
+        entries[i].value = &status;
+        response.n_statuses++;
+        service = server_service(call_server(c), i);
+    }
+    call_reply(c, &response.base);
+}
+
+static void watch(struct call *c, const ProtobufCMessage *request)
+{
+    struct fault why;
+
+    (void)request;
+    (void)fail(&why, CODE_UNIMPLEMENTED, "Watch is not served: ask Check from time to time");
+    call_fail(c, &why);
+}
+
+const struct method *health_methods(size_t *n)
+{
+    static const struct method methods[] = {
+        { "/grpc.health.v1.Health/Check", &grpc__health__v1__health_check_request__descriptor,
+          &grpc__health__v1__health_check_response__descriptor, LANE_INLINE, 4096, check },
+        { "/grpc.health.v1.Health/List", &grpc__health__v1__health_list_request__descriptor,
+          &grpc__health__v1__health_list_response__descriptor, LANE_INLINE, 4096, list },
+        { "/grpc.health.v1.Health/Watch", &grpc__health__v1__health_check_request__descriptor,
+          &grpc__health__v1__health_check_response__descriptor, LANE_INLINE, 4096, watch },
+    };
+    *n = sizeof methods / sizeof methods[0];
+    return methods;
+}

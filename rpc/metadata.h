@@ -1,0 +1,21 @@
+/*
+ * Metadata: the request fields that all dialects read, each under its own name.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+/* grpc-timeout: up to 8 digits and one of H M S m u n. */
+bool timeout_of_grpc(struct slice text, int64_t *ns);
+
+/* connect-timeout-ms: up to 10 digits. */
+bool timeout_of_connect(struct slice text, int64_t *ns);
+
+/* "application/json; charset=utf-8" -> "application/json"; letters as they came. */
+struct slice media_type(struct slice content_type);
+
+/* Does a list like "br;q=0.5, gzip" name `token`?  q=0 means no. */
+bool list_has(struct slice list, const char *token);
