@@ -1,0 +1,353 @@
+/* A batch goes into a bucket: renumbered by name, in the order of index/publish.h. */
+#include <assert.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "index/bucket_priv.h"
+#include "index/publish.h"
+#include "index/rows.h"
+
+/* One append: what the batch's ids are in the bucket.  BATCH_NONE: not asked for yet. */
+struct intake {
+    struct bucket      *to;
+    const struct batch *from;
+    struct group       *group;
+    struct arena       *scratch;
+    uint32_t           *strings, *mappings, *functions, *locations, *stacks, *types;
+};
+
+/* ---- symbols -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t *map_new(struct intake *in, uint32_t n)
+{
+    uint32_t *map = arena_array(in->scratch, n, sizeof *map);
+
+    memset(map, 0xFF, n * sizeof *map);
+    return map;
+}
+
+static uint32_t string_of(struct intake *in, uint32_t i)
+{
+    uint32_t *to = &in->strings[i];
+
+    if (*to == BATCH_NONE)
+        *to = symtab_string(&in->group->symtab, &in->to->slab, batch_string(in->from, i));
+    return *to;
+}
+
+static uint32_t mapping_of(struct intake *in, uint32_t i)
+{
+    if (i == BATCH_NONE)
+        return BATCH_NONE;
+    if (in->mappings[i] == BATCH_NONE) {
+        const struct batch_mapping *m = &in->from->mappings[i];
+        in->mappings[i] = symtab_mapping(&in->group->symtab, &in->to->slab,
+                                         &(struct symbol_mapping){ .start = m->start,
+                                                                   .limit = m->limit,
+                                                                   .offset = m->offset,
+                                                                   .file = string_of(in, m->file),
+                                                                   .build_id = string_of(in, m->build_id),
+                                                                   .flags = m->flags });
+    }
+    return in->mappings[i];
+}
+
+static uint32_t function_of(struct intake *in, uint32_t i)
+{
+    if (in->functions[i] == BATCH_NONE) {
+        const struct batch_function *f = &in->from->functions[i];
+        in->functions[i] = symtab_function(&in->group->symtab, &in->to->slab,
+                                           &(struct symbol_function){ .name = string_of(in, f->name),
+                                                                      .system_name = string_of(in, f->system_name),
+                                                                      .file = string_of(in, f->file),
+                                                                      .start_line = f->start_line });
+    }
+    return in->functions[i];
+}
+
+static uint32_t location_of(struct intake *in, uint32_t i, struct symbol_line *lines)
+{
+    const struct batch_location *l = &in->from->locations[i];
+
+    for (uint32_t k = 0; k < l->n_lines; k++) {
+        const struct batch_line *line = &in->from->lines[l->line_at + k];
+        lines[k] = (struct symbol_line){ .function = function_of(in, line->function), .line = line->line };
+    }
+    return symtab_location(&in->group->symtab, &in->to->slab,
+                           (struct symbol_location){ .address = l->address,
+                                                     .mapping = mapping_of(in, l->mapping),
+                                                     .n_lines = l->n_lines,
+                                                     .flags = l->flags },
+                           lines);
+}
+
+static void take_symbols(struct intake *in)
+{
+    const struct batch *from = in->from;
+    struct symbol_line *lines = arena_array(in->scratch, from->n_lines, sizeof *lines);
+
+    in->strings = map_new(in, from->n_strings);
+    in->mappings = map_new(in, from->n_mappings);
+    in->functions = map_new(in, from->n_functions);
+    in->locations = map_new(in, from->n_locations);
+    for (uint32_t i = 0; i < from->n_stack_locations; i++) {
+        uint32_t at = from->stack_locations[i];
+        if (in->locations[at] == BATCH_NONE)
+            in->locations[at] = location_of(in, at, lines);
+    }
+    publish_step(PUBLISHED_SYMBOLS);
+}
+
+static void take_stacks(struct intake *in)
+{
+    const struct batch *from = in->from;
+    uint32_t           *ids = arena_array(in->scratch, from->n_stack_locations, sizeof *ids);
+
+    in->stacks = map_new(in, from->n_stacks);
+    for (uint32_t i = 0; i < from->n_stack_locations; i++)
+        ids[i] = in->locations[from->stack_locations[i]];
+    for (uint32_t i = 0; i < from->n_stacks; i++) {
+        uint32_t at = i ? from->stack_end[i - 1] : 0;
+        in->stacks[i] = stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab, ids + at, from->stack_end[i] - at);
+    }
+    publish_step(PUBLISHED_STACKS);
+}
+
+/* ---- types, groups, series ------------------------------------------------------------------------------------------ */
+
+static void take_types(struct intake *in)
+{
+    const struct batch *from = in->from;
+
+    in->types = map_new(in, from->n_types);
+    for (uint32_t i = 0; i < from->n_types; i++) {
+        struct slice parts[5] = { batch_string(from, from->name), batch_string(from, from->types[i].type),
+                                  batch_string(from, from->types[i].unit), batch_string(from, from->period_type),
+                                  batch_string(from, from->period_unit) };
+        in->types[i] = types_add(&in->to->types, &in->to->slab, parts);
+    }
+}
+
+static struct group *take_group(struct bucket *b, struct slice service)
+{
+    struct group *g = bucket_group(b, service);
+
+    if (g != NULL)
+        return g;
+    g = slab_new(&b->slab, sizeof *g);
+    *g = (struct group){ .id = vec_n(&b->groups), .service = slab_copy(&b->slab, service) };
+    symtab_init(&g->symtab, &b->slab);
+    stacks_init(&g->stacks, &b->slab);
+    vec_init(&g->series, sizeof(uint32_t), 1);
+    table_put(&b->group_ids, &b->slab, hash_slice(service), vec_add(&b->groups, &b->slab, &g));
+    return g;
+}
+
+static struct series *take_series(struct intake *in, const struct batch_part *part)
+{
+    struct bucket       *b = in->to;
+    struct label_value **labels = arena_array(in->scratch, part->n_labels, sizeof *labels);
+
+    for (uint32_t i = 0; i < part->n_labels; i++) {
+        const struct batch_label *l = &in->from->labels[part->label_at + i];
+        labels[i] = label_index_value(&b->labels, &b->slab, batch_string(in->from, l->name), batch_string(in->from, l->value));
+    }
+    struct series *s = series_find(&b->series, labels, part->n_labels);
+    if (s != NULL)
+        return s;
+    s = series_add(&b->series, &b->slab, in->group->id, labels, part->n_labels);
+    vec_add(&in->group->series, &b->slab, &s->id);
+    publish_step(PUBLISHED_SERIES);
+    for (uint32_t i = 0; i < part->n_labels; i++)
+        postings_add(&labels[i]->series, &b->slab, s->id);
+    publish_step(PUBLISHED_POSTINGS);
+    return s;
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+
+/* By stack (the upper half), a byte a pass, least significant first; `other` has the same room. */
+static uint64_t *keys_sort(uint64_t *keys, uint64_t *other, uint32_t n, uint32_t stacks)
+{
+    for (unsigned shift = 32; shift < 64 && (uint64_t)stacks >> (shift - 32) != 0; shift += 8) {
+        uint32_t at[256] = { 0 }, sum = 0;
+        for (uint32_t i = 0; i < n; i++)
+            at[keys[i] >> shift & 0xFF]++;
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t count = at[i];
+            at[i] = sum;
+            sum += count;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            other[at[keys[i] >> shift & 0xFF]++] = keys[i];
+        uint64_t *swap = keys;
+        keys = other;
+        other = swap;
+    }
+    return keys;
+}
+
+static int64_t sum_of(int64_t a, int64_t b, bool *is_clamped)
+{
+    int64_t sum;
+
+    if (!__builtin_add_overflow(a, b, &sum))
+        return sum;
+    *is_clamped = true;
+    return INT64_MAX;
+}
+
+/* A part's rows in the order of the bucket's stacks: distinct ids, a column for each type that has any value. */
+struct sorted {
+    uint32_t *ids, n, n_columns;
+    int64_t **columns; /* [n_columns] */
+    uint32_t *types;   /* [n_columns] types of the bucket */
+    int64_t  *totals;  /* [n_columns] */
+    uint32_t  n_samples, n_clamped;
+};
+
+/* Strings of a batch may repeat, so two of its stacks may be one in the bucket: their values add up. */
+static uint32_t sorted_ids(struct sorted *s, const uint64_t *keys, uint32_t n, uint32_t *place)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t stack = (uint32_t)(keys[i] >> 32);
+        if (count == 0 || s->ids[count - 1] != stack)
+            s->ids[count++] = stack;
+        place[(uint32_t)keys[i]] = count - 1;
+    }
+    return count;
+}
+
+static void sorted_column(struct sorted *s, const int64_t *values, const uint32_t *place, uint32_t n, uint32_t type)
+{
+    int64_t *column = s->columns[s->n_columns], total = 0;
+    bool     is_clamped = false;
+
+    memset(column, 0, s->n * sizeof *column);
+    for (uint32_t i = 0; i < n; i++) {
+        assert(values[i] >= 0); /* B4 */
+        column[place[i]] = sum_of(column[place[i]], values[i], &is_clamped);
+        total = sum_of(total, values[i], &is_clamped);
+        s->n_samples += values[i] > 0;
+    }
+    if (total == 0)
+        return; /* a type without any sample here leaves no trace */
+    s->n_clamped += is_clamped;
+    s->types[s->n_columns] = type;
+    s->totals[s->n_columns++] = total;
+}
+
+static struct sorted sort_rows(struct intake *in, const struct batch_part *part)
+{
+    const struct batch *from = in->from;
+    uint32_t            n = part->n_rows, n_types = from->n_types;
+    uint64_t           *keys = arena_array(in->scratch, n, 2 * sizeof *keys);
+    uint32_t           *place = arena_array(in->scratch, n, sizeof *place);
+    struct sorted       s = { .ids = arena_array(in->scratch, n, sizeof *s.ids),
+                              .columns = arena_array(in->scratch, n_types, sizeof *s.columns),
+                              .types = arena_array(in->scratch, n_types, sizeof *s.types),
+                              .totals = arena_array(in->scratch, n_types, sizeof *s.totals) };
+
+    for (uint32_t i = 0; i < n; i++)
+        keys[i] = (uint64_t)in->stacks[from->row_stack[part->row_at + i]] << 32 | i;
+    s.n = sorted_ids(&s, keys_sort(keys, keys + n, n, vec_n(&in->group->stacks.all)), n, place);
+    for (uint32_t i = 0; i < n_types; i++) {
+        const int64_t *values = from->row_values + (size_t)i * from->n_rows + part->row_at;
+        if (s.n_columns == ROWS_COLUMNS_MAX)
+            break; /* refused before */
+        s.columns[s.n_columns] = arena_array(in->scratch, s.n, sizeof **s.columns);
+        sorted_column(&s, values, place, n, in->types[i]);
+    }
+    return s;
+}
+
+static void take_part(struct intake *in, const struct batch_part *part, struct buf *packed)
+{
+    struct bucket *b = in->to;
+    struct sorted  rows = sort_rows(in, part);
+
+    if (rows.n_columns == 0)
+        return;
+    struct series *series = take_series(in, part);
+    packed->n = 0;
+    rows_encode(packed, rows.ids, rows.n, (const int64_t *const *)rows.columns, rows.n_columns);
+    const uint8_t *block = (const uint8_t *)slab_copy(&b->slab, buf_view(packed)).p;
+    publish_step(PUBLISHED_ROWS);
+    for (uint32_t c = 0; c < rows.n_columns; c++)
+        series_point(&b->series, &b->slab, series, rows.types[c],
+                     &(struct point){ .time_ns = in->from->time_ns,
+                                      .total = rows.totals[c],
+                                      .rows = block,
+                                      .column = c,
+                                      .batch = atomic_load_explicit(&b->n_batches, memory_order_relaxed) });
+    publish_step(PUBLISHED_POINTS);
+    atomic_fetch_add_explicit(&b->n_samples, rows.n_samples, memory_order_relaxed);
+    atomic_fetch_add_explicit(&b->n_clamped, rows.n_clamped, memory_order_relaxed);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------------------ */
+
+/* The most frames that one location shows. */
+static uint32_t frames_max(const struct batch *batch)
+{
+    uint32_t most = 1;
+
+    for (uint32_t i = 0; i < batch->n_locations; i++)
+        most = batch->locations[i].n_lines > most ? batch->locations[i].n_lines : most;
+    return most;
+}
+
+static bool is_roomy(const struct vec *v, uint64_t more) { return vec_n(v) + more < VEC_MAX; }
+
+/* Everything that can be refused is refused here, before anything is touched. */
+static enum code append_check(const struct bucket *b, const struct batch *batch, struct fault *why)
+{
+    const struct group *g = bucket_group(b, batch_string(batch, batch->service));
+    uint64_t            strings = (uint64_t)batch->n_strings + batch->n_locations;
+
+    if (batch->time_ns < b->start_ns || batch->time_ns >= b->end_ns)
+        return fail(why, CODE_OUT_OF_RANGE, "profile time %lld is not in the bucket [%lld, %lld)", (long long)batch->time_ns,
+                    (long long)b->start_ns, (long long)b->end_ns);
+    if (batch->n_types > ROWS_COLUMNS_MAX)
+        return fail(why, CODE_INVALID_ARGUMENT, "a profile has %u sample types; %d is the most", batch->n_types,
+                    ROWS_COLUMNS_MAX);
+    if (g != NULL && (!is_roomy(&g->symtab.strings, strings) || !is_roomy(&g->symtab.lines, batch->n_lines) ||
+                      !is_roomy(&g->symtab.locations, batch->n_locations) ||
+                      !is_roomy(&g->stacks.locations.nodes, batch->n_stack_locations) ||
+                      !is_roomy(&g->stacks.functions.nodes, (uint64_t)batch->n_stack_locations * frames_max(batch))))
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "the bucket is out of ids for symbols of one service");
+    if (!is_roomy(&b->series.streams, (uint64_t)batch->n_parts * batch->n_types) ||
+        atomic_load_explicit(&b->n_batches, memory_order_relaxed) >= VEC_MAX)
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "the bucket is out of ids for series");
+    return CODE_OK;
+}
+
+enum code bucket_append(struct bucket *b, const struct batch *batch, struct fault *why)
+{
+    struct intake in = { .to = b, .from = batch };
+    struct buf    packed = { 0 };
+    enum code     code = append_check(b, batch, why);
+
+    if (code != CODE_OK)
+        return code;
+    publish_step(PUBLISHED_NOTHING);
+    in.scratch = arena_new(0);
+    in.group = take_group(b, batch_string(batch, batch->service));
+    take_symbols(&in);
+    take_stacks(&in);
+    take_types(&in);
+    for (uint32_t i = 0; i < batch->n_parts; i++)
+        take_part(&in, &batch->parts[i], &packed);
+    if (batch->time_ns < atomic_load_explicit(&b->oldest_ns, memory_order_relaxed))
+        atomic_store_explicit(&b->oldest_ns, batch->time_ns, memory_order_relaxed);
+    if (batch->time_ns > atomic_load_explicit(&b->newest_ns, memory_order_relaxed))
+        atomic_store_explicit(&b->newest_ns, batch->time_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&b->n_batches, 1, memory_order_release); /* from here on it is seen */
+    publish_step(PUBLISHED_BATCH);
+    arena_free(in.scratch);
+    buf_free(&packed);
+    return CODE_OK;
+}

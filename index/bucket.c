@@ -1,0 +1,82 @@
+#include "index/bucket.h"
+
+#include <assert.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "index/bucket_priv.h"
+
+struct bucket *bucket_new(struct slice tenant, int64_t start_ns, int64_t end_ns, _Atomic size_t *meter)
+{
+    struct bucket *b = mem_zalloc(sizeof *b);
+
+    assert(start_ns < end_ns);
+    *b = (struct bucket){ .refs = 1, .start_ns = start_ns, .end_ns = end_ns, .oldest_ns = INT64_MAX, .newest_ns = INT64_MIN };
+    slab_init(&b->slab, meter);
+    slab_charge(&b->slab, sizeof *b);
+    b->tenant = slab_copy(&b->slab, tenant);
+    vec_init(&b->groups, sizeof(struct group *), 0);
+    types_init(&b->types);
+    label_index_init(&b->labels, &b->slab);
+    series_set_init(&b->series);
+    return b;
+}
+
+void bucket_ref(struct bucket *b)
+{
+    uint32_t was = atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    assert(was > 0 && was < UINT32_MAX);
+}
+
+static void bucket_free(struct bucket *b)
+{
+    for (uint32_t i = 0; i < vec_n(&b->groups); i++) {
+        struct group *g = vec_pointer(&b->groups, i);
+        symtab_free(&g->symtab, &b->slab);
+        stacks_free(&g->stacks, &b->slab);
+    }
+    table_free(&b->group_ids, &b->slab);
+    table_free(&b->types.ids, &b->slab);
+    series_set_free(&b->series, &b->slab);
+    slab_fini(&b->slab);
+    free(b);
+}
+
+void bucket_unref(struct bucket *b)
+{
+    uint32_t was = atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel);
+
+    assert(was > 0);
+    if (was == 1)
+        bucket_free(b);
+}
+
+struct group *bucket_group(const struct bucket *b, struct slice service)
+{
+    struct table_walk w = table_walk(&b->group_ids, hash_slice(service));
+    uint32_t          i;
+
+    while (table_next(&b->group_ids, &w, &i)) {
+        struct group *g = vec_pointer(&b->groups, i);
+        if (slice_eq(g->service, service))
+            return g;
+    }
+    return NULL;
+}
+
+size_t       bucket_bytes(const struct bucket *b) { return slab_bytes(&b->slab); }
+struct slice bucket_tenant(const struct bucket *b) { return b->tenant; }
+int64_t      bucket_start_ns(const struct bucket *b) { return b->start_ns; }
+int64_t      bucket_end_ns(const struct bucket *b) { return b->end_ns; }
+
+struct bucket_stats bucket_stats(const struct bucket *b)
+{
+    return (struct bucket_stats){
+        .series = vec_n(&b->series.all),
+        .profiles = atomic_load_explicit(&b->n_batches, memory_order_relaxed),
+        .samples = atomic_load_explicit(&b->n_samples, memory_order_relaxed),
+        .oldest_ns = atomic_load_explicit(&b->oldest_ns, memory_order_relaxed),
+        .newest_ns = atomic_load_explicit(&b->newest_ns, memory_order_relaxed),
+        .clamped = atomic_load_explicit(&b->n_clamped, memory_order_relaxed),
+    };
+}

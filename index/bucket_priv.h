@@ -1,0 +1,39 @@
+/* What a bucket is made of: for this room only. */
+#pragma once
+
+#include "index/bucket.h"
+#include "index/label_index.h"
+#include "index/series.h"
+#include "index/stacks.h"
+#include "index/symtab.h"
+
+/* One service: the scope of symbols and stacks. */
+struct group {
+    uint32_t      id;
+    struct slice  service;
+    struct symtab symtab;
+    struct stacks stacks;
+    struct vec    series; /* uint32_t, ascending */
+};
+
+struct bucket {
+    _Atomic uint32_t refs;
+    int64_t          start_ns, end_ns;
+    struct slice     tenant;
+    struct slab      slab;
+
+    struct vec         groups; /* struct group * */
+    struct types       types;
+    struct label_index labels;
+    struct series_set  series;
+    struct table       group_ids; /* the writer's */
+
+    _Atomic uint32_t n_batches; /* the word of index/publish.h: stored last, loaded first */
+
+    _Atomic int64_t n_samples, oldest_ns, newest_ns, n_clamped;
+};
+
+/* Writer only; NULL: there is none. */
+struct group *bucket_group(const struct bucket *b, struct slice service);
+
+static inline const struct group *group_at(const struct bucket *b, uint32_t i) { return vec_pointer(&b->groups, i); }

@@ -1,0 +1,107 @@
+/* What a batch can cost a bucket at most: every part of it taken for new, but labels, which are cheap to look up. */
+#include <assert.h>
+
+#include "index/bucket_priv.h"
+#include "index/rows.h"
+
+/*
+ * Nodes that the stacks of a batch can add to the two trees.  Neighbours share their path from the root with each other,
+ * so only what differs from the stack before is counted: a bound, and near the truth for profiles as they come.
+ */
+static void count_nodes(const struct batch *b, size_t *nodes, size_t *frames)
+{
+    struct batch_stack before = { 0 };
+
+    *nodes = *frames = 0;
+    for (uint32_t i = 0; i < b->n_stacks; i++) {
+        struct batch_stack s = batch_stack(b, i);
+        uint32_t           shared = 0;
+        while (shared < s.n && shared < before.n &&
+               s.locations[s.n - 1 - shared] == before.locations[before.n - 1 - shared])
+            shared++;
+        *nodes += s.n - shared;
+        for (uint32_t k = 0; k < s.n - shared; k++) {
+            uint32_t lines = b->locations[s.locations[k]].n_lines;
+            *frames += lines > 0 ? lines : 1;
+        }
+        before = s;
+    }
+}
+
+static size_t group_cost(const struct group *g, const struct batch *b)
+{
+    struct symtab_more more = { b->n_strings, b->string_end[b->n_strings - 1], b->n_mappings,
+                                b->n_functions, b->n_lines, b->n_locations };
+    size_t nodes, frames;
+
+    count_nodes(b, &nodes, &frames);
+    return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, b->n_stacks, nodes, frames) +
+           vec_cost(&g->series, b->n_parts);
+}
+
+static size_t labels_cost(const struct bucket *to, const struct batch *b)
+{
+    struct label_cost labels = { 0 };
+    size_t            series = vec_n(&to->series.all) + (size_t)b->n_parts;
+
+    for (uint32_t i = 0; i < b->n_labels; i++)
+        label_index_count(&to->labels, batch_string(b, b->labels[i].name), batch_string(b, b->labels[i].value), &labels);
+    return label_index_cost(&to->labels, &labels) + b->n_labels * postings_cost_max(series);
+}
+
+static size_t types_text(const struct batch *b)
+{
+    size_t each = 8 + batch_string(b, b->name).n + batch_string(b, b->period_type).n + batch_string(b, b->period_unit).n;
+    size_t sum = 0;
+
+    for (uint32_t i = 0; i < b->n_types; i++)
+        sum += each + batch_string(b, b->types[i].type).n + batch_string(b, b->types[i].unit).n;
+    return sum;
+}
+
+static size_t rows_cost(const struct batch *b)
+{
+    size_t sum = 0;
+
+    for (uint32_t i = 0; i < b->n_parts; i++)
+        sum += rows_bytes_max(b->parts[i].n_rows, b->n_types);
+    return sum;
+}
+
+static size_t cost_in(const struct bucket *to, const struct group *g, const struct batch *b)
+{
+    size_t streams = (size_t)b->n_parts * b->n_types;
+
+    return group_cost(g, b) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) + rows_cost(b) +
+           series_cost(&to->series, b->n_parts, b->n_labels, streams);
+}
+
+/* Of a service that the bucket does not have yet: an empty group is made elsewhere and measured. */
+static size_t cost_of_new_group(const struct bucket *to, const struct batch *b)
+{
+    struct group empty = { 0 };
+    struct slab  elsewhere;
+
+    slab_init(&elsewhere, NULL);
+    symtab_init(&empty.symtab, &elsewhere);
+    stacks_init(&empty.stacks, &elsewhere);
+    vec_init(&empty.series, sizeof(uint32_t), 1);
+    size_t bytes = slab_bytes(&elsewhere) + sizeof empty + batch_string(b, b->service).n + 16 + vec_cost(&to->groups, 1) +
+                   table_cost(&to->group_ids, 1) + cost_in(to, &empty, b);
+    symtab_free(&empty.symtab, &elsewhere);
+    stacks_free(&empty.stacks, &elsewhere);
+    slab_fini(&elsewhere);
+    return bytes;
+}
+
+size_t bucket_cost_max(const struct bucket *b, const struct batch *batch)
+{
+    if (b == NULL) {
+        struct bucket *fresh = bucket_new(batch->tenant, 0, 1, NULL);
+        size_t         bytes = bucket_bytes(fresh) + bucket_cost_max(fresh, batch);
+        bucket_unref(fresh);
+        return bytes;
+    }
+    const struct group *g = bucket_group(b, batch_string(batch, batch->service));
+    return slab_cost_max(&b->slab, g != NULL ? cost_in(b, g, batch) : cost_of_new_group(b, batch));
+}

@@ -1,0 +1,278 @@
+#include "index/rows.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { WIDTH_MAX = 56 };
+
+/* ---- words ---------------------------------------------------------------------------------------------------------- */
+
+static uint8_t *put_uvarint(uint8_t *at, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7)
+        *at++ = (uint8_t)(v | 0x80);
+    *at++ = (uint8_t)v;
+    return at;
+}
+
+static inline const uint8_t *get_uvarint(const uint8_t *at, uint64_t *v)
+{
+    uint64_t x = *at & 0x7F;
+
+    for (unsigned shift = 7; *at++ & 0x80; shift += 7)
+        x |= (uint64_t)(*at & 0x7F) << shift;
+    *v = x;
+    return at;
+}
+
+static inline uint64_t load64(const uint8_t *at)
+{
+    uint64_t x;
+    memcpy(&x, at, sizeof x); /* little-endian hosts only, as everything that is mapped from a file */
+    return x;
+}
+
+static uint32_t width_of(uint64_t v) { return v ? 64u - (uint32_t)__builtin_clzll(v) : 0; }
+
+/* ---- frames: writing ------------------------------------------------------------------------------------------------ */
+
+/* The width at which the frame is smallest, patches counted. */
+static uint32_t frame_width(const uint64_t *words, uint32_t n)
+{
+    uint32_t with[65] = { 0 }, widest = 0, best = 0, best_bytes = UINT32_MAX;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t width = width_of(words[i]);
+        with[width]++;
+        widest = width > widest ? width : widest;
+    }
+    for (uint32_t width = 0; width <= WIDTH_MAX && width <= widest; width++) {
+        uint32_t bytes = (n * width + 7) / 8;
+        for (uint32_t wider = width + 1; wider <= widest; wider++)
+            bytes += with[wider] * (1 + (wider - width + 6) / 7);
+        if (bytes < best_bytes) {
+            best = width;
+            best_bytes = bytes;
+        }
+    }
+    return best;
+}
+
+static uint8_t *frame_put(uint8_t *at, const uint64_t *words, uint32_t n)
+{
+    uint32_t width = frame_width(words, n), patches = 0;
+    uint64_t mask = (UINT64_C(1) << width) - 1, window = 0;
+    uint8_t *head = at;
+
+    at += 2;
+    for (uint32_t i = 0, used = 0; i < n; i++) {
+        window |= (words[i] & mask) << used; /* used < 8 and width <= 56: it fits */
+        for (used += width; used >= 8; used -= 8, window >>= 8)
+            *at++ = (uint8_t)window;
+        if (i + 1 == n && used > 0)
+            *at++ = (uint8_t)window;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (words[i] > mask) {
+            *at++ = (uint8_t)i;
+            patches++;
+        }
+    for (uint32_t i = 0; i < n; i++)
+        if (words[i] > mask)
+            at = put_uvarint(at, words[i] >> width);
+    head[0] = (uint8_t)width;
+    head[1] = (uint8_t)patches;
+    return at;
+}
+
+static uint8_t *frames_put(uint8_t *at, const uint64_t *words, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i += ROWS_FRAME)
+        at = frame_put(at, words + i, n - i < ROWS_FRAME ? n - i : ROWS_FRAME);
+    return at;
+}
+
+/* ---- columns: writing ----------------------------------------------------------------------------------------------- */
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+    while (b != 0) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The column without its common factor, which is returned. */
+static uint64_t normalise(const int64_t *values, uint32_t n, uint64_t *words)
+{
+    uint64_t scale = 0;
+
+    for (uint32_t i = 0; i < n && scale != 1; i++) {
+        assert(values[i] >= 0);
+        scale = gcd((uint64_t)values[i], scale);
+    }
+    if (scale == 0)
+        scale = 1;
+    for (uint32_t i = 0; i < n; i++)
+        words[i] = scale == 1 ? (uint64_t)values[i] : (uint64_t)values[i] / scale;
+    return scale;
+}
+
+/* The length of what lies at `from` goes in front of it, where room for the longest was left. */
+static uint8_t *close_length(uint8_t *room, uint8_t *end)
+{
+    uint8_t *from = room + 5;
+    uint64_t n = (uint64_t)(end - from);
+    uint8_t *to = put_uvarint(room, n);
+
+    assert(n <= UINT32_MAX);
+    memmove(to, from, n);
+    return to + n;
+}
+
+/* `words` holds the normalised columns 0..c, one behind the other. */
+static uint8_t *column_put(uint8_t *at, uint64_t *words, uint32_t n, uint32_t c, uint64_t scale)
+{
+    uint64_t *mine = words + (size_t)c * n, bias = UINT64_MAX;
+    uint8_t  *room = at;
+
+    at = put_uvarint(at + 5, scale);
+    for (uint32_t other = 0; other < c; other++)
+        if (memcmp(words + (size_t)other * n, mine, n * sizeof *mine) == 0)
+            return close_length(room, put_uvarint(at, 1 + other));
+    for (uint32_t i = 0; i < n; i++)
+        bias = mine[i] < bias ? mine[i] : bias;
+    at = put_uvarint(at, 0);
+    at = put_uvarint(at, bias);
+    uint64_t *less = mem_alloc(n * sizeof *less); /* `mine` is still compared with */
+    for (uint32_t i = 0; i < n; i++)
+        less[i] = mine[i] - bias;
+    at = frames_put(at, less, n);
+    free(less);
+    return close_length(room, at);
+}
+
+size_t rows_bytes_max(uint64_t n, uint64_t n_columns)
+{
+    uint64_t frames = (n + ROWS_FRAME - 1) / ROWS_FRAME;
+
+    /* ids: at most 32 bits a word; values: a width of 56 would be 7 bytes and two more for a patch */
+    return 32 + frames * 2 + n * 4 + n_columns * (32 + frames * 2 + n * 9);
+}
+
+void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns)
+{
+    uint8_t  *start = (uint8_t *)buf_reserve(out, rows_bytes_max(n, n_columns)), *at = start, *room;
+    uint64_t *words = mem_alloc((size_t)n * n_columns * sizeof *words);
+
+    assert(n > 0 && n_columns > 0 && n_columns <= ROWS_COLUMNS_MAX);
+    at = put_uvarint(at, n);
+    *at++ = (uint8_t)n_columns;
+    for (uint32_t i = 0; i < n; i++) {
+        assert(i == 0 || ids[i] > ids[i - 1]); /* R1 */
+        words[i] = i ? ids[i] - ids[i - 1] - 1 : ids[0];
+    }
+    room = at;
+    at = close_length(room, frames_put(room + 5, words, n));
+    for (uint32_t c = 0; c < n_columns; c++) {
+        uint64_t scale = normalise(columns[c], n, words + (size_t)c * n);
+        at = column_put(at, words, n, c, scale);
+    }
+    memset(at, 0, ROWS_PAD);
+    at += ROWS_PAD;
+    free(words);
+    assert((size_t)(at - start) <= rows_bytes_max(n, n_columns));
+    out->n += (size_t)(at - start);
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+uint32_t rows_n(const uint8_t *block)
+{
+    uint64_t n;
+    get_uvarint(block, &n);
+    return (uint32_t)n;
+}
+
+uint32_t rows_columns(const uint8_t *block)
+{
+    uint64_t n;
+    return *get_uvarint(block, &n);
+}
+
+/* Behind the length, the scale and the kind of column `c`; the words or the bias follow. */
+static const uint8_t *column_at(const uint8_t *at, uint32_t c, uint64_t *scale, uint64_t *kind)
+{
+    uint64_t bytes;
+
+    for (at = get_uvarint(at, &bytes); c > 0; c--)
+        at = get_uvarint(at + bytes, &bytes);
+    return get_uvarint(get_uvarint(at, scale), kind);
+}
+
+struct rows_cursor rows_open(const uint8_t *block, uint32_t column)
+{
+    struct rows_cursor c = { .id = UINT32_MAX };
+    uint64_t           n, bytes, kind, ignored;
+
+    block = get_uvarint(block, &n);
+    assert(column < *block);
+    block = get_uvarint(block + 1, &bytes);
+    c.left = (uint32_t)n;
+    c.ids = (struct frames){ block, 1 };
+    block += bytes;
+    const uint8_t *at = column_at(block, column, &c.scale, &kind);
+    if (kind > 0)
+        at = column_at(block, (uint32_t)(kind - 1), &ignored, &kind);
+    c.values.at = get_uvarint(at, &c.values.bias);
+    return c;
+}
+
+static inline void frame_unpack(const uint8_t *at, uint32_t width, uint32_t n, uint64_t bias, uint64_t *words)
+{
+    uint64_t mask = (UINT64_C(1) << width) - 1;
+
+    if (width == 0)
+        for (uint32_t i = 0; i < n; i++)
+            words[i] = bias;
+    else
+        for (uint32_t i = 0, bit = 0; i < n; i++, bit += width)
+            words[i] = (load64(at + bit / 8) >> bit % 8 & mask) + bias;
+}
+
+/* One frame of `n` words, bias added. */
+static inline void frame_get(struct frames *f, uint32_t n, uint64_t *words)
+{
+    uint32_t       width = f->at[0], patches = f->at[1];
+    const uint8_t *place = f->at + 2 + (n * width + 7) / 8;
+    uint64_t       high;
+
+    frame_unpack(f->at + 2, width, n, f->bias, words);
+    f->at = place + patches;
+    for (uint32_t i = 0; i < patches; i++) {
+        f->at = get_uvarint(f->at, &high);
+        words[place[i]] += high << width;
+    }
+}
+
+uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_FRAME], int64_t values[ROWS_FRAME])
+{
+    uint32_t n = c->left < ROWS_FRAME ? c->left : ROWS_FRAME, id = c->id;
+    uint64_t words[ROWS_FRAME];
+
+    if (n == 0)
+        return 0;
+    frame_get(&c->ids, n, words);
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = id += (uint32_t)words[i]; /* the bias of 1 is in it */
+    c->id = id;
+    frame_get(&c->values, n, words);
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = (int64_t)(words[i] * c->scale);
+    c->left -= n;
+    return n;
+}

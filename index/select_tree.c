@@ -1,0 +1,156 @@
+/*
+ * The flame graph of one bucket: rows into a dense array by stack, stacks into function nodes, and only what has something
+ * in or below it into the answer.  No hashing and no names before that last step.
+ */
+#include "base/mem.h"
+#include "index/call_site.h"
+#include "index/rows.h"
+#include "index/select.h"
+#include "index/view.h"
+
+/* One group's sums; the arrays begin as zero pages that nothing has touched. */
+struct harvest {
+    const struct group *group;
+    uint32_t            n_stacks, n_nodes;
+    int64_t            *by_stack; /* NULL until a row is met */
+    int64_t            *self;     /* by function node */
+    bool               *is_needed;
+    bool                is_clamped;
+};
+
+static void sum_into(struct harvest *h, int64_t *to, int64_t value)
+{
+    if (__builtin_add_overflow(*to, value, to)) {
+        *to = INT64_MAX;
+        h->is_clamped = true;
+    }
+}
+
+static void take_rows(struct harvest *h, const struct point *p)
+{
+    struct rows_cursor c = rows_open(p->rows, p->column);
+    uint32_t           ids[ROWS_FRAME], n;
+    int64_t            values[ROWS_FRAME];
+
+    while ((n = rows_next(&c, ids, values)) > 0) {
+        assert(ids[n - 1] < h->n_stacks); /* the word that shows the rows was loaded before n_stacks */
+        for (uint32_t i = 0; i < n; i++)
+            sum_into(h, &h->by_stack[ids[i]], values[i]);
+    }
+}
+
+static void take_stream(struct harvest *h, const struct view *v, const struct stream *s)
+{
+    struct point_walk   w = view_points(v, s);
+    const struct point *p;
+
+    while ((p = point_next(&w)) != NULL) {
+        if (h->by_stack == NULL) {
+            h->n_stacks = vec_n(&h->group->stacks.all);
+            h->by_stack = mem_zalloc(h->n_stacks * sizeof *h->by_stack);
+        }
+        take_rows(h, p);
+    }
+}
+
+static void take_group(struct harvest *h, const struct view *v)
+{
+    for (uint32_t i = 0, n = vec_n(&h->group->series); i < n; i++) {
+        uint32_t id = vec_u32(&h->group->series, i);
+        if (!view_has(v, id))
+            continue;
+        for (const struct stream *s = series_streams(series_at(&v->bucket->series, id)); s != NULL; s = s->next)
+            take_stream(h, v, s);
+    }
+}
+
+static void scatter(struct harvest *h, const struct view *v)
+{
+    const struct selection *what = v->what;
+    const bool             *passes = NULL;
+    uint32_t                run;
+
+    if (what->n_call_site > 0)
+        passes = call_site_stacks(h->group, h->n_stacks, what->call_site, what->n_call_site, v->arena);
+    for (uint32_t i = 0; i < h->n_stacks; i += run) {
+        const struct stack *at = vec_run(&h->group->stacks.all, i, h->n_stacks, &run);
+        for (uint32_t k = 0; k < run; k++)
+            if (h->by_stack[i + k] != 0 && (passes == NULL || passes[i + k])) {
+                sum_into(h, &h->self[at[k].function], h->by_stack[i + k]);
+                h->is_needed[at[k].function] = true;
+            }
+    }
+}
+
+/* From the last node to the first: who has something below is needed. */
+static void propagate(struct harvest *h)
+{
+    const struct vec *nodes = &h->group->stacks.functions.nodes;
+
+    for (uint32_t end = h->n_nodes; end > 0;) {
+        uint32_t           from = end - 1 - vec_place(nodes, end - 1).offset;
+        const struct path *at = vec_at(nodes, from);
+        for (uint32_t i = end; i > from; i--)
+            if (h->is_needed[i - 1])
+                h->is_needed[at[i - 1 - from].parent] = true;
+        end = from;
+    }
+}
+
+/* From the first to the last: a parent is in the tree before its children. */
+static void emit(const struct harvest *h, struct tree *out)
+{
+    const struct symtab *symbols = &h->group->symtab;
+    uint32_t             n_names = vec_n(&symbols->strings), run;
+    uint32_t            *node = mem_alloc(h->n_nodes * sizeof *node);
+    uint32_t            *name = mem_alloc(n_names * sizeof *name);
+
+    memset(name, 0xFF, n_names * sizeof *name);
+    node[0] = 0; /* the empty stack is no node: what the root has itself is left out */
+    for (uint32_t i = 1; i < h->n_nodes; i += run) {
+        const struct path *at = vec_run(&h->group->stacks.functions.nodes, i, h->n_nodes, &run);
+        for (uint32_t k = 0; k < run; k++) {
+            if (!h->is_needed[i + k])
+                continue;
+            uint32_t *named = &name[at[k].key];
+            if (*named == UINT32_MAX)
+                *named = tree_name(out, symtab_text(symbols, at[k].key));
+            node[i + k] = tree_child(out, node[at[k].parent], *named);
+            if (h->self[i + k] > 0)
+                tree_add(out, node[i + k], h->self[i + k]);
+        }
+    }
+    free(name);
+    free(node);
+}
+
+static void add_group(const struct view *v, const struct group *g, struct tree *out)
+{
+    struct harvest h = { .group = g };
+
+    take_group(&h, v);
+    if (h.by_stack == NULL)
+        return;
+    h.n_nodes = vec_n(&g->stacks.functions.nodes);
+    h.self = mem_zalloc(h.n_nodes * sizeof *h.self);
+    h.is_needed = mem_zalloc(h.n_nodes * sizeof *h.is_needed);
+    scatter(&h, v);
+    propagate(&h);
+    emit(&h, out);
+    out->is_clamped |= h.is_clamped;
+    free(h.is_needed);
+    free(h.self);
+    free(h.by_stack);
+}
+
+enum code select_tree(const struct bucket *b, const struct selection *s, struct tree *out, struct fault *why)
+{
+    struct view v;
+    enum code   code = view_open(&v, b, s, why);
+
+    if (code == CODE_OK && !v.is_empty)
+        for (uint32_t i = 0, n = vec_n(&b->groups); i < n; i++)
+            add_group(&v, group_at(b, i), out);
+    view_close(&v);
+    return code;
+}

@@ -1,0 +1,103 @@
+#include "index/slab.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+enum { CHUNK_MIN = 4096, CHUNK_MAX = 256 * 1024, BLOCKS_FIRST = 8 };
+
+void slab_init(struct slab *s, _Atomic size_t *meter)
+{
+    *s = (struct slab){ .meter = meter };
+}
+
+void slab_charge(struct slab *s, size_t bytes)
+{
+    atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
+    if (s->meter != NULL)
+        atomic_fetch_add_explicit(s->meter, bytes, memory_order_relaxed);
+}
+
+static void slab_credit(struct slab *s, size_t bytes)
+{
+    assert(slab_bytes(s) >= bytes); /* A2 */
+    atomic_fetch_sub_explicit(&s->bytes, bytes, memory_order_relaxed);
+    if (s->meter != NULL)
+        atomic_fetch_sub_explicit(s->meter, bytes, memory_order_relaxed);
+}
+
+void slab_fini(struct slab *s)
+{
+    for (uint32_t i = 0; i < s->n_blocks; i++)
+        free(s->blocks[i]);
+    free(s->blocks);
+    slab_credit(s, slab_bytes(s));
+}
+
+static void *slab_block(struct slab *s, size_t bytes)
+{
+    if (s->n_blocks == s->blocks_cap) {
+        uint32_t cap = s->blocks_cap ? s->blocks_cap * 2 : BLOCKS_FIRST;
+        s->blocks = mem_resize(s->blocks, cap * sizeof *s->blocks);
+        slab_charge(s, (cap - s->blocks_cap) * sizeof *s->blocks);
+        s->blocks_cap = cap;
+    }
+    slab_charge(s, bytes);
+    return s->blocks[s->n_blocks++] = mem_alloc(bytes);
+}
+
+static size_t chunk_bytes(size_t in_use)
+{
+    size_t bytes = CHUNK_MIN;
+
+    while (bytes < CHUNK_MAX && bytes * 8 < in_use)
+        bytes *= 2;
+    return bytes;
+}
+
+void *slab_alloc(struct slab *s, size_t bytes, size_t align)
+{
+    size_t at = (s->used + align - 1) & ~(align - 1);
+
+    assert(align == 1 || align == 4 || align == 8);
+    if (bytes > s->cap || at > s->cap - bytes) {
+        size_t cap = chunk_bytes(slab_bytes(s));
+        if (bytes > cap / 4)
+            return slab_block(s, bytes); /* the chunk goes on being filled */
+        s->chunk = slab_block(s, cap);
+        s->cap = cap;
+        at = 0;
+    }
+    s->used = at + bytes;
+    return s->chunk + at;
+}
+
+struct slice slab_copy(struct slab *s, struct slice text)
+{
+    if (text.n == 0)
+        return SLICE("");
+    return slice_make(memcpy(slab_alloc(s, text.n, 1), text.p, text.n), text.n);
+}
+
+void *slab_take(struct slab *s, size_t bytes)
+{
+    slab_charge(s, bytes);
+    return mem_zalloc(bytes);
+}
+
+void slab_give(struct slab *s, void *p, size_t bytes)
+{
+    if (p == NULL)
+        return;
+    free(p);
+    slab_credit(s, bytes);
+}
+
+/* A chunk is left when less than a quarter of it is free, so what is asked for fills at least three quarters. */
+size_t slab_cost_max(const struct slab *s, size_t bytes)
+{
+    size_t chunks = bytes / 3 * 4 + 8;
+    size_t list = ((size_t)s->blocks_cap + chunks / 1024 + BLOCKS_FIRST) * 2 * sizeof *s->blocks;
+
+    return chunks + chunk_bytes(slab_bytes(s) + chunks) + list - s->blocks_cap * sizeof *s->blocks;
+}

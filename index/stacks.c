@@ -1,0 +1,79 @@
+#include "index/stacks.h"
+
+#include "base/hash.h"
+
+void stacks_init(struct stacks *k, struct slab *s)
+{
+    *k = (struct stacks){ 0 };
+    paths_init(&k->locations, s);
+    paths_init(&k->functions, s);
+    vec_init(&k->function_of, sizeof(uint32_t), 3);
+    vec_add(&k->function_of, s, &(uint32_t){ 0 }); /* the roots belong together */
+    vec_init(&k->all, sizeof(struct stack), 3);
+}
+
+void stacks_free(struct stacks *k, struct slab *s)
+{
+    paths_free(&k->locations, s);
+    paths_free(&k->functions, s);
+    table_free(&k->ids, s);
+}
+
+/* Exact, without trust in hashes: the path read upwards is the list. */
+static bool stack_is(const struct stacks *k, uint32_t i, const uint32_t *locations, uint32_t n)
+{
+    uint32_t node = ((const struct stack *)vec_at(&k->all, i))->location;
+
+    for (uint32_t at = 0; at < n; at++) {
+        struct path p = paths_at(&k->locations, node);
+        if (node == 0 || p.key != locations[at])
+            return false;
+        node = p.parent;
+    }
+    return node == 0;
+}
+
+/* The frames of one location below function node `at`. */
+static uint32_t frames_below(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t at, uint32_t location)
+{
+    const struct symbol_location *l = vec_at(&t->locations, location);
+    bool                          is_new;
+
+    if (l->n_lines == 0)
+        return paths_child(&k->functions, s, at, l->line_at, &is_new);
+    for (uint32_t i = l->n_lines; i > 0; i--) {
+        const struct symbol_line     *line = vec_at(&t->lines, l->line_at + i - 1);
+        const struct symbol_function *f = vec_at(&t->functions, line->function);
+        at = paths_child(&k->functions, s, at, f->name, &is_new);
+    }
+    return at;
+}
+
+uint32_t stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const uint32_t *locations, uint32_t n)
+{
+    uint64_t          hash = n > 0 ? hash64(locations, n * sizeof *locations) : 0;
+    struct table_walk w = table_walk(&k->ids, hash);
+    uint32_t          i, node = 0;
+
+    while (table_next(&k->ids, &w, &i))
+        if (stack_is(k, i, locations, n))
+            return i;
+    for (uint32_t at = n; at > 0; at--) {
+        uint32_t parent = node;
+        bool     is_new;
+        node = paths_child(&k->locations, s, parent, locations[at - 1], &is_new);
+        if (is_new) {
+            uint32_t below = frames_below(k, s, t, vec_u32(&k->function_of, parent), locations[at - 1]);
+            vec_add(&k->function_of, s, &below);
+        }
+    }
+    i = vec_add(&k->all, s, &(struct stack){ node, vec_u32(&k->function_of, node) });
+    table_put(&k->ids, s, hash, i);
+    return i;
+}
+
+size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)
+{
+    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes) + paths_cost(&k->functions, frames) +
+           vec_cost(&k->all, stacks) + table_cost(&k->ids, stacks);
+}

@@ -1,0 +1,141 @@
+#include "index/symtab.h"
+
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "model/batch.h"
+
+enum { BARE_NAME_MAX = 256, BARE_NAME_ROOM = BARE_NAME_MAX + 24 };
+
+void symtab_init(struct symtab *t, struct slab *s)
+{
+    *t = (struct symtab){ 0 };
+    vec_init(&t->strings, sizeof(struct slice), 3);
+    vec_init(&t->mappings, sizeof(struct symbol_mapping), 0);
+    vec_init(&t->functions, sizeof(struct symbol_function), 2);
+    vec_init(&t->lines, sizeof(struct symbol_line), 2);
+    vec_init(&t->locations, sizeof(struct symbol_location), 2);
+    symtab_string(t, s, SLICE("")); /* S2 */
+}
+
+void symtab_free(struct symtab *t, struct slab *s)
+{
+    table_free(&t->string_ids, s);
+    table_free(&t->mapping_ids, s);
+    table_free(&t->function_ids, s);
+    table_free(&t->location_ids, s);
+}
+
+uint32_t symtab_string(struct symtab *t, struct slab *s, struct slice text)
+{
+    uint64_t          hash = hash_slice(text);
+    struct table_walk w = table_walk(&t->string_ids, hash);
+    uint32_t          i;
+
+    while (table_next(&t->string_ids, &w, &i))
+        if (slice_eq(symtab_text(t, i), text))
+            return i;
+    struct slice copy = slab_copy(s, text);
+    i = vec_add(&t->strings, s, &copy);
+    table_put(&t->string_ids, s, hash, i);
+    return i;
+}
+
+/* For records without padding: equal when their bytes are. */
+static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const void *record)
+{
+    uint64_t          hash = hash64(record, v->item_bytes);
+    struct table_walk w = table_walk(t, hash);
+    uint32_t          i;
+
+    while (table_next(t, &w, &i))
+        if (memcmp(vec_at(v, i), record, v->item_bytes) == 0)
+            return i;
+    i = vec_add(v, s, record);
+    table_put(t, s, hash, i);
+    return i;
+}
+
+uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m)
+{
+    return record_add(&t->mappings, &t->mapping_ids, s, m);
+}
+
+uint32_t symtab_function(struct symtab *t, struct slab *s, const struct symbol_function *f)
+{
+    return record_add(&t->functions, &t->function_ids, s, f);
+}
+
+static uint64_t location_hash(const struct symbol_location *l, const struct symbol_line *lines)
+{
+    uint64_t hash = hash_pair(l->address, (uint64_t)l->mapping << 8 | l->flags);
+
+    for (uint32_t i = 0; i < l->n_lines; i++)
+        hash = hash_pair(hash, hash_pair(lines[i].function, (uint64_t)lines[i].line));
+    return hash;
+}
+
+static bool location_is(const struct symtab *t, uint32_t i, const struct symbol_location *l, const struct symbol_line *lines)
+{
+    const struct symbol_location *have = vec_at(&t->locations, i);
+
+    if (have->address != l->address || have->mapping != l->mapping || have->flags != l->flags ||
+        have->n_lines != l->n_lines)
+        return false;
+    for (uint32_t k = 0; k < l->n_lines; k++) {
+        const struct symbol_line *line = vec_at(&t->lines, have->line_at + k);
+        if (line->function != lines[k].function || line->line != lines[k].line)
+            return false;
+    }
+    return true;
+}
+
+/* S3 */
+static uint32_t bare_name(struct symtab *t, struct slab *s, const struct symbol_location *l)
+{
+    char         text[BARE_NAME_ROOM];
+    struct slice file = SLICE("");
+
+    if (l->mapping != BATCH_NONE)
+        file = symtab_text(t, ((const struct symbol_mapping *)vec_at(&t->mappings, l->mapping))->file);
+    for (size_t i = file.n; i > 0; i--)
+        if (file.p[i - 1] == '/') {
+            file = slice_from(file, i);
+            break;
+        }
+    if (file.n == 0)
+        file = SLICE("unknown");
+    if (file.n > BARE_NAME_MAX)
+        file.n = BARE_NAME_MAX;
+    memcpy(text, file.p, file.n);
+    int n = snprintf(text + file.n, sizeof text - file.n, "!0x%llx", (unsigned long long)l->address);
+    return symtab_string(t, s, slice_make(text, file.n + (size_t)n));
+}
+
+uint32_t symtab_location(struct symtab *t, struct slab *s, struct symbol_location l, const struct symbol_line *lines)
+{
+    uint64_t          hash = location_hash(&l, lines);
+    struct table_walk w = table_walk(&t->location_ids, hash);
+    uint32_t          i;
+
+    while (table_next(&t->location_ids, &w, &i))
+        if (location_is(t, i, &l, lines))
+            return i;
+    l.line_at = l.n_lines > 0 ? vec_n(&t->lines) : bare_name(t, s, &l);
+    for (uint32_t k = 0; k < l.n_lines; k++)
+        vec_add(&t->lines, s, &lines[k]);
+    i = vec_add(&t->locations, s, &l);
+    table_put(&t->location_ids, s, hash, i);
+    return i;
+}
+
+size_t symtab_cost(const struct symtab *t, const struct symtab_more *more)
+{
+    size_t strings = more->strings + more->locations; /* each location may need a name */
+
+    return vec_cost(&t->strings, strings) + table_cost(&t->string_ids, strings) + more->text_bytes +
+           more->locations * BARE_NAME_ROOM + vec_cost(&t->mappings, more->mappings) +
+           table_cost(&t->mapping_ids, more->mappings) + vec_cost(&t->functions, more->functions) +
+           table_cost(&t->function_ids, more->functions) + vec_cost(&t->lines, more->lines) +
+           vec_cost(&t->locations, more->locations) + table_cost(&t->location_ids, more->locations);
+}

@@ -1,0 +1,68 @@
+/*
+ * Symtab: the symbols of one service in one bucket: strings <-- mappings <-- functions <-- lines <-- locations.
+ *
+ * S1  Each thing is there once; ids are dense, by first appearance, local to the table and never change.
+ * S2  String 0 is "".
+ * S3  A location has lines (innermost first, as pprof has them), or a name instead: `basename(mapping)!0xaddress`, and
+ *     `unknown!0x...` without a mapping or its file.  So every frame has a name, and no frame is lost.
+ *
+ * Written by the shard's writer, read by anyone (vec.h); the lookups are the writer's.
+ */
+#pragma once
+
+#include "index/table.h"
+#include "index/vec.h"
+
+struct symbol_mapping {
+    uint64_t start, limit, offset;
+    uint32_t file, build_id; /* strings */
+    uint32_t flags;          /* BATCH_HAS_* */
+    uint32_t reserved;
+};
+
+struct symbol_function {
+    uint32_t name, system_name, file; /* strings */
+    uint32_t reserved;
+    int64_t  start_line;
+};
+
+struct symbol_line {
+    uint32_t function;
+    uint32_t reserved;
+    int64_t  line;
+};
+
+struct symbol_location {
+    uint64_t address;
+    uint32_t mapping; /* or BATCH_NONE */
+    uint32_t line_at; /* lines[line_at, +n_lines); with no lines: the string to show */
+    uint32_t n_lines;
+    uint32_t flags; /* BATCH_IS_FOLDED */
+};
+
+struct symtab {
+    struct vec   strings; /* struct slice */
+    struct vec   mappings, functions, lines, locations;
+    struct table string_ids, mapping_ids, function_ids, location_ids;
+};
+
+void symtab_init(struct symtab *t, struct slab *s);
+void symtab_free(struct symtab *t, struct slab *s);
+
+uint32_t symtab_string(struct symtab *t, struct slab *s, struct slice text);
+uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m);
+uint32_t symtab_function(struct symtab *t, struct slab *s, const struct symbol_function *f);
+
+/* `l->n_lines` lines at `lines`; line_at is filled in. */
+uint32_t symtab_location(struct symtab *t, struct slab *s, struct symbol_location l, const struct symbol_line *lines);
+
+/* Most bytes asked for when so many of each are added; strings have `text_bytes` in sum. */
+struct symtab_more {
+    size_t strings, text_bytes, mappings, functions, lines, locations;
+};
+size_t symtab_cost(const struct symtab *t, const struct symtab_more *more);
+
+static inline struct slice symtab_text(const struct symtab *t, uint32_t string)
+{
+    return *(const struct slice *)vec_at(&t->strings, string);
+}

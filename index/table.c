@@ -1,0 +1,55 @@
+#include "index/table.h"
+
+#include <assert.h>
+
+enum { CAP_FIRST = 8 };
+
+uint32_t table_cap(uint32_t cap, uint64_t n)
+{
+    uint64_t wide = cap;
+
+    while (n * 5 > wide * 4)
+        wide = wide ? wide + wide / 2 : CAP_FIRST; /* by half: two thirds full on average, at four moves an item */
+    assert(wide <= UINT32_MAX);
+    return (uint32_t)wide;
+}
+
+static void table_place(struct table *t, struct table_slot slot)
+{
+    uint32_t at = table_home(slot.tag, t->cap);
+
+    while (t->slots[at].index1 != 0)
+        at = at + 1 == t->cap ? 0 : at + 1;
+    t->slots[at] = slot;
+}
+
+static void table_grow(struct table *t, struct slab *s, uint32_t cap)
+{
+    struct table old = *t;
+
+    t->slots = slab_take(s, cap * sizeof *t->slots);
+    t->cap = cap;
+    for (uint32_t i = 0; i < old.cap; i++)
+        if (old.slots[i].index1 != 0)
+            table_place(t, old.slots[i]);
+    slab_give(s, old.slots, old.cap * sizeof *old.slots);
+}
+
+void table_put(struct table *t, struct slab *s, uint64_t hash, uint32_t index)
+{
+    uint32_t cap = table_cap(t->cap, (uint64_t)t->n + 1);
+
+    assert(index < UINT32_MAX);
+    if (cap != t->cap)
+        table_grow(t, s, cap);
+    table_place(t, (struct table_slot){ table_tag(hash), index + 1 });
+    t->n++;
+}
+
+void table_free(struct table *t, struct slab *s) { slab_give(s, t->slots, t->cap * sizeof *t->slots); }
+
+size_t table_cost(const struct table *t, size_t more)
+{
+    uint32_t cap = table_cap(t->cap, t->n + more);
+    return cap == t->cap ? 0 : cap * sizeof *t->slots;
+}

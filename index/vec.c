@@ -1,0 +1,61 @@
+#include "index/vec.h"
+
+#include <string.h>
+
+enum { DIR_FIRST = 4 };
+
+void vec_init(struct vec *v, size_t item_bytes, unsigned base_log2)
+{
+    assert(item_bytes > 0 && item_bytes <= UINT16_MAX && base_log2 < 16);
+    *v = (struct vec){ .item_bytes = (uint16_t)item_bytes, .base_log2 = (uint8_t)base_log2 };
+}
+
+static void vec_widen(struct vec *v, struct slab *s)
+{
+    uint32_t cap = v->dir_cap ? v->dir_cap * 2u : DIR_FIRST;
+    char   **old = atomic_load_explicit(&v->dir, memory_order_relaxed);
+    char   **dir = slab_new(s, cap * sizeof *dir);
+
+    assert(cap <= UINT8_MAX);
+    if (old != NULL)
+        memcpy(dir, old, v->dir_cap * sizeof *dir);
+    v->dir_cap = (uint8_t)cap;
+    atomic_store_explicit(&v->dir, dir, memory_order_release); /* V3 */
+}
+
+uint32_t vec_add(struct vec *v, struct slab *s, const void *item)
+{
+    uint32_t         n = atomic_load_explicit(&v->n, memory_order_relaxed);
+    struct vec_place p = vec_place(v, n);
+
+    assert(n < VEC_MAX);
+    if (p.segment == v->dir_cap)
+        vec_widen(v, s);
+    char **dir = atomic_load_explicit(&v->dir, memory_order_relaxed);
+    if (p.offset == 0)
+        dir[p.segment] = slab_new(s, (size_t)p.n * v->item_bytes);
+    memcpy(dir[p.segment] + (size_t)p.offset * v->item_bytes, item, v->item_bytes);
+    atomic_store_explicit(&v->n, n + 1, memory_order_release); /* V2 */
+    return n;
+}
+
+size_t vec_cost(const struct vec *v, size_t more)
+{
+    uint32_t n = atomic_load_explicit(&v->n, memory_order_relaxed);
+    size_t   bytes = 0, dir_cap = v->dir_cap;
+
+    if (more == 0)
+        return 0;
+    uint64_t last = (uint64_t)n + more - 1;
+    if (last >= VEC_MAX)
+        return SIZE_MAX / 64; /* it will be refused: any sum of these stays larger than any memory */
+    uint32_t to = vec_place(v, (uint32_t)last).segment + 1;
+    for (uint32_t at = n ? vec_place(v, n - 1).segment + 1 : 0; at < to; at++) {
+        if (at == dir_cap) {
+            dir_cap = dir_cap ? dir_cap * 2 : DIR_FIRST;
+            bytes += dir_cap * sizeof(char *) + 8;
+        }
+        bytes += ((size_t)v->item_bytes << (v->base_log2 + at / 4)) + 8;
+    }
+    return bytes;
+}
