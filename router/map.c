@@ -58,11 +58,9 @@ static enum code get_number(json_t *object, const char *key, int64_t least, int6
     return CODE_OK;
 }
 
-static bool is_name(const char *s)
-{
-    return strlen(s) <= NAME_MAX_BYTES &&
-           s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
-}
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+static bool is_made_of(const char *s, const char *chars) { return strlen(s) <= NAME_MAX_BYTES && s[strspn(s, chars)] == '\0'; }
 
 static bool is_address(const char *s)
 {
@@ -97,7 +95,7 @@ static enum code parse_shard(json_t *v, const char *where, struct arena *a, stru
     if (check_keys(v, where, known, why) != CODE_OK || get_text(v, "name", where, &name, why) != CODE_OK ||
         get_text(v, "address", where, &address, why) != CODE_OK || parse_state(v, where, &out->state, why) != CODE_OK)
         return why->code;
-    if (!is_name(name))
+    if (!is_made_of(name, NAME_CHARS))
         return bad(why, where, "\"name\" may have letters, digits, '.', '_' and '-', at most 128");
     if (!is_address(address))
         return bad(why, where, "\"address\" must be HOST:PORT");
@@ -223,8 +221,8 @@ static enum code parse_root(json_t *root, struct shard_map *m, struct fault *why
         get_number(root, "slots", SLOTS, SLOTS, SLOTS, &slots, why) != CODE_OK ||
         get_number(root, "spread", 1, SLOTS, SPREAD_DEFAULT, &spread, why) != CODE_OK)
         return why->code;
-    if (!is_name(cluster_id))
-        return bad(why, "\"cluster_id\"", "may have letters, digits, '.', '_' and '-', at most 128");
+    if (!is_made_of(cluster_id, NAME_CHARS "/"))
+        return bad(why, "\"cluster_id\"", "may have letters, digits, '.', '_', '-' and '/', at most 128");
     m->cluster_id = keep(m->arena, cluster_id);
     m->epoch = (uint64_t)epoch;
     m->spread = (uint32_t)spread;

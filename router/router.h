@@ -40,12 +40,20 @@ struct router_config {
 must_check enum code router_new(const struct router_config *config, struct router **out, struct fault *why);
 void                 router_free(struct router *r);
 
-/* Re-reads the map file when it changed; a bad file keeps the map in use and says why.  Main thread, every second. */
+/*
+ * Re-reads the map file; a map of a higher epoch is taken.  A bad file keeps the map in use and is told once: the next call
+ * is OK until the file changes again.  Any thread; main does it every second.
+ */
 must_check enum code router_reload(struct router *r, struct fault *why);
 uint64_t             router_epoch(const struct router *r);
 
-/* Several batches of one request, each to its owner; done once, after every one of them was acked or refused. */
-struct push;
+/*
+ * Several batches of one request, each to its owner; `each` once for every batch (for different ones at the same time, on
+ * different threads), then `done` once, maybe before the return.
+ *
+ * A shard that cannot be reached is waited for, up to 8 s and within the deadline, while what waits stays under
+ * held_bytes_max; a batch is sent again only when it is certain that the shard did not take it.  UNAVAILABLE names the shard.
+ */
 typedef void push_fn(void *arg, size_t i, enum code code, const char *text); /* for batch i */
 typedef void push_done_fn(void *arg);
 
@@ -72,5 +80,8 @@ struct scatter {
 };
 void router_scatter(struct router *r, const struct scatter *s);
 
-/* The batch a peer sent us: slot ownership and epoch are checked, then the writer takes it. */
+/*
+ * The batch a peer sent us, for a->batch: slot ownership and epoch are checked, then the writer takes it and a->done runs.
+ * Not OK: a->done does not run.  FAILED_PRECONDITION: the slot is not ours by a map that is newer than the sender's.
+ */
 must_check enum code router_accept(struct router *r, const struct batch *b, struct append *a, struct fault *why);

@@ -1,0 +1,323 @@
+/*
+ * Push: the batches of one request on their way to their owners.
+ *
+ *     place --> local: writer ----------------------------------> answered
+ *           `-> remote: send --> reply: results ----------------> answered
+ *                  ^              | not sent, or not its slot
+ *                  `--- place <-- hold (250 ms, at most 8 s)
+ *
+ * A batch is sent again only from the states in which the shard has certainly not taken it: the request never left, or the
+ * shard refused it.  Once a request may have arrived and no answer came, the fate of its batches is unknown: the pusher is
+ * told so, since a second copy would be counted twice.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "proto/shard.pb-c.h"
+#include "router/router_priv.h"
+
+#define HOLD_NS (8 * NS_PER_S)
+#define AGAIN_NS (250 * NS_PER_MS)
+
+enum { ANSWER_BYTES_MAX = 16 << 20 };
+
+typedef Hearth__Shard__V1__AppendRequest  append_request;
+typedef Hearth__Shard__V1__AppendResponse append_response;
+
+struct item {
+    struct append append; /* while it goes to the shard of this process */
+    struct push  *push;
+    size_t        i;
+    size_t        bytes, held; /* encoded; of that, what counts as held */
+};
+
+struct push {
+    struct router       *router;
+    struct batch        *batches;
+    const struct labels *labels;
+    int64_t              until_ns; /* nothing is sent or held beyond it */
+    push_fn             *each;
+    push_done_fn        *done;
+    void                *arg;
+    _Atomic size_t       open; /* batches not yet answered, and one while placing */
+    struct item          items[];
+};
+
+/* Batches of one push that go to one shard together. */
+struct group {
+    struct later       later;
+    struct push       *push;
+    struct shard_map  *map;
+    uint16_t           shard;
+    struct peer_fields fields;
+    size_t             n;
+    size_t             at[]; /* which batches */
+};
+
+static void finish_one(struct push *p)
+{
+    if (atomic_fetch_sub_explicit(&p->open, 1, memory_order_acq_rel) != 1)
+        return;
+    struct router *r = p->router;
+    push_done_fn  *done = p->done;
+    void          *arg = p->arg;
+    free(p);
+    atomic_fetch_sub(&r->open, 1);
+    done(arg);
+}
+
+static void answer(struct push *p, size_t i, enum code code, const char *text)
+{
+    struct router *r = p->router;
+    size_t         held = p->items[i].held;
+
+    if (held > 0)
+        metric_set(r->metrics.held_bytes, (int64_t)(atomic_fetch_sub(&r->held_bytes, held) - held));
+    p->each(p->arg, i, code, text);
+    finish_one(p);
+}
+
+static struct group *group_new(struct push *p, struct shard_map *m, uint16_t shard, size_t room)
+{
+    struct group *g = mem_alloc(sizeof *g + room * sizeof *g->at);
+
+    *g = (struct group){ .push = p, .map = map_ref(m), .shard = shard };
+    peer_fields_make(p->router, m->shards[shard].name, &g->fields);
+    return g;
+}
+
+static void group_free(struct group *g)
+{
+    map_unref(g->map);
+    free(g);
+}
+
+__attribute__((format(printf, 3, 4))) static void answer_group(struct group *g, enum code code, const char *format, ...)
+{
+    char    text[480];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    for (size_t k = 0; k < g->n; k++)
+        answer(g->push, g->at[k], code, text); /* the last one may end the push: p is not used behind it */
+    group_free(g);
+}
+
+static void place_batches(struct push *p, const size_t *at, size_t n);
+
+static void place_again(struct later *l)
+{
+    struct group *g = (struct group *)(void *)((char *)l - offsetof(struct group, later));
+
+    metric_add(g->push->router->metrics.retries, (int64_t)g->n);
+    router_refresh(g->push->router);
+    place_batches(g->push, g->at, g->n);
+    group_free(g);
+}
+
+/* Counts the group as held, once for each batch; false: too much is. */
+static bool hold_bytes(struct group *g)
+{
+    struct router *r = g->push->router;
+    size_t         more = 0;
+
+    for (size_t k = 0; k < g->n; k++) {
+        struct item *item = &g->push->items[g->at[k]];
+        more += item->bytes - item->held;
+    }
+    size_t before = atomic_fetch_add(&r->held_bytes, more);
+    if (before + more > r->config.held_bytes_max) {
+        atomic_fetch_sub(&r->held_bytes, more);
+        return false;
+    }
+    for (size_t k = 0; k < g->n; k++)
+        g->push->items[g->at[k]].held = g->push->items[g->at[k]].bytes;
+    metric_set(r->metrics.held_bytes, (int64_t)(before + more));
+    return true;
+}
+
+/* The shard has not taken them: try again a little later, if there is time and room to wait. */
+static void hold(struct group *g, const char *because)
+{
+    struct router          *r = g->push->router;
+    const struct map_shard *shard = &g->map->shards[g->shard];
+    int64_t                 at_ns = clock_mono_ns() + AGAIN_NS;
+    bool                    is_late = at_ns >= g->push->until_ns;
+
+    if (is_late || !hold_bytes(g)) {
+        metric_add(r->metrics.unavailable, (int64_t)g->n);
+        answer_group(g, CODE_UNAVAILABLE, "shard %s (%s) does not take profiles: %s%s", shard->name, shard->address, because,
+                     is_late ? "" : "; too much is waiting for shards already");
+        return;
+    }
+    g->later = (struct later){ .at_ns = at_ns, .run = place_again };
+    retry_add(r->retry, &g->later);
+}
+
+static enum code result_code(const Hearth__Shard__V1__AppendResponse__Result *result)
+{
+    return result->code >= 0 && result->code <= CODE_UNAUTHENTICATED ? (enum code)result->code : CODE_UNKNOWN;
+}
+
+/* What the shard said about each batch.  Those that are not its own are placed again. */
+static void take_results(struct group *g, const append_response *response)
+{
+    struct group *again = group_new(g->push, g->map, g->shard, g->n);
+    char          text[480], because[240] = "";
+
+    for (size_t k = 0; k < g->n; k++) {
+        const Hearth__Shard__V1__AppendResponse__Result *result = response->results[k];
+        enum code                                        code = result_code(result);
+        size_t n = result->message.len < sizeof text ? result->message.len : sizeof text - 1;
+        memcpy(text, n ? (const char *)result->message.data : "", n);
+        text[n] = '\0';
+        if (code != CODE_FAILED_PRECONDITION) {
+            answer(g->push, g->at[k], code, text); /* may end the push when none is left */
+            continue;
+        }
+        again->at[again->n++] = g->at[k];
+        snprintf(because, sizeof because, "%.230s", text);
+    }
+    group_free(g);
+    if (again->n == 0) {
+        group_free(again);
+        return;
+    }
+    metric_add(again->push->router->metrics.misplaced, (int64_t)again->n);
+    hold(again, because);
+}
+
+/* The shard's process answered with an error of its own, before it looked at any batch. */
+static bool is_refusal(enum code code)
+{
+    return code == CODE_RESOURCE_EXHAUSTED || code == CODE_INVALID_ARGUMENT || code == CODE_UNIMPLEMENTED ||
+           code == CODE_UNAUTHENTICATED || code == CODE_PERMISSION_DENIED;
+}
+
+static void on_reply(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *message)
+{
+    struct group          *g = arg;
+    const append_response *response = (const append_response *)message;
+    const char            *name = g->map->shards[g->shard].name;
+
+    if (code == CODE_OK && response->n_results == g->n) {
+        take_results(g, response);
+    } else if (!was_sent || code == CODE_FAILED_PRECONDITION) { /* not there yet, or another shard at that address */
+        hold(g, text);
+    } else if (is_refusal(code)) {
+        answer_group(g, code == CODE_RESOURCE_EXHAUSTED ? code : CODE_INTERNAL, "shard %s: %s", name, text);
+    } else {
+        metric_add(g->push->router->metrics.unknown, (int64_t)g->n);
+        answer_group(g, code == CODE_DEADLINE_EXCEEDED ? code : CODE_UNAVAILABLE,
+                     "shard %s broke off, and whether it took the profile is not known: %s", name, text);
+    }
+}
+
+static void send_remote(struct group *g)
+{
+    struct push          *p = g->push;
+    struct buf            bytes = { 0 };
+    append_request        request = HEARTH__SHARD__V1__APPEND_REQUEST__INIT;
+    ProtobufCBinaryData  *batches = mem_alloc(g->n * sizeof *batches);
+    size_t                from = 0;
+
+    for (size_t k = 0; k < g->n; k++) {
+        batch_encode(&p->batches[g->at[k]], &bytes);
+        batches[k].len = p->items[g->at[k]].bytes = bytes.n - from;
+        from = bytes.n;
+    }
+    for (size_t k = 0, at = 0; k < g->n; at += batches[k++].len)
+        batches[k].data = (uint8_t *)bytes.p + at;
+    request.map_epoch = g->map->epoch;
+    request.n_batches = g->n;
+    request.batches = batches;
+    rpc_client_call(p->router->config.client, &(struct rpc_request){
+        .address = g->map->shards[g->shard].address,
+        .path = "/hearth.shard.v1.Shard/Append",
+        .message = &request.base,
+        .response = &hearth__shard__v1__append_response__descriptor,
+        .fields = g->fields.at,
+        .deadline_ns = p->until_ns,
+        .response_bytes_max = ANSWER_BYTES_MAX,
+        .on_reply = on_reply,
+        .arg = g,
+    });
+    free(batches); /* encoded: rpc/client.h */
+    buf_free(&bytes);
+}
+
+static void on_local(struct append *a)
+{
+    struct item *item = (struct item *)(void *)((char *)a - offsetof(struct item, append));
+
+    answer(item->push, item->i, a->code, a->code == CODE_OK ? "" : a->why.text);
+}
+
+static void send_local(struct group *g)
+{
+    struct push *p = g->push;
+
+    for (size_t k = 0; k < g->n; k++) {
+        struct item *item = &p->items[g->at[k]];
+        item->append = (struct append){ .batch = &p->batches[item->i], .done = on_local };
+        if (!writer_submit(p->router->config.writer, &item->append))
+            answer(p, item->i, CODE_RESOURCE_EXHAUSTED, "too many profiles are waiting to be stored");
+    }
+    group_free(g);
+}
+
+/* Sends each of the batches at[0, n) to its owner by the map of this moment. */
+static void place_batches(struct push *p, const size_t *at, size_t n)
+{
+    struct shard_map *m = router_map(p->router);
+    uint16_t         *owner = mem_alloc(n * sizeof *owner);
+
+    for (size_t k = 0; k < n; k++) {
+        struct batch *b = &p->batches[at[k]];
+        b->slot = place(b->tenant, batch_string(b, b->service), p->labels[at[k]], m->spread);
+        b->map_epoch = m->epoch;
+        owner[k] = m->owner[b->slot];
+    }
+    for (size_t k = 0; k < n; k++) {
+        if (owner[k] == MAP_NOBODY)
+            continue; /* it went with an earlier one */
+        uint16_t      shard = owner[k];
+        struct group *g = group_new(p, m, shard, n - k);
+        for (size_t j = k; j < n; j++)
+            if (owner[j] == shard) {
+                g->at[g->n++] = at[j];
+                owner[j] = MAP_NOBODY;
+            }
+        if (shard == m->self)
+            send_local(g);
+        else
+            send_remote(g);
+    }
+    free(owner);
+    map_unref(m);
+}
+
+void router_push(struct router *r, struct batch *batches, const struct labels *labels, size_t n, int64_t deadline_ns,
+                 push_fn *each, push_done_fn *done, void *arg)
+{
+    struct push *p = mem_zalloc(sizeof *p + n * sizeof *p->items);
+    size_t      *all = mem_alloc(n * sizeof *all);
+    int64_t      held_until_ns = clock_mono_ns() + HOLD_NS;
+
+    assert(r->config.is_frontend);
+    *p = (struct push){ .router = r, .batches = batches, .labels = labels, .each = each, .done = done, .arg = arg };
+    p->until_ns = deadline_ns < held_until_ns ? deadline_ns : held_until_ns;
+    p->open = n + 1;
+    for (size_t i = 0; i < n; i++) {
+        p->items[i].push = p;
+        p->items[i].i = all[i] = i;
+    }
+    atomic_fetch_add(&r->open, 1);
+    place_batches(p, all, n);
+    free(all);
+    finish_one(p);
+}

@@ -1,0 +1,192 @@
+/* hearth.shard.v1.Shard: what the processes of one cluster ask of a shard. */
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "proto/shard.pb-c.h"
+#include "query/codec.h"
+#include "router/router.h"
+#include "server/services.h"
+#include "shard/shard.h"
+
+typedef Hearth__Shard__V1__AppendRequest          append_request;
+typedef Hearth__Shard__V1__AppendResponse         append_response;
+typedef Hearth__Shard__V1__AppendResponse__Result append_result;
+
+enum { BATCHES_MAX = 65536, REQUEST_BYTES_MAX = 512 << 20 };
+
+/* A pod may have been given another's address: data must not end up with, or be read from, the wrong one. */
+static enum code check_meant(struct call *c, struct fault *why)
+{
+    struct shard *s = app_of(c)->shard;
+    struct slice  meant = call_field(c, "hearth-shard");
+
+    if (s == NULL)
+        return fail(why, CODE_FAILED_PRECONDITION, "this process has no shard");
+    if (meant.n > 0 && !slice_is(meant, shard_name(s)))
+        return fail(why, CODE_FAILED_PRECONDITION, "this is shard %s, not %.*s", shard_name(s), SLICE_ARGS(meant));
+    return CODE_OK;
+}
+
+struct one {
+    struct append append;
+    struct many  *all;
+    struct batch  batch;
+};
+
+/* All batches of one request, in the call's arena. */
+struct many {
+    struct call   *call;
+    struct one    *at;
+    size_t         n;
+    _Atomic size_t open; /* appends not yet done, and one while they are handed over */
+};
+
+static void answer(struct many *all)
+{
+    struct arena    *a = call_arena(all->call);
+    append_response  response = HEARTH__SHARD__V1__APPEND_RESPONSE__INIT;
+    append_result   *results = arena_array(a, all->n, sizeof *results);
+    append_result  **list = arena_array(a, all->n, sizeof *list);
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct append *one = &all->at[i].append;
+        results[i] = (append_result)HEARTH__SHARD__V1__APPEND_RESPONSE__RESULT__INIT;
+        results[i].code = (int32_t)one->code;
+        if (one->code != CODE_OK) {
+            results[i].message.data = (uint8_t *)one->why.text;
+            results[i].message.len = strlen(one->why.text);
+        }
+        list[i] = &results[i];
+    }
+    response.n_results = all->n;
+    response.results = list;
+    response.map_epoch = router_epoch(app_of(all->call)->router);
+    call_reply(all->call, &response.base);
+}
+
+static void finish_one(struct many *all)
+{
+    if (atomic_fetch_sub_explicit(&all->open, 1, memory_order_acq_rel) == 1)
+        answer(all);
+}
+
+static void on_append(struct append *a) { finish_one(((struct one *)(void *)a)->all); }
+
+/* The bytes where batch_decode wants them: usually where they are. */
+static struct slice aligned(ProtobufCBinaryData bytes, struct arena *a)
+{
+    struct slice s = slice_make(bytes.data, bytes.len);
+
+    return ((uintptr_t)s.p & 7) == 0 ? s : arena_copy(a, s);
+}
+
+static void append_one(struct many *all, size_t i, ProtobufCBinaryData bytes)
+{
+    struct one   *one = &all->at[i];
+    struct arena *a = call_arena(all->call);
+
+    one->all = all;
+    one->append.done = on_append;
+    one->append.code = batch_decode(aligned(bytes, a), a, &one->batch, &one->append.why);
+    if (one->append.code != CODE_OK)
+        return;
+    atomic_fetch_add_explicit(&all->open, 1, memory_order_relaxed);
+    /* Once it is accepted the writer sets code and why, maybe before this returns. */
+    struct fault why;
+    enum code    code = router_accept(app_of(all->call)->router, &one->batch, &one->append, &why);
+    if (code == CODE_OK)
+        return;
+    one->append.code = code;
+    one->append.why = why;
+    atomic_fetch_sub_explicit(&all->open, 1, memory_order_relaxed);
+}
+
+static void append(struct call *c, const ProtobufCMessage *message)
+{
+    const append_request *request = (const append_request *)message;
+    struct arena         *a = call_arena(c);
+    struct fault          why;
+
+    if (check_meant(c, &why) != CODE_OK) {
+        call_fail(c, &why);
+        return;
+    }
+    if (request->n_batches > BATCHES_MAX) {
+        fail(&why, CODE_INVALID_ARGUMENT, "%zu batches in one request, at most %d", request->n_batches, BATCHES_MAX);
+        call_fail(c, &why);
+        return;
+    }
+    struct many *all = arena_zalloc(a, sizeof *all);
+    *all = (struct many){ .call = c, .n = request->n_batches, .open = 1 };
+    all->at = arena_zalloc(a, all->n * sizeof *all->at);
+    for (size_t i = 0; i < all->n; i++)
+        append_one(all, i, request->batches[i]);
+    finish_one(all);
+}
+
+/* --debug.query-delay: a slow disk that a test can order. */
+static void delay(int64_t ns)
+{
+    struct timespec t = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+
+    if (ns > 0)
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+}
+
+static void query(struct call *c, const ProtobufCMessage *message)
+{
+    struct question q;
+    struct partial *p = NULL;
+    struct fault    why;
+
+    delay(app_of(c)->query_delay_ns);
+    if (check_meant(c, &why) != CODE_OK ||
+        question_decode((const Hearth__Shard__V1__QueryRequest *)message, call_arena(c), &q, &why) != CODE_OK) {
+        call_fail(c, &why);
+        return;
+    }
+    p = partial_new(q.kind);
+    if (query_local(app_of(c)->shard, &q, p, &why) == CODE_OK)
+        call_reply(c, &partial_encode(p, call_arena(c))->base);
+    else
+        call_fail(c, &why);
+    partial_free(p);
+}
+
+static void status(struct call *c, const ProtobufCMessage *message)
+{
+    Hearth__Shard__V1__StatusResponse response = HEARTH__SHARD__V1__STATUS_RESPONSE__INIT;
+    struct fault                      why;
+
+    (void)message;
+    if (check_meant(c, &why) != CODE_OK) {
+        call_fail(c, &why);
+        return;
+    }
+    struct shard_stats s = shard_stats(app_of(c)->shard);
+    response.shard = (char *)shard_name(app_of(c)->shard);
+    response.map_epoch = router_epoch(app_of(c)->router);
+    response.bytes = (int64_t)s.bytes;
+    response.series = s.series;
+    response.profiles = s.profiles;
+    response.samples = s.samples;
+    response.buckets = s.buckets;
+    response.tenants = s.tenants;
+    response.data_since_ns = s.data_since_ns;
+    call_reply(c, &response.base);
+}
+
+#define MESSAGES(name) &hearth__shard__v1__##name##_request__descriptor, &hearth__shard__v1__##name##_response__descriptor
+
+static const struct method methods[] = {
+    { "/hearth.shard.v1.Shard/Append", MESSAGES(append), LANE_DECODE, REQUEST_BYTES_MAX, append },
+    { "/hearth.shard.v1.Shard/Query", MESSAGES(query), LANE_QUERY, 0, query },
+    { "/hearth.shard.v1.Shard/Status", MESSAGES(status), LANE_INLINE, 0, status },
+};
+
+const struct method *shard_methods(size_t *n)
+{
+    *n = sizeof methods / sizeof *methods;
+    return methods;
+}
