@@ -5,7 +5,7 @@
  * who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past, and is
  * refused when it has none left to lose.
  *
- * Dropping begins a sixteenth below the limit.  Between the two there is room for buckets that were dropped and are still
+ * Dropping begins an eighth below the limit.  Between the two there is room for buckets that were dropped and are still
  * being read; only when queries hold more than that is a batch refused that would otherwise fit.
  */
 #include <assert.h>
@@ -97,7 +97,7 @@ static bool fits(size_t used, size_t grows, size_t limit) { return used <= limit
 
 enum code retain_room(struct shard *s, struct slice tenant, int64_t keep_ns, size_t grows, struct fault *why)
 {
-    size_t         limit = s->config.limit_bytes, begin = limit - limit / 16;
+    size_t         limit = s->config.limit_bytes, begin = limit - limit / 8;
     struct tenant *t;
     int64_t        start_ns;
 
