@@ -1,0 +1,53 @@
+/*
+ * Ask: one query RPC, from its checks to its answer.
+ *
+ *     method_fn: ask_new -> ask_range, ask_type, ask_selector ... -> ask_run --> query_run ... reply(ask, partial)
+ *
+ * A1  The checks note the first fault and do nothing after it; ask_run answers with it.  So a method reads as a list.
+ * A2  Everything lives in the call's arena; reply ends the call, and then the ask is gone.
+ * A3  Methods do not wait: the reply runs on the worker when every shard is here, else on a worker of the same lane later.
+ */
+#pragma once
+
+#include "query/query.h"
+#include "rpc/call.h"
+
+struct ask;
+typedef void ask_reply_fn(struct ask *a, struct partial *p); /* the partial stays the ask's */
+
+struct ask {
+    struct call    *call;
+    struct arena   *arena;
+    struct question question;
+    int64_t         start_ms, end_ms; /* checked */
+    struct fault    why;              /* code OK so far */
+    bool            is_empty;         /* nothing to look for: the answer is the empty message */
+
+    /* what the reply needs to know, each set by the methods it is for */
+    int64_t max_nodes;  /* 0: all */
+    int64_t limit;      /* of series; <= 0: all */
+    int     format;
+    bool    is_mean;
+    bool    shows_utf8; /* label names outside [a-zA-Z_][a-zA-Z0-9_]* too */
+
+    /* ask.c's */
+    ask_reply_fn             *reply;
+    const ProtobufCMessage   *empty;
+    struct partial           *partial;
+    unsigned long             thread;
+};
+
+struct ask *ask_new(struct call *c, enum question_kind kind);
+
+/* Notes a fault, if it is the first. */
+__attribute__((format(printf, 3, 4))) void ask_fail(struct ask *a, enum code code, const char *format, ...);
+
+void ask_range(struct ask *a, int64_t start_ms, int64_t end_ms);
+void ask_type(struct ask *a, const char *id);
+void ask_selector(struct ask *a, const char *text);                                  /* the one of the flame graph calls */
+void ask_matchers(struct ask *a, char *const *texts, size_t n, const char *wrapped); /* a list; `wrapped` precedes a fault */
+
+struct slice *ask_texts(struct ask *a, char *const *texts, size_t n); /* as slices */
+
+/* The question is whole: it is asked, or the fault is answered.  `empty` is the answer when is_empty. */
+void ask_run(struct ask *a, ask_reply_fn *reply, const ProtobufCMessage *empty);

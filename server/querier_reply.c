@@ -1,0 +1,223 @@
+#include "server/querier_reply.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "model/labels.h"
+#include "model/profile_type.h"
+#include "proto/querier.pb-c.h"
+#include "query/flame.h"
+#include "query/series_out.h"
+
+/* Slices of string sets, trees and arenas carry a NUL behind them; others are copied. */
+static char *text_of(struct slice s) { return (char *)(uintptr_t)s.p; }
+
+bool is_plain_label_name(struct slice name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!is_letter && !(i > 0 && c >= '0' && c <= '9'))
+            return false;
+    }
+    return name.n > 0;
+}
+
+static Types__V1__ProfileType *type_message(struct slice id, struct arena *a)
+{
+    Types__V1__ProfileType *m = arena_alloc(a, sizeof *m);
+    struct profile_type     t = { 0 };
+    struct fault            why;
+
+    types__v1__profile_type__init(m);
+    m->id = text_of(id);
+    if (profile_type_parse(id, &t, &why) != CODE_OK)
+        return m; /* a part of the name held a colon: the id still selects it */
+    m->name = text_of(arena_copy(a, t.name));
+    m->sample_type = text_of(arena_copy(a, t.sample_type));
+    m->sample_unit = text_of(arena_copy(a, t.sample_unit));
+    m->period_type = text_of(arena_copy(a, t.period_type));
+    m->period_unit = text_of(arena_copy(a, t.period_unit));
+    return m;
+}
+
+void reply_types(struct ask *a, struct partial *p)
+{
+    Querier__V1__ProfileTypesResponse m = QUERIER__V1__PROFILE_TYPES_RESPONSE__INIT;
+    const struct slice               *ids = strset_sorted(partial_set(p));
+
+    m.n_profile_types = strset_n(partial_set(p));
+    m.profile_types = arena_array(a->arena, m.n_profile_types, sizeof *m.profile_types);
+    for (size_t i = 0; i < m.n_profile_types; i++)
+        m.profile_types[i] = type_message(ids[i], a->arena);
+    call_reply(a->call, &m.base);
+}
+
+static char **names_of(struct ask *a, struct partial *p, bool only_plain, size_t *n)
+{
+    const struct slice *names = strset_sorted(partial_set(p));
+    uint32_t            all = strset_n(partial_set(p));
+    char              **out = arena_array(a->arena, all, sizeof *out);
+
+    *n = 0;
+    for (uint32_t i = 0; i < all; i++)
+        if (!only_plain || is_plain_label_name(names[i]))
+            out[(*n)++] = text_of(names[i]);
+    return out;
+}
+
+void reply_label_names(struct ask *a, struct partial *p)
+{
+    Types__V1__LabelNamesResponse m = TYPES__V1__LABEL_NAMES_RESPONSE__INIT;
+
+    m.names = names_of(a, p, !a->shows_utf8, &m.n_names);
+    call_reply(a->call, &m.base);
+}
+
+void reply_label_values(struct ask *a, struct partial *p)
+{
+    Types__V1__LabelValuesResponse m = TYPES__V1__LABEL_VALUES_RESPONSE__INIT;
+
+    m.names = names_of(a, p, false, &m.n_names);
+    call_reply(a->call, &m.base);
+}
+
+static Types__V1__LabelPair **pairs_of(struct labels l, struct arena *a)
+{
+    Types__V1__LabelPair **out = arena_array(a, l.n, sizeof(Types__V1__LabelPair *));
+    Types__V1__LabelPair  *at = arena_array(a, l.n, sizeof *at);
+
+    for (size_t i = 0; i < l.n; i++) {
+        types__v1__label_pair__init(&at[i]);
+        at[i].name = text_of(arena_copy(a, l.at[i].name));
+        at[i].value = text_of(arena_copy(a, l.at[i].value));
+        out[i] = &at[i];
+    }
+    return out;
+}
+
+static int labels_order(const void *a, const void *b)
+{
+    return labels_cmp(*(const struct labels *)a, *(const struct labels *)b);
+}
+
+/* The labels with plain names; `l` is the ask's. */
+static struct labels plain_only(struct labels l, struct arena *a)
+{
+    struct label *kept = arena_array(a, l.n, sizeof *kept);
+    size_t        n = 0;
+
+    for (size_t i = 0; i < l.n; i++)
+        if (is_plain_label_name(l.at[i].name))
+            kept[n++] = l.at[i];
+    return (struct labels){ kept, n };
+}
+
+/* Distinct, in order, without those of which nothing is left. */
+static struct labels *label_sets(struct ask *a, struct strset *set, size_t *n)
+{
+    uint32_t       all = strset_n(set);
+    struct labels *sets = arena_array(a->arena, all, sizeof *sets);
+    size_t         kept = 0;
+
+    *n = 0;
+    for (uint32_t i = 0; i < all; i++) {
+        struct labels l;
+        if (!labels_decode(strset_at(set, i), a->arena, &l))
+            assert(!"the set holds encoded labels");
+        sets[kept] = a->shows_utf8 ? l : plain_only(l, a->arena);
+        kept += sets[kept].n > 0;
+    }
+    qsort(sets, kept, sizeof *sets, labels_order);
+    for (size_t i = 0; i < kept; i++)
+        if (*n == 0 || !labels_eq(sets[*n - 1], sets[i]))
+            sets[(*n)++] = sets[i];
+    return sets;
+}
+
+void reply_series(struct ask *a, struct partial *p)
+{
+    Querier__V1__SeriesResponse m = QUERIER__V1__SERIES_RESPONSE__INIT;
+    const struct labels        *sets = label_sets(a, partial_set(p), &m.n_labels_set);
+    Types__V1__Labels          *at = arena_array(a->arena, m.n_labels_set, sizeof *at);
+
+    m.labels_set = arena_array(a->arena, m.n_labels_set, sizeof(Types__V1__Labels *));
+    for (size_t i = 0; i < m.n_labels_set; i++) {
+        types__v1__labels__init(&at[i]);
+        at[i].n_labels = sets[i].n;
+        at[i].labels = pairs_of(sets[i], a->arena);
+        m.labels_set[i] = &at[i];
+    }
+    call_reply(a->call, &m.base);
+}
+
+static void flame_message(const struct flame *f, struct arena *a, Querier__V1__FlameGraph *m)
+{
+    Querier__V1__Level *levels = arena_array(a, f->n_levels, sizeof *levels);
+
+    querier__v1__flame_graph__init(m);
+    m->n_names = f->n_names;
+    m->names = arena_array(a, f->n_names, sizeof *m->names);
+    for (size_t i = 0; i < f->n_names; i++)
+        m->names[i] = text_of(f->names[i]);
+    m->n_levels = f->n_levels;
+    m->levels = arena_array(a, f->n_levels, sizeof *m->levels);
+    for (size_t i = 0; i < f->n_levels; i++) {
+        querier__v1__level__init(&levels[i]);
+        levels[i].n_values = f->levels[i].n;
+        levels[i].values = f->levels[i].values;
+        m->levels[i] = &levels[i];
+    }
+    m->total = f->total;
+    m->max_self = f->max_self;
+}
+
+void reply_stacktraces(struct ask *a, struct partial *p)
+{
+    Querier__V1__SelectMergeStacktracesResponse m = QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+    Querier__V1__FlameGraph                     graph;
+    struct flame                                f;
+    struct buf                                  tree = { 0 };
+
+    if (a->format == QUERIER__V1__PROFILE_FORMAT__PROFILE_FORMAT_TREE) {
+        flame_tree_bytes(partial_tree(p), a->max_nodes, &tree);
+        m.tree = (ProtobufCBinaryData){ .len = tree.n, .data = (uint8_t *)tree.p };
+    } else {
+        flame_build(partial_tree(p), a->max_nodes, a->arena, &f);
+        flame_message(&f, a->arena, &graph);
+        m.flamegraph = &graph;
+    }
+    call_reply(a->call, &m.base);
+    buf_free(&tree);
+}
+
+static Types__V1__Series *series_message(const struct series_row *row, struct arena *a)
+{
+    Types__V1__Series *m = arena_alloc(a, sizeof *m);
+    Types__V1__Point  *points = arena_array(a, row->n, sizeof *points);
+
+    types__v1__series__init(m);
+    m->n_labels = row->labels.n;
+    m->labels = pairs_of(row->labels, a);
+    m->n_points = row->n;
+    m->points = arena_array(a, row->n, sizeof(Types__V1__Point *));
+    for (size_t i = 0; i < row->n; i++) {
+        types__v1__point__init(&points[i]);
+        points[i].value = row->value[i];
+        points[i].timestamp = row->time_ms[i];
+        m->points[i] = &points[i];
+    }
+    return m;
+}
+
+void reply_points(struct ask *a, struct partial *p)
+{
+    Querier__V1__SelectSeriesResponse m = QUERIER__V1__SELECT_SERIES_RESPONSE__INIT;
+    struct series_row                *rows;
+
+    m.n_series = series_out(p, &a->question, a->is_mean, a->limit, a->arena, &rows);
+    m.series = arena_array(a->arena, m.n_series, sizeof(Types__V1__Series *));
+    for (size_t i = 0; i < m.n_series; i++)
+        m.series[i] = series_message(&rows[i], a->arena);
+    call_reply(a->call, &m.base);
+}
