@@ -1,0 +1,148 @@
+#include "server/authorize.h"
+
+#include <stdint.h>
+
+#include "server/policy.h"
+#include "server/principal.h"
+#include "server/services.h"
+#include "server/wiring.h"
+#include "tenant/tenant_id.h"
+
+enum door { DOOR_READ, DOOR_WRITE, DOOR_PEER, DOOR_KNOWN, DOOR_OPEN };
+
+static const struct {
+    struct slice path; /* a whole path, or with a '/' or '.' at its end the beginning of some */
+    enum door    door;
+} doors[] = {
+    { { "/push.v1.", 9 }, DOOR_WRITE },
+    { { "/ingest", 7 }, DOOR_WRITE },
+    { { "/pyroscope/ingest", 17 }, DOOR_WRITE },
+    { { "/hearth.shard.", 14 }, DOOR_PEER },
+    { { "/config", 7 }, DOOR_KNOWN },
+    { { "/api/v1/status/config", 21 }, DOOR_KNOWN },
+    { { "/api/v1/status/config/", 22 }, DOOR_KNOWN },
+    { { "/shards", 7 }, DOOR_KNOWN },
+    { { "/services", 9 }, DOOR_KNOWN },
+    { { "/ready", 6 }, DOOR_OPEN },
+    { { "/healthy", 8 }, DOOR_OPEN },
+    { { "/-/", 3 }, DOOR_OPEN },
+    { { "/metrics", 8 }, DOOR_OPEN },
+    { { "/api/v1/status/buildinfo", 24 }, DOOR_OPEN },
+    { { "/grpc.", 6 }, DOOR_OPEN },
+};
+
+static enum door door_of(struct slice path)
+{
+    if (slice_is(path, "/"))
+        return DOOR_OPEN;
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+        char last = doors[i].path.p[doors[i].path.n - 1];
+        bool is_prefix = last == '/' || last == '.';
+        if (is_prefix ? slice_starts(path, doors[i].path) : slice_eq(path, doors[i].path))
+            return doors[i].door;
+    }
+    return DOOR_READ; /* what nobody thought of needs a tenant and a token */
+}
+
+static int base64_digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* The password in "user:password", from base64; empty when there is none. */
+static struct slice basic_password(struct slice encoded, struct arena *a)
+{
+    char    *out = arena_alloc(a, encoded.n + 1);
+    size_t   n = 0;
+    uint32_t bits = 0;
+    int      n_bits = 0;
+
+    for (size_t i = 0; i < encoded.n && encoded.p[i] != '='; i++) {
+        int digit = base64_digit(encoded.p[i]);
+        if (digit < 0)
+            return (struct slice){ 0 };
+        bits = bits << 6 | (uint32_t)digit;
+        n_bits += 6;
+        if (n_bits >= 8) {
+            n_bits -= 8;
+            out[n++] = (char)(bits >> n_bits & 0xff);
+        }
+    }
+    struct slice pair = slice_make(out, n);
+    size_t       colon = slice_find(pair, SLICE(":"));
+    return colon < n ? slice_from(pair, colon + 1) : (struct slice){ 0 };
+}
+
+struct slice authorize_secret(struct call *c)
+{
+    struct slice field = slice_trim(call_field(c, "authorization"));
+    size_t       blank = slice_find(field, SLICE(" "));
+
+    if (blank == field.n)
+        return (struct slice){ 0 };
+    struct slice scheme = slice_make(field.p, blank), rest = slice_trim(slice_from(field, blank));
+    if (slice_eq_nocase(scheme, SLICE("bearer")))
+        return rest;
+    if (slice_eq_nocase(scheme, SLICE("basic")))
+        return basic_password(rest, call_arena(c));
+    return (struct slice){ 0 };
+}
+
+/* Fills in the tenants of `p`. */
+static enum code find_tenants(struct call *c, struct server *s, struct slice secret, enum door door, struct principal *p,
+                              struct fault *why)
+{
+    struct arena *a = call_arena(c);
+    struct slice  named = slice_trim(call_field(c, "x-scope-orgid")), *ids;
+
+    if (!server_config(s)->multitenancy)
+        named = TENANT_ANONYMOUS;
+    else if (named.n == 0)
+        named = policy_only_tenant(server_policy(s), secret, a);
+    enum code code = tenant_ids_parse(named, a, &ids, &p->n_tenants, why);
+    if (code != CODE_OK)
+        return code;
+    p->tenants = ids;
+    if (door == DOOR_WRITE && p->n_tenants > 1)
+        return fail(why, CODE_UNAUTHENTICATED, "multiple org IDs present");
+    return CODE_OK;
+}
+
+static enum code admit_tenants(struct call *c, struct server *s, enum door door, struct fault *why)
+{
+    struct principal *p = arena_zalloc(call_arena(c), sizeof *p);
+    struct slice      secret = authorize_secret(c);
+    enum code         code = find_tenants(c, s, secret, door, p, why);
+
+    if (code == CODE_OK)
+        code = policy_check(server_policy(s), secret, door == DOOR_WRITE ? TOKEN_WRITE : TOKEN_READ, p->tenants, p->n_tenants,
+                            why);
+    if (code != CODE_OK)
+        return code;
+    policy_limits(server_policy(s), &p->limits); /* all tenants have the same: the tightest of several is any */
+    call_set_user(c, p);
+    return CODE_OK;
+}
+
+enum code authorize(struct call *c, const char *path, struct fault *why)
+{
+    struct server *s = app_of(c)->server;
+    enum door      door = door_of(slice_of(path));
+
+    switch (door) {
+    case DOOR_OPEN:
+        return CODE_OK;
+    case DOOR_PEER:
+        return policy_check_peer(server_policy(s), authorize_secret(c), why);
+    case DOOR_KNOWN:
+        return policy_check_any(server_policy(s), authorize_secret(c), why);
+    default:
+        return admit_tenants(c, s, door, why);
+    }
+}
