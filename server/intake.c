@@ -1,0 +1,262 @@
+#include "server/intake.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "router/router.h"
+#include "server/wiring.h"
+
+#define PUSH_WAIT_NS (30 * NS_PER_S) /* for a client that set no deadline; the router gives up on a lost shard long before */
+
+/* What went through and what did not, since the start. */
+struct counters {
+    struct metric *profiles, *bytes;
+    struct metric *discarded[CODE_UNAUTHENTICATED + 1];
+};
+
+struct job {
+    struct intake          in;
+    struct intake_outcome *outcomes; /* [n_items] */
+    struct batch          *batches;  /* [n_batches]: those of the items that were taken */
+    struct labels         *labels;
+    uint32_t              *item_of;
+    size_t                 n_batches;
+    size_t                 taken_bytes; /* from the server's budget */
+    int64_t                raw_bytes;   /* inflated, so far */
+    const struct counters *counters;
+};
+
+static const char *reason_of(enum code code)
+{
+    switch (code) {
+    case CODE_INVALID_ARGUMENT:
+        return "reason=\"invalid\"";
+    case CODE_RESOURCE_EXHAUSTED:
+        return "reason=\"resource_exhausted\"";
+    case CODE_UNAVAILABLE:
+    case CODE_DEADLINE_EXCEEDED:
+        return "reason=\"unavailable\"";
+    default:
+        return "reason=\"other\"";
+    }
+}
+
+static const struct counters *counters_get(void)
+{
+    static struct counters          made;
+    static _Atomic(struct counters *) ready;
+    struct counters                *c = atomic_load_explicit(&ready, memory_order_acquire);
+
+    if (c != NULL)
+        return c;
+    /* Several threads may come here at once: all write the same pointers, for metric_get knows what it has made. */
+    struct metric *profiles = metric_counter("hearth_ingest_profiles_total", "Profiles taken in and acknowledged.", "");
+    struct metric *bytes = metric_counter("hearth_ingest_bytes_total", "Bytes of profiles decoded, inflated.", "");
+    __atomic_store_n(&made.profiles, profiles, __ATOMIC_RELAXED);
+    __atomic_store_n(&made.bytes, bytes, __ATOMIC_RELAXED);
+    for (int code = 0; code <= CODE_UNAUTHENTICATED; code++) {
+        struct metric *m = metric_counter("hearth_discarded_profiles_total", "Profiles refused, by reason.",
+                                          reason_of((enum code)code));
+        __atomic_store_n(&made.discarded[code], m, __ATOMIC_RELAXED);
+    }
+    atomic_store_explicit(&ready, &made, memory_order_release);
+    return &made;
+}
+
+static void refuse(struct job *j, size_t i, enum code code, const char *text)
+{
+    j->outcomes[i] = (struct intake_outcome){ code, strdup(text) };
+    metric_add(j->counters->discarded[code <= CODE_UNAUTHENTICATED ? code : CODE_UNKNOWN], 1);
+}
+
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* now - span, now + span; any time when there is no limit. */
+static struct decode_limits decode_limits_of(const struct limits *l, int64_t now_ns)
+{
+    return (struct decode_limits){
+        .profile_bytes_max = lesser(l->max_profile_size_bytes, l->ingestion_body_limit_bytes),
+        .samples_max = l->max_profile_stacktrace_samples,
+        .sample_labels_max = l->max_profile_stacktrace_sample_labels,
+        .depth_max = l->max_profile_stacktrace_depth,
+        .symbol_bytes_max = l->max_profile_symbol_value_length,
+        .label_names_max = l->max_label_names_per_series,
+        .label_name_bytes_max = l->max_label_name_length,
+        .label_value_bytes_max = l->max_label_value_length,
+        .sessions_max = l->max_sessions_per_series,
+        .oldest_ns = l->reject_older_than_ns == LIMIT_NONE ? INT64_MIN : now_ns - l->reject_older_than_ns,
+        .newest_ns = l->reject_newer_than_ns == LIMIT_NONE ? INT64_MAX : now_ns + l->reject_newer_than_ns,
+        .sanitize_labels = !l->disable_label_sanitization,
+    };
+}
+
+/* How many equal items came before each: the ordinals (N2). */
+struct ordinals {
+    struct hash128 *keys;
+    uint32_t       *counts; /* 0: an empty place */
+    size_t          n;      /* a power of two, more than twice the items */
+};
+
+static struct ordinals ordinals_new(struct arena *a, size_t n_items)
+{
+    struct ordinals o = { .n = 4 };
+
+    while (o.n < n_items * 2)
+        o.n *= 2;
+    o.keys = arena_array(a, o.n, sizeof *o.keys);
+    o.counts = arena_zalloc(a, o.n * sizeof *o.counts);
+    return o;
+}
+
+static uint32_t ordinals_next(struct ordinals *o, const struct intake_item *item)
+{
+    struct hash128 body = hash128(item->body.p, item->body.n);
+    struct hash128 key = { body.lo ^ labels_hash(item->labels), body.hi ^ hash_slice(item->id) };
+
+    for (size_t i = key.lo & (o->n - 1);; i = (i + 1) & (o->n - 1)) {
+        if (o->counts[i] == 0)
+            o->keys[i] = key;
+        if (o->keys[i].lo == key.lo && o->keys[i].hi == key.hi)
+            return o->counts[i]++;
+    }
+}
+
+/* Places by what names the program, not by what changes at each of its starts or tells its profiles apart. */
+static struct labels placing_labels(struct labels all, struct arena *a)
+{
+    struct label *at = arena_array(a, all.n, sizeof *at);
+    size_t        n = 0;
+
+    for (size_t i = 0; i < all.n; i++)
+        if (!slice_starts(all.at[i].name, SLICE("__")))
+            at[n++] = all.at[i];
+    labels_sort(at, n);
+    return (struct labels){ at, n };
+}
+
+static int64_t size_of(struct labels l, size_t raw_bytes)
+{
+    int64_t n = (int64_t)raw_bytes;
+
+    for (size_t i = 0; i < l.n; i++)
+        n += (int64_t)(l.at[i].name.n + l.at[i].value.n);
+    return n;
+}
+
+/* Doors behind the decoder: the sum of the request, the tenant's rate, the memory. */
+static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
+{
+    const struct limits *l = j->in.limits;
+    struct server       *s = j->in.app->server;
+    int64_t              size = size_of(item->labels, raw_bytes), burst = l->ingestion_burst_bytes;
+
+    j->raw_bytes += (int64_t)raw_bytes;
+    metric_add(j->counters->bytes, (int64_t)raw_bytes);
+    if (j->raw_bytes > l->ingestion_body_limit_bytes)
+        return fail(why, CODE_INVALID_ARGUMENT, "uncompressed profiles of one request exceed the limit of %lld bytes",
+                    (long long)l->ingestion_body_limit_bytes);
+    if (l->ingestion_rate_bytes == LIMIT_NONE)
+        return CODE_OK;
+    struct tenant *t = registry_get(server_tenants(s), j->in.tenant);
+    if (burst < size)
+        burst = size; /* a profile that passed its own limit always fits: see tenant/rate.h */
+    if (!rate_take(&t->rate, size, l->ingestion_rate_bytes, burst, clock_mono_ns()))
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "push rate limit (%.1f MiB) exceeded while adding %.1f KiB",
+                    (double)l->ingestion_rate_bytes / 1048576, (double)size / 1024);
+    return CODE_OK;
+}
+
+static enum code take_memory(struct job *j, size_t arena_before, struct fault *why)
+{
+    size_t more = arena_bytes(j->in.arena) - arena_before;
+
+    if (!server_take_memory(j->in.app->server, more))
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
+    j->taken_bytes += more;
+    return CODE_OK;
+}
+
+static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct decode_limits *limits, struct batch *out,
+                        struct fault *why)
+{
+    const struct intake_item *item = &j->in.items[i];
+    struct ingest_source      source = { .tenant = j->in.tenant,
+                                         .labels = item->labels,
+                                         .client_id = item->id,
+                                         .ordinal = ordinal,
+                                         .now_ns = j->in.now_ns,
+                                         .hints = item->hints };
+    size_t    raw_bytes = 0, before = arena_bytes(j->in.arena);
+    enum code code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
+
+    if (code == CODE_OK)
+        code = admit(j, item, raw_bytes, why);
+    if (code == CODE_OK)
+        code = take_memory(j, before, why);
+    return code;
+}
+
+static void decode_all(struct job *j)
+{
+    struct arena        *a = j->in.arena;
+    struct decode_limits limits = decode_limits_of(j->in.limits, j->in.now_ns);
+    struct ordinals      ordinals = ordinals_new(a, j->in.n_items);
+
+    for (size_t i = 0; i < j->in.n_items; i++) {
+        struct fault  why = { 0 };
+        struct batch *b = &j->batches[j->n_batches];
+        *b = (struct batch){ 0 };
+        enum code code = decode(j, i, ordinals_next(&ordinals, &j->in.items[i]), &limits, b, &why);
+        if (code != CODE_OK)
+            refuse(j, i, code, why.text);
+        if (code != CODE_OK || b->n_rows == 0)
+            continue; /* nothing remained: a success without anything to store */
+        j->labels[j->n_batches] = placing_labels(j->in.items[i].labels, a);
+        j->item_of[j->n_batches++] = (uint32_t)i;
+    }
+}
+
+static void on_each(void *arg, size_t i, enum code code, const char *text)
+{
+    struct job *j = arg;
+
+    if (code == CODE_OK)
+        metric_add(j->counters->profiles, 1);
+    else
+        refuse(j, j->item_of[i], code, text);
+}
+
+static void on_done(void *arg)
+{
+    struct job *j = arg;
+    size_t      n = j->in.n_items;
+
+    server_give_memory(j->in.app->server, j->taken_bytes);
+    struct intake_outcome *outcomes = j->outcomes;
+    j->in.done(j->in.arg, outcomes, n); /* may free the arena that `j` is in, but not the outcomes */
+    for (size_t i = 0; i < n; i++)
+        free((char *)outcomes[i].text);
+    free(outcomes);
+}
+
+void intake_run(const struct intake *in)
+{
+    struct job *j = arena_zalloc(in->arena, sizeof *j);
+
+    assert(in->n_items > 0 && in->n_items <= INTAKE_ITEMS_MAX);
+    j->in = *in;
+    j->counters = counters_get();
+    j->outcomes = mem_zalloc(in->n_items * sizeof *j->outcomes);
+    j->batches = arena_array(in->arena, in->n_items, sizeof *j->batches);
+    j->labels = arena_array(in->arena, in->n_items, sizeof *j->labels);
+    j->item_of = arena_array(in->arena, in->n_items, sizeof *j->item_of);
+    decode_all(j);
+    int64_t latest = clock_mono_ns() + PUSH_WAIT_NS;
+    if (j->n_batches == 0)
+        on_done(j);
+    else
+        router_push(in->app->router, j->batches, j->labels, j->n_batches, lesser(in->deadline_ns, latest), on_each, on_done, j);
+}
