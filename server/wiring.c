@@ -1,0 +1,370 @@
+#include "server/wiring.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "net/listen.h"
+#include "net/loop.h"
+#include "proto/descriptors.h"
+#include "router/router.h"
+#include "rpc/client.h"
+#include "server/authorize.h"
+#include "server/data_dir.h"
+#include "server/memory_limit.h"
+#include "server/process.h"
+#include "server/self_profile.h"
+#include "shard/writer.h"
+
+enum { TOKENS_FILE_BYTES_MAX = 16 << 20, SECRET_FILE_BYTES_MAX = 4096, METHODS_MAX = 64, ROUTES_MAX = 64 };
+
+struct server {
+    const struct config *config;
+    struct arena        *arena; /* texts for the life of the server */
+    struct policy       *policy;
+    struct registry     *tenants;
+    struct loop        **loops;
+    size_t               n_loops;
+    struct shard        *shard;
+    struct writer       *writer;
+    int                  data_fd; /* -1: none */
+    struct rpc_client   *client;
+    struct router       *router;
+    struct rpc_server   *rpc;
+    struct listener     *listener;
+    struct self_profile *profile;
+    struct app           app;
+    struct method        methods[METHODS_MAX];
+    struct route         routes[ROUTES_MAX];
+    size_t               n_methods, n_routes;
+    struct slice         cluster_secret;
+    const char          *peer_fields[3];
+    _Atomic int          state;
+    _Atomic int64_t      requests_bytes; /* decoded and not yet acked */
+    int64_t              requests_bytes_max;
+    bool                 is_map_bad; /* said so already */
+    struct metric       *reload_good, *map_epoch;
+};
+
+enum server_state    server_state(const struct server *s) { return (enum server_state)s->state; }
+const struct config *server_config(const struct server *s) { return s->config; }
+struct policy       *server_policy(struct server *s) { return s->policy; }
+struct registry     *server_tenants(struct server *s) { return s->tenants; }
+struct app          *server_app(struct server *s) { return &s->app; }
+const char          *server_address(const struct server *s) { return listener_address(s->listener); }
+
+bool server_take_memory(struct server *s, size_t bytes)
+{
+    int64_t now = atomic_fetch_add_explicit(&s->requests_bytes, (int64_t)bytes, memory_order_relaxed) + (int64_t)bytes;
+
+    if (now <= s->requests_bytes_max)
+        return true;
+    server_give_memory(s, bytes);
+    return false;
+}
+
+void server_give_memory(struct server *s, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&s->requests_bytes, (int64_t)bytes, memory_order_relaxed);
+}
+
+/* The first line of a file that holds a secret. */
+static enum code read_secret(const char *path, struct arena *a, struct slice *out, struct fault *why)
+{
+    enum code code = file_read(path, SECRET_FILE_BYTES_MAX, a, out, why);
+
+    if (code != CODE_OK)
+        return code;
+    *out = slice_trim(slice_make(out->p, slice_find(*out, SLICE("\n"))));
+    if (out->n < TOKEN_BYTES_MIN)
+        return fail(why, CODE_INVALID_ARGUMENT, "%s: a secret has at least %d bytes", path, TOKEN_BYTES_MIN);
+    return CODE_OK;
+}
+
+/* Reads the tokens and sets the policy; on a fault the policy stays. */
+static enum code load_policy(struct server *s, const struct limits *limits, struct fault *why)
+{
+    struct arena *scratch = arena_new(0);
+    struct tokens *tokens = NULL;
+    struct slice   text;
+    enum code      code = CODE_OK;
+
+    if (s->config->auth_tokens_file[0] != '\0') {
+        code = file_read(s->config->auth_tokens_file, TOKENS_FILE_BYTES_MAX, scratch, &text, why);
+        if (code == CODE_OK)
+            code = tokens_parse(s->config->auth_tokens_file, text, &tokens, why);
+    }
+    if (code == CODE_OK) {
+        struct token_hash cluster = token_hash(s->cluster_secret);
+        policy_set(s->policy, limits, tokens, s->cluster_secret.n > 0 ? &cluster : NULL);
+    }
+    arena_free(scratch);
+    return code;
+}
+
+static enum code load_secrets(struct server *s, struct fault *why)
+{
+    const char *path = s->config->auth_cluster_token_file;
+
+    if (path[0] != '\0') {
+        enum code code = read_secret(path, s->arena, &s->cluster_secret, why);
+        if (code != CODE_OK)
+            return code;
+        s->peer_fields[0] = "authorization";
+        s->peer_fields[1] = arena_printf(s->arena, "Bearer %.*s", SLICE_ARGS(s->cluster_secret)).p;
+    }
+    return load_policy(s, &s->config->limits, why);
+}
+
+static void start_loops(struct server *s)
+{
+    s->n_loops = (size_t)s->config->net_loops;
+    s->loops = mem_zalloc(s->n_loops * sizeof *s->loops);
+    for (size_t i = 0; i < s->n_loops; i++) {
+        s->loops[i] = loop_new((int)i);
+        loop_start(s->loops[i]);
+    }
+}
+
+/* A shard has data; the other parts open no file of it. */
+static enum code start_shard(struct server *s, struct fault *why)
+{
+    const struct config *c = s->config;
+
+    if (!config_has(c, TARGET_SHARD))
+        return CODE_OK;
+    if (c->data_dir[0] != '\0') {
+        enum code code = data_dir_open(c->data_dir, c->shard_name, &s->data_fd, why);
+        if (code != CODE_OK)
+            return code;
+    }
+    struct shard_config sc = { .name = c->shard_name,
+                               .retention_ns = c->retention_ns,
+                               .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes) };
+    s->shard = shard_new(&sc);
+    s->writer = writer_start(s->shard);
+    return CODE_OK;
+}
+
+static enum code start_router(struct server *s, struct fault *why)
+{
+    const struct config *c = s->config;
+    bool                 has_map = c->shard_map[0] != '\0';
+
+    if (has_map)
+        s->client = rpc_client_new(s->loops, s->n_loops);
+    struct router_config rc = { .map_file = has_map ? c->shard_map : NULL,
+                                .self = s->shard ? c->shard_name : NULL,
+                                .shard = s->shard,
+                                .writer = s->writer,
+                                .client = s->client,
+                                .is_frontend = config_has(c, TARGET_FRONTEND),
+                                .data_dir = s->data_fd >= 0 ? c->data_dir : NULL,
+                                .held_bytes_max = (size_t)s->requests_bytes_max / 2,
+                                .peer_fields = s->peer_fields[0] ? s->peer_fields : NULL };
+    return router_new(&rc, &s->router, why);
+}
+
+static void add_methods(struct server *s, const struct method *(*service)(size_t *n))
+{
+    size_t               n;
+    const struct method *rows = service(&n);
+
+    assert(s->n_methods + n <= METHODS_MAX);
+    memcpy(s->methods + s->n_methods, rows, n * sizeof *rows);
+    s->n_methods += n;
+}
+
+static void add_routes(struct server *s, const struct route *(*service)(size_t *n))
+{
+    size_t              n;
+    const struct route *rows = service(&n);
+
+    assert(s->n_routes + n <= ROUTES_MAX);
+    memcpy(s->routes + s->n_routes, rows, n * sizeof *rows);
+    s->n_routes += n;
+}
+
+/* The one place that knows which part serves what. */
+static void add_services(struct server *s)
+{
+    const struct config *c = s->config;
+
+    add_routes(s, status_routes);
+    if (config_has(c, TARGET_FRONTEND))
+        add_methods(s, push_methods);
+    if (config_has(c, TARGET_SHARD))
+        add_methods(s, shard_methods);
+}
+
+static size_t body_bytes_max(const struct server *s)
+{
+    int64_t limit = s->config->limits.ingestion_body_limit_bytes;
+
+    return (size_t)(limit < s->requests_bytes_max ? limit : s->requests_bytes_max);
+}
+
+static enum code start_rpc(struct server *s, struct fault *why)
+{
+    size_t         n;
+    const uint8_t *descriptors = proto_descriptors(&n);
+
+    add_services(s);
+    struct rpc_config rc = { .methods = s->methods,
+                             .n_methods = s->n_methods,
+                             .routes = s->routes,
+                             .n_routes = s->n_routes,
+                             .descriptors = slice_make(descriptors, n),
+                             .authorize = authorize,
+                             .app = &s->app,
+                             .decode_workers = (unsigned)s->config->workers_decode,
+                             .query_workers = (unsigned)s->config->workers_query,
+                             .request_bytes_max = body_bytes_max(s),
+                             .inflight_bytes_max = (size_t)s->requests_bytes_max };
+    return rpc_server_new(&rc, &s->rpc, why);
+}
+
+static enum code start_listener(struct server *s, struct fault *why)
+{
+    struct http_app app = rpc_server_app(s->rpc);
+
+    return listener_new(s->config->listen, s->loops, s->n_loops, &app, &http_limits_default, &s->listener, why);
+}
+
+static enum code start(struct server *s, struct fault *why)
+{
+    enum code code = load_secrets(s, why);
+
+    if (code != CODE_OK)
+        return code;
+    start_loops(s);
+    code = start_shard(s, why);
+    if (code == CODE_OK)
+        code = start_router(s, why);
+    if (code == CODE_OK)
+        code = start_rpc(s, why);
+    if (code != CODE_OK)
+        return code;
+    s->app = (struct app){ .router = s->router,
+                           .shard = s->shard,
+                           .rpc = s->rpc,
+                           .query_delay_ns = s->config->debug_query_delay_ns,
+                           .server = s };
+    code = start_listener(s, why);
+    if (code == CODE_OK && s->config->self_profile && config_has(s->config, TARGET_FRONTEND))
+        s->profile = self_profile_start(&s->app);
+    return code;
+}
+
+static void refresh_metrics(void *arg)
+{
+    struct server *s = arg;
+
+    metric_set(s->map_epoch, (int64_t)router_epoch(s->router));
+}
+
+static void add_metrics(struct server *s)
+{
+    process_metrics();
+    s->reload_good = metric_gauge("hearth_config_last_reload_successful", "Whether the last reload was taken in.", "");
+    s->map_epoch = metric_gauge("hearth_shard_map_epoch", "Epoch of the shard map in use.", "");
+    metric_set(s->reload_good, 1);
+    metric_set(metric_gauge("hearth_memory_limit_bytes", "Most memory this process may use.", ""),
+               s->config->memory_limit_bytes);
+    metric_refresh(refresh_metrics, s);
+}
+
+enum code server_new(const struct config *config, struct server **out, struct fault *why)
+{
+    struct server *s = mem_zalloc(sizeof *s);
+
+    s->config = config;
+    s->data_fd = -1;
+    s->arena = arena_new(0);
+    s->policy = policy_new();
+    s->tenants = registry_new();
+    s->requests_bytes_max = memory_for_requests(config->memory_limit_bytes, config_has(config, TARGET_SHARD)) / 2;
+    enum code code = start(s, why);
+    if (code != CODE_OK) {
+        server_free(s);
+        return code;
+    }
+    add_metrics(s);
+    rpc_server_set_ready(s->rpc, true);
+    s->state = SERVER_READY;
+    *out = s;
+    return CODE_OK;
+}
+
+void server_tick(struct server *s)
+{
+    struct fault why;
+    bool         is_bad = router_reload(s->router, &why) != CODE_OK;
+
+    if (is_bad && !s->is_map_bad)
+        log_error("shard map not taken in, the old one stays", log_str("error", why.text));
+    s->is_map_bad = is_bad;
+}
+
+enum code server_reload(struct server *s, const struct limits *limits, struct fault *why)
+{
+    enum code code = load_policy(s, limits, why);
+
+    if (code == CODE_OK)
+        code = router_reload(s->router, why);
+    metric_set(s->reload_good, code == CODE_OK);
+    return code;
+}
+
+void server_lame(struct server *s)
+{
+    s->state = SERVER_LAME;
+    rpc_server_set_ready(s->rpc, false);
+}
+
+void server_drain(struct server *s)
+{
+    if (s->profile != NULL)
+        self_profile_stop(s->profile);
+    s->profile = NULL;
+    listener_drain(s->listener);
+}
+
+bool server_is_drained(const struct server *s)
+{
+    return rpc_server_inflight(s->rpc) == 0 && listener_connections(s->listener) == 0;
+}
+
+/* From the outside in: what takes requests goes before what answers them. */
+void server_free(struct server *s)
+{
+    if (s->profile != NULL)
+        self_profile_stop(s->profile);
+    if (s->listener != NULL)
+        listener_free(s->listener);
+    if (s->rpc != NULL)
+        rpc_server_free(s->rpc);
+    if (s->router != NULL)
+        router_free(s->router);
+    if (s->client != NULL)
+        rpc_client_free(s->client);
+    if (s->writer != NULL)
+        writer_stop(s->writer);
+    if (s->shard != NULL)
+        shard_free(s->shard);
+    for (size_t i = 0; i < s->n_loops; i++)
+        loop_stop(s->loops[i]);
+    for (size_t i = 0; i < s->n_loops; i++)
+        loop_free(s->loops[i]);
+    free(s->loops);
+    if (s->data_fd >= 0)
+        close(s->data_fd);
+    registry_free(s->tenants);
+    policy_free(s->policy);
+    arena_free(s->arena);
+    free(s);
+}

@@ -1,0 +1,50 @@
+/*
+ * Wiring: one process put together from the rooms, as its configuration says.
+ *
+ *     loops (N) --connections--> rpc server --lanes--> services --> router --ring--> writer --> shard
+ *                                                                      `--HTTP/2--> other shards
+ *
+ * W1  server_new builds everything, binds the address and is ready when it returns; nothing else is started later.
+ * W2  Ending is server_lame (not ready, still serving), server_drain (no new connections), then server_free.
+ * W3  Main thread only, but for server_state, server_config, server_policy, server_tenants and server_app.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "server/config.h"
+#include "server/policy.h"
+#include "server/services.h"
+#include "tenant/registry.h"
+
+struct server;
+
+/* `config` must outlive the server.  INVALID_ARGUMENT, UNAVAILABLE, FAILED_PRECONDITION: what stands in the way. */
+must_check enum code server_new(const struct config *config, struct server **out, struct fault *why);
+
+const char *server_address(const struct server *s); /* with the port in use */
+
+/* Once a second: a new shard map is taken in.  A bad one is logged once and the old one stays. */
+void server_tick(struct server *s);
+
+/* Reads limits, tokens and the shard map again.  On a fault everything stays as it was. */
+must_check enum code server_reload(struct server *s, const struct limits *limits, struct fault *why);
+
+void server_lame(struct server *s);
+void server_drain(struct server *s);
+bool server_is_drained(const struct server *s);
+
+/* Drained: frees everything.  Not drained: closes connections and leaves what calls may still hold to the end of the process. */
+void server_free(struct server *s);
+
+enum server_state { SERVER_STARTING, SERVER_READY, SERVER_LAME };
+
+enum server_state    server_state(const struct server *s);
+const struct config *server_config(const struct server *s);
+struct policy       *server_policy(struct server *s);
+struct registry     *server_tenants(struct server *s);
+struct app          *server_app(struct server *s);
+
+/* Memory that requests are decoded into; false: it is used up and nothing was taken. */
+bool server_take_memory(struct server *s, size_t bytes);
+void server_give_memory(struct server *s, size_t bytes);
