@@ -37,6 +37,7 @@ struct call {
     const struct codec   *codec;
     const char           *content_type; /* of the answer */
     struct arena         *arena;
+    struct arena         *scratch; /* of a stream: emptied after each message; else the arena */
     struct loop          *loop;
     struct http_field    *fields;
     size_t                n_fields;
@@ -107,6 +108,19 @@ void         call_head(struct call *c);
 void         call_body(struct call *c, struct slice piece);
 void         call_whole(struct call *c);
 void         call_gone(struct call *c);
+
+/* Within the call, call.c and request.c: on the loop but for call_prepare and outgoing_make. */
+bool      call_charge(struct call *c, size_t bytes); /* request memory; false: call_too_busy */
+void      call_discharge(struct call *c, size_t bytes);
+enum code call_too_busy(struct fault *why);
+void      call_answered(struct call *c, enum code code);
+/* An answer that does not come from the method; it may still be at work, and what it says is thrown away. */
+void      call_refuse(struct call *c, const struct fault *why);
+void      call_run(struct call *c); /* on its lane: to the method, or to its end */
+/* Authorized, inflated, decoded.  *message is NULL for plain routes. */
+enum code call_prepare(struct call *c, const ProtobufCMessage **message, struct fault *why);
+enum code outgoing_make(const struct call *c, const ProtobufCMessage *message, struct outgoing *out, struct fault *why);
+void      outgoing_write(struct call *c, struct outgoing *out); /* gives its bytes away */
 
 /* Streams: one answer of several, and the end of a good one.  On the loop. */
 void call_send(struct call *c, const ProtobufCMessage *message);

@@ -81,6 +81,7 @@ bool server_charge(struct rpc_server *s, size_t bytes)
 {
     size_t before = atomic_fetch_add_explicit(&s->inflight_bytes, bytes, memory_order_relaxed);
 
+    metric_add(s->inflight_bytes_shown, (int64_t)bytes);
     if (bytes <= s->config.inflight_bytes_max && before <= s->config.inflight_bytes_max - bytes)
         return true;
     server_discharge(s, bytes);
@@ -89,6 +90,7 @@ bool server_charge(struct rpc_server *s, size_t bytes)
 
 void server_discharge(struct rpc_server *s, size_t bytes)
 {
+    metric_add(s->inflight_bytes_shown, -(int64_t)bytes);
     atomic_fetch_sub_explicit(&s->inflight_bytes, bytes, memory_order_relaxed);
 }
 
@@ -112,12 +114,16 @@ void server_count(struct row *row, enum code code, int64_t duration_ns)
     histogram_observe(row->duration, duration_ns);
 }
 
-static void show_inflight(void *arg)
+void server_opened(struct rpc_server *s)
 {
-    struct rpc_server *s = arg;
+    atomic_fetch_add_explicit(&s->inflight, 1, memory_order_relaxed);
+    metric_add(s->inflight_shown, 1);
+}
 
-    metric_set(s->inflight_shown, rpc_server_inflight(s));
-    metric_set(s->inflight_bytes_shown, (int64_t)atomic_load(&s->inflight_bytes));
+void server_closed(struct rpc_server *s)
+{
+    metric_add(s->inflight_shown, -1);
+    atomic_fetch_sub_explicit(&s->inflight, 1, memory_order_release);
 }
 
 /* ---- answers without a call: to what is no call ---- */
@@ -380,7 +386,6 @@ static void make_metrics(struct rpc_server *s)
     s->unrouted = metric_counter("hearth_rpc_unrouted_total", "Requests for paths that are not served.", "");
     s->inflight_shown = metric_gauge("hearth_rpc_inflight", "Calls that have not ended.", "");
     s->inflight_bytes_shown = metric_gauge("hearth_rpc_inflight_bytes", "Request bytes held by calls.", "");
-    metric_refresh(show_inflight, s);
 }
 
 enum code rpc_server_new(const struct rpc_config *config, struct rpc_server **out, struct fault *why)

@@ -24,8 +24,6 @@ struct row {
     _Atomic(struct metric *) answers[17]; /* by code; made when first needed */
 };
 
-struct rows; /* by path */
-
 struct rpc_server {
     struct rpc_config config;
     struct schema    *schema;
@@ -50,6 +48,10 @@ struct row *server_row(const struct rpc_server *s, struct slice path);
 /* Request memory: taken before it is allocated.  False: over the limit of the server. */
 bool server_charge(struct rpc_server *s, size_t bytes);
 void server_discharge(struct rpc_server *s, size_t bytes);
+
+/* A call begins and is gone. */
+void server_opened(struct rpc_server *s);
+void server_closed(struct rpc_server *s);
 
 struct crew *server_crew(const struct rpc_server *s, enum lane which);
 void         server_count(struct row *row, enum code code, int64_t duration_ns);

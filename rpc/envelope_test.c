@@ -1,0 +1,124 @@
+/*
+ * Goal: messages come out of a body as they went in, however it was cut; and the small grammars around them.
+ * Method: three messages in pieces of every size; tables of texts and what they mean.
+ */
+#include <assert.h>
+
+#include "base/clock.h"
+#include "rpc/envelope.h"
+#include "rpc/errors.h"
+#include "rpc/metadata.h"
+
+static struct buf three_messages(void)
+{
+    const struct slice payloads[] = { SLICE("hello"), SLICE(""), SLICE("a longer message") };
+    struct buf         body = { 0 };
+
+    for (size_t i = 0; i < 3; i++) {
+        size_t at = body.n;
+        envelope_open(&body);
+        buf_slice(&body, payloads[i]);
+        envelope_close(&body, at, i == 2);
+    }
+    return body;
+}
+
+static void test_cuts(void)
+{
+    struct buf body = three_messages();
+
+    for (size_t step = 1; step <= body.n; step++) {
+        struct inbox in = { .message_bytes_max = 16 };
+        uint8_t      flags;
+        size_t       at, n, seen = 0, bytes = 0;
+        for (size_t i = 0; i < body.n; i += step) {
+            inbox_put(&in, slice_make(body.p + i, step < body.n - i ? step : body.n - i));
+            while (inbox_next(&in, &flags, &at, &n) == INBOX_MESSAGE) {
+                assert(seen != 0 || slice_is(slice_make(in.bytes.p + at, n), "hello"));
+                assert(flags == (seen == 2));
+                seen++;
+                bytes += n;
+            }
+            if (step % 2)
+                inbox_trim(&in);
+        }
+        assert(seen == 3 && bytes == 21 && inbox_rest(&in) == 0);
+        inbox_free(&in);
+    }
+    buf_free(&body);
+}
+
+static void test_bounds(void)
+{
+    struct inbox in = { .message_bytes_max = 16 };
+    uint8_t      flags;
+    size_t       at, n;
+
+    inbox_put(&in, slice_make("\0\0\0\0\x11", 5));
+    assert(inbox_next(&in, &flags, &at, &n) == INBOX_TOO_LARGE && n == 17);
+    inbox_free(&in);
+    inbox_put(&in, slice_make("\0\xFF\xFF\xFF\xFF", 5)); /* V2: a length takes no memory */
+    assert(in.bytes.cap <= 512);
+    assert(inbox_growth(&in, 400) == 0 && inbox_growth(&in, 508) == 512);
+    inbox_free(&in);
+}
+
+static void test_timeouts(void)
+{
+    int64_t ns;
+
+    assert(timeout_of_grpc(SLICE("1S"), &ns) && ns == NS_PER_S);
+    assert(timeout_of_grpc(SLICE("250m"), &ns) && ns == 250 * NS_PER_MS);
+    assert(timeout_of_grpc(SLICE("99999999H"), &ns) && ns == INT64_MAX);
+    assert(timeout_of_grpc(SLICE("0n"), &ns) && ns == 0);
+    assert(!timeout_of_grpc(SLICE("123456789S"), &ns) && !timeout_of_grpc(SLICE("S"), &ns));
+    assert(!timeout_of_grpc(SLICE("1"), &ns) && !timeout_of_grpc(SLICE("-1S"), &ns) && !timeout_of_grpc(SLICE(""), &ns));
+    assert(timeout_of_connect(SLICE("9999999999"), &ns) && ns == 9999999999 * NS_PER_MS);
+    assert(!timeout_of_connect(SLICE("12345678901"), &ns) && !timeout_of_connect(SLICE("1.5"), &ns));
+}
+
+static void test_lists(void)
+{
+    assert(list_has(SLICE("gzip"), "gzip") && list_has(SLICE("br;q=0.5, GZIP ;q=0.1"), "gzip"));
+    assert(!list_has(SLICE("gzip;q=0"), "gzip") && !list_has(SLICE("br, gzip; q=0.000"), "gzip"));
+    assert(!list_has(SLICE(""), "gzip") && !list_has(SLICE("xgzip,"), "gzip"));
+    assert(slice_is(media_type(SLICE("application/json ; charset=utf-8")), "application/json"));
+}
+
+static void test_percent(void)
+{
+    struct buf there = { 0 }, back = { 0 };
+
+    percent_encode(SLICE("100% m\xC3\xBC" "de\n\xFF!"), &there);
+    assert(slice_is(buf_view(&there), "100%25 m%C3%BCde%0A%EF%BF%BD!"));
+    percent_decode(buf_view(&there), &back);
+    assert(slice_is(buf_view(&back), "100% m\xC3\xBC" "de\n\xEF\xBF\xBD!"));
+    back.n = 0;
+    percent_decode(SLICE("%zz%4"), &back);
+    assert(slice_is(buf_view(&back), "%zz%4"));
+    buf_free(&there);
+    buf_free(&back);
+}
+
+static void test_errors(void)
+{
+    struct fault why;
+    struct buf   out = { 0 };
+
+    (void)fail(&why, CODE_NOT_FOUND, "no \"%s\"", "x");
+    error_json(&why, &out);
+    assert(slice_is(buf_view(&out), "{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\"}"));
+    assert(code_http_status(CODE_CANCELED) == 499 && code_of_http_status(404) == CODE_UNIMPLEMENTED);
+    buf_free(&out);
+}
+
+int main(void)
+{
+    test_cuts();
+    test_bounds();
+    test_timeouts();
+    test_lists();
+    test_percent();
+    test_errors();
+    return 0;
+}
