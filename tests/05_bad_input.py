@@ -1,0 +1,168 @@
+"""Bad input costs its sender an exact answer and nobody else anything: nothing is half-stored, the server goes on."""
+
+import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+import gzip
+import json
+import socket
+import time
+
+from hearth import CPU, RpcError, Server, push_body
+from pprof import message, number, packed, pprof, varint
+
+GOOD = pprof({"main;f": 1})
+SERIES = {"__name__": "process_cpu", "service_name": "bad"}
+PUSH = "/push.v1.PusherService/Push"
+FLAME = "/querier.v1.QuerierService/SelectMergeStacktraces"
+JSON = {"content-type": "application/json"}
+now = int(time.time() * 1000)
+RANGE = {"start": now - 3_600_000, "end": now, "profileTypeID": CPU, "labelSelector": "{}"}
+
+
+def cpu_profile(*fields, strings=("", "cpu", "nanoseconds", "main")):
+    """Everything but what goes wrong: one type, one function, one location."""
+    out = message(1, number(1, 1) + number(2, 2)) + message(3, number(1, 1))
+    out += b"".join(message(6, s.encode()) for s in strings)
+    return out + b"".join(fields)
+
+
+FRAME = message(4, number(1, 1) + number(2, 1) + message(4, number(1, 1))) + message(5, number(1, 1) + number(2, 3))
+SAMPLE = message(2, packed(1, [1]) + packed(2, [1]))
+
+# What is pushed, and a word of the answer.
+PROFILES = {
+    "nothing at all": b"",
+    "broken gzip": gzip.compress(GOOD)[:40] + b"\0" * 20,
+    "gzip cut short": gzip.compress(GOOD)[:-12],
+    "gzip that is none": b"\x1f\x8b" + b"\xff" * 60,
+    "cut short": GOOD[: len(GOOD) // 2],
+    "text": b"main;work 17\n",
+    "varint without end": cpu_profile(b"\x48" + b"\xff" * 11),
+    "length beyond the end": cpu_profile(b"\x12" + varint(1 << 40)),
+    "length of 63 bits": cpu_profile(b"\x12" + varint((1 << 63) - 1)),
+    "a group": cpu_profile(b"\x0b\x0c"),
+    "no sample type": message(6, b"") + SAMPLE,
+    "no string table": message(1, number(1, 0) + number(2, 0)) + SAMPLE,
+    "first string not empty": cpu_profile(FRAME, SAMPLE, strings=("x", "cpu", "nanoseconds", "main")),
+    "string index out of range": cpu_profile(message(4, number(1, 1) + number(2, 1) + message(4, number(1, 1))),
+                                             message(5, number(1, 1) + number(2, 99)), SAMPLE),
+    "negative string index": cpu_profile(message(4, number(1, 1) + message(4, number(1, 1))),
+                                         message(5, number(1, 1) + number(2, -1)), SAMPLE),
+    "location id 0": cpu_profile(message(4, number(1, 0) + message(4, number(1, 1))), message(5, number(1, 1) + number(2, 3)),
+                                 message(2, packed(1, [0]) + packed(2, [1]))),
+    "function id 0": cpu_profile(message(4, number(1, 1) + message(4, number(1, 0))), message(5, number(1, 0) + number(2, 3)),
+                                 SAMPLE),
+    "more values than types": cpu_profile(FRAME, message(2, packed(1, [1]) + packed(2, [1, 2]))),
+    "too many samples": cpu_profile(FRAME, SAMPLE * 16001),
+    "too large": cpu_profile(FRAME, SAMPLE, message(6, b"x" * (5 << 20))),
+    "a bomb": gzip.compress(b"\0" * (64 << 20)),
+    "invalid utf-8": cpu_profile(FRAME, SAMPLE).replace(b"main", b"m\xff\xfen"),
+    "from last year": pprof({"main": 1}, time_ns=(now - 365 * 86_400_000) * 1_000_000),
+    "from next week": pprof({"main": 1}, time_ns=(now + 7 * 86_400_000) * 1_000_000),
+}
+# 10^9 samples said by a length prefix, and packed location ids that would be that many.
+PROFILES["10^9 declared samples"] = cpu_profile(FRAME, b"\x12" + varint(10**9 * 8))
+PROFILES["10^9 declared locations"] = cpu_profile(FRAME, message(2, b"\x0a" + varint(10**9)))
+
+
+def fault(call):
+    try:
+        call()
+    except RpcError as e:
+        return e
+    return None
+
+
+def expect(what, call, *wanted):
+    e = fault(call)
+    assert e is not None, f"{what}: not refused"
+    assert (e.status, e.code) in wanted, f"{what}: {e}"
+    assert e.text, f"{what}: without a word"
+
+
+INVALID = (400, "invalid_argument")
+
+with Server() as server:
+    begun = time.monotonic()
+    for what, profile in PROFILES.items():
+        expect(what, lambda: server.push(profile, service="bad"), INVALID)
+        path = "/ingest?name=bad&format=pprof"
+        status, _, body = server.request("POST", path, profile)
+        if profile:
+            assert status == 422 and json.loads(body)["message"], f"/ingest {what}: {status} {body}"
+
+    labels = {
+        "no name": {"service_name": "bad"},
+        "a label without a name": {**SERIES, "": "x"},
+        "a name too long": {**SERIES, "n" * 1025: "x"},
+        "a value too long": {**SERIES, "k": "v" * 2049},
+        "too many labels": {**SERIES, **{f"l{i}": "x" for i in range(31)}},
+    }
+    for what, pairs in labels.items():
+        expect(what, lambda: server.rpc(PUSH, push_body(GOOD, pairs)), INVALID)
+    twice = push_body(GOOD, SERIES)
+    twice["series"][0]["labels"].append({"name": "service_name", "value": "twice"})
+    expect("a label twice", lambda: server.rpc(PUSH, twice), INVALID)
+    expect("no series", lambda: server.rpc(PUSH, {}), INVALID)
+    expect("no samples", lambda: server.rpc(PUSH, {"series": [{"labels": [{"name": "a", "value": "b"}]}]}), INVALID)
+
+    queries = {
+        "no range": {"start": 0},
+        "times reversed": {"start": now, "end": now - 1000},
+        "too long a range": {"start": now - 48 * 3_600_000},
+        "no type": {"profileTypeID": ""},
+        "type of three parts": {"profileTypeID": "a:b:c"},
+        "no selector": {"labelSelector": ""},
+        "half a selector": {"labelSelector": '{a="b"'},
+        "a bad operator": {"labelSelector": '{a~"b"}'},
+        "a bad regex": {"labelSelector": '{a=~"("}'},
+        "negative nodes": {"maxNodes": -1},
+        "too many nodes": {"maxNodes": 1 << 40},
+    }
+    for what, fields in queries.items():
+        expect(what, lambda: server.rpc(FLAME, {**RANGE, **fields}), INVALID)
+    expect("step of nothing", lambda: server.query("SelectSeries", labelSelector="{}", profileTypeID=CPU), INVALID)
+    expect("values of no label", lambda: server.query("LabelValues"), INVALID)
+
+    # A regex that backtracks for ages is cut off, or answered; either way soon.
+    server.push(GOOD, service="a" * 60 + "!")
+    before = time.monotonic()
+    e = fault(lambda: server.flame('{service_name=~"(a|a)*(a|a)*(a+)+(a+)+b"}'))
+    assert e is None or e.code in ("resource_exhausted", "invalid_argument"), e
+    assert time.monotonic() - before < 5, "a regex held a worker for too long"
+
+    # The protocols' own mistakes.
+    status, headers, _ = server.get(FLAME)
+    assert status == 405 and "POST" in headers["allow"], status
+    status, headers, _ = server.request("POST", FLAME, b"{}", {"content-type": "text/plain"})
+    assert status == 415 and headers["accept-post"], status
+    expect("not JSON", lambda: server.rpc(FLAME, "not an object"), INVALID)
+    for what, body, more in (("empty JSON", b"", {}), ("half JSON", b'{"start":', {}), ("not gzip", b"{}", {"content-encoding": "gzip"})):
+        status, _, answer = server.request("POST", FLAME, body, {**JSON, **more})
+        assert status == 400 and json.loads(answer)["code"] == "invalid_argument", f"{what}: {status} {answer}"
+    status, _, answer = server.request("POST", FLAME, b"{}", {**JSON, "content-encoding": "br"})
+    assert status in (404, 501) and json.loads(answer)["code"] == "unimplemented", (status, answer)
+    status, _, _ = server.request("POST", "/querier.v1.QuerierService/NoSuchMethod", b"{}", JSON)
+    assert status in (404, 501), status
+
+    # A body of 1 GB is refused by its announced length, before it is sent.
+    for path, statuses in ((PUSH, (429, 413)), ("/ingest?name=big&format=pprof", (413,))):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
+            s.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/proto\r\n"
+                      f"Content-Length: {1 << 30}\r\n\r\n".encode())
+            line = s.recv(4096).split(b"\r\n")[0]
+        assert int(line.split()[1]) in statuses, f"{path}: {line}"
+    # Heads that are no HTTP.
+    for head in (b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /ready HTTP/1.1\r\n" + b"x: " + b"y" * (1 << 20) + b"\r\n\r\n",
+                 b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
+            try:
+                s.sendall(head)
+                answer = s.recv(4096)
+            except ConnectionError:
+                answer = b""
+        assert answer[:9] in (b"", b"HTTP/1.1 ", b"HTTP/1.0 ") and answer[9:10] in (b"", b"4", b"5"), answer[:80]
+
+    assert server.is_alive() and time.monotonic() - begun < 90
+    assert server.flame('{service_name="bad"}') == {"": (0, 0)}, "something was half-stored"
+    server.push(GOOD, service="good")
+    assert server.total('{service_name="good"}') == 1
