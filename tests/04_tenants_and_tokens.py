@@ -41,7 +41,7 @@ token = "correct horse battery staple"
 hashed = subprocess.run([BIN / "hearth", "--auth.hash-token"], input=token, capture_output=True, text=True, check=True)
 line = hashed.stdout.strip()
 assert token not in line and line, hashed
-tokens = write_file("tokens", f"{line} a\n")
+tokens = write_file("tokens", f"{line} read,write a\n")
 with Server("--multitenancy", f"--auth.tokens-file={tokens}") as server:
     server.push(pprof({"main": 5}), headers=org("a", token))
     assert server.total(headers=org("a", token)) == 5

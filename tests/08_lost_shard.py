@@ -50,7 +50,7 @@ with Cluster(shards=3, frontends=1, queriers=1) as cluster:
             break
         assert time.monotonic() - before < 15, refused_again
     print(f"back after {time.monotonic() - before:.2f} s, a pass over {len(SERVICES)} services included")
-    since = fresh.metric("hearth_data_since_timestamp_seconds")
+    since = fresh.metric("hearth_shard_data_since_timestamp_seconds")
     assert since and abs(since - time.time()) < 60, since
     sums = querier.flame()[""][0]
     assert sums > len(SERVICES), sums

@@ -49,7 +49,7 @@ with Cluster(shards=3, frontends=2, queriers=1) as cluster:
     cluster.write_map(names)
     for name in names[3:]:
         cluster.start_shard(name)
-    wait_until("new shards hold series", lambda: all(cluster.shards[n].metric("hearth_series") for n in names[3:]), 30)
+    wait_until("new shards hold series", lambda: all(cluster.shards[n].metric("hearth_shard_series") for n in names[3:]), 30)
     cluster.add_querier()
     cluster.add_querier()
     time.sleep(1)

@@ -234,6 +234,7 @@ class Cluster:
 
     def __init__(self, shards=3, frontends=2, queriers=1, shard_args=(), args=()):
         self.args, self.shard_args, self.epoch = args, shard_args, 0
+        self.id = f"cluster-{len(_started)}"
         self.ports, self.shards, self.frontends, self.queriers = {}, {}, [], []
         self.write_map([f"shard-{i}" for i in range(shards)])
         for name in list(self.ports):
@@ -248,14 +249,14 @@ class Cluster:
         for name in names:
             self.ports.setdefault(name, free_port())
         rows = [{"name": n, "address": f"127.0.0.1:{self.ports[n]}"} for n in names]
-        self.map_path = write_file("map.json", json.dumps({"cluster_id": "test", "epoch": self.epoch, "shards": rows}))
+        self.map_path = write_file(f"{self.id}.json", json.dumps({"cluster_id": "test", "epoch": self.epoch, "shards": rows}))
 
     def start(self, name, *args, port=0):
         return Server(f"--shard-map={self.map_path}", *self.args, *args, port=port, name=name)
 
-    def start_shard(self, name, suffix=""):
+    def start_shard(self, name):
         self.shards[name] = self.start(name, "--target=shard", f"--shard.name={name}",
-                                       f"--data.dir={folder(name + suffix)}", *self.shard_args, port=self.ports[name])
+                                       f"--data.dir={folder(self.id + name)}", *self.shard_args, port=self.ports[name])
         return self.shards[name]
 
     def add_frontend(self):

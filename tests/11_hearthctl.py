@@ -1,0 +1,107 @@
+"""hearthctl end to end: push files and streams, list, top, flame; messages and exit codes that scripts rely on."""
+
+import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+import gzip
+import json
+import os
+import subprocess
+import time
+
+from hearth import BIN, CPU, Server, folder, free_port, run_ctl
+from pprof import pprof
+
+dir = folder("profiles")
+
+
+def profile_file(name, body):
+    path = os.path.join(dir, name)
+    with open(path, "wb") as file:
+        file.write(body)
+    return path
+
+
+OLD = 1_600_000_000 * 10**9
+plain = profile_file("a.pb", pprof({"main;work;read": 30, "main;idle": 70}, time_ns=OLD))
+zipped = profile_file("b.pb.gz", gzip.compress(pprof({"main;work": 20}, time_ns=OLD)))
+broken = profile_file("c.pb.gz", gzip.compress(b"x" * 100)[:-8])
+words = profile_file("notes.txt", b"this is no profile\n")
+
+
+def ctl(*args, want=0, **more):
+    status, out, err = run_ctl(*args, **{"server": server, **more})
+    assert status == want, f"hearthctl {args}: status {status}, not {want}\n{out}{err}"
+    return out, err
+
+
+with Server() as server:
+    # push
+    out, err = ctl("push", "--name", "checkout", "--label", "pod=a", plain, zipped)
+    assert out.startswith("pushed 2 of 2 profiles") and "as checkout" in out and "spread by file order" in out, out
+    out, err = ctl("push", "--name", "checkout", zipped, broken, words, os.path.join(dir, "missing"), dir, want=1)
+    assert out.startswith("pushed 1 of 5 profiles") and "4 refused" in out, out
+    for name in ("c.pb.gz", "notes.txt", "missing"):
+        assert sum(name in line for line in err.splitlines()) == 1, err
+    out, err = ctl("push", "--name", "piped", "-", stdin=open(zipped, "rb").read())
+    assert "pushed 1 of 1 profile " in out, out
+    out, err = ctl("push", "--name", "old", "--keep-time", plain, want=1)
+    assert "window" in err, err
+    out, _ = ctl("push", "--json", "--name", "checkout", words, want=1)
+    answer = json.loads(out)
+    assert answer["pushed"] == 0 and answer["refusals"][0]["file"] == words, answer
+
+    # lists
+    out, _ = ctl("types")
+    assert out.splitlines()[0].startswith("PROFILE TYPE") and CPU in out, out
+    assert json.loads(ctl("types", "--json")[0])[0]["ID"] == CPU
+    out, _ = ctl("labels")
+    assert any(line.split()[:3] == ["service_name", "2", "checkout,"] for line in out.splitlines()), out
+    assert json.loads(ctl("labels", "service_name", "--json")[0]) == ["checkout", "piped"]
+    assert ctl("labels", "pod", '{service_name="checkout"}')[0] == "a\n"
+    out, _ = ctl("series", '{pod="a"}')
+    assert "checkout" in out and 'pod="a"' in out and "piped" not in out, out
+    assert json.loads(ctl("series", "--json", '{pod="a"}')[0])[0]["pod"] == "a"
+
+    # top and flame
+    rows = json.loads(ctl("top", "--json", '{pod="a"}')[0])
+    assert rows["total"] == 120 and rows["functions"][0] == {"name": "idle", "self": 70, "total": 70}, rows
+    out, _ = ctl("top", "--sort", "total", "--limit", "1", '{pod="a"}')
+    assert "main" in out and "100.0%" in out and "1 of 4 functions" in out, out
+    assert ctl("flame", "--collapsed", '{pod="a"}')[0].splitlines() == ["main;idle 70", "main;work 20", "main;work;read 30"]
+    graph = json.loads(ctl("flame", "--json", '{pod="a"}')[0])
+    assert graph["total"] == 120 and graph["names"][0] == "total" and graph["levels"][0] == [0, 120, 0, 0], graph
+    picture, _ = ctl("flame", "--type", CPU, '{pod="a"}', env={"COLUMNS": "61"})
+    lines = picture.splitlines()
+    assert lines[1].startswith("|total 120ns") and len(lines[1]) == 61, picture
+    assert lines[3].startswith("|idle 58.3%") and "|work 41.7%" in lines[3] and "\033" not in picture, picture
+    assert "\033[38;5;16;48;5;" in ctl("flame", "--color", "always", '{pod="a"}')[0]
+    assert "read" not in ctl("flame", "--depth", "2", '{pod="a"}')[0]
+    assert "left out" in ctl("flame", "--min-percent", "50", '{pod="a"}')[0]
+    print(picture)
+
+    # nothing there is no fault, a bad question is; both say what to do
+    assert "nothing matches" in ctl("flame", '{pod="zzz"}')[1]
+    assert "--from -24h" in ctl("types", "--from", "-3h", "--to", "-2h")[1]
+    assert "selector" in ctl("flame", "{pod=", want=1)[1]
+
+    # usage: status 2 and a hint
+    for args, word in ((["flmae"], "did you mean `flame`"), (["flame", "--form", "-1h"], "did you mean --from"),
+                       (["push", plain], "--name"), (["push", "--name", "x"], "push what"), (["types", "--from", "soon"], "not a time"),
+                       (["top", "--limit", "many"], "--limit"), (["types", "--url", "https://x"], "TLS")):
+        _, err = ctl(*args, want=2)
+        assert word in err, f"{args}: {err}"
+
+# nobody there: status 3, soon
+server_gone = f"http://127.0.0.1:{free_port()}"
+before = time.monotonic()
+status, _, err = run_ctl("types", "--url", server_gone)
+assert status == 3 and "no answer" in err and time.monotonic() - before < 10, (status, err)
+status, out, err = run_ctl("push", "--url", server_gone, "--name", "x", plain, zipped)
+assert status == 3 and "pushed 0 of 2" in out and err.count("no answer") == 1, (status, out, err)
+
+# help, version, completion need no server
+assert run_ctl("help")[0] == 0 and run_ctl()[0] == 2 and run_ctl("version")[1].startswith("hearthctl ")
+for command in ("push", "types", "labels", "series", "top", "flame", "completion", "version", "help"):
+    status, out, _ = run_ctl(command, "--help")
+    assert status == 0 and "Examples:" in out and f"hearthctl {command}" in out, command
+script = run_ctl("completion", "bash")[1] + "\nCOMP_WORDS=(hearthctl fl) COMP_CWORD=1; _hearthctl; echo ${COMPREPLY[@]}\n"
+assert subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout.split() == ["flame"]

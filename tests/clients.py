@@ -1,0 +1,42 @@
+"""Real clients and recorded answers against this build: tests/clients.py BIN SHARED [golden|grpc|sdks|helm]...
+
+SHARED is the folder that holds clients/ and golden/.  `./dev clients` calls this.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+os.environ["HEARTH_BIN"] = sys.argv[1]
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+from hearth import Server  # noqa: E402
+
+SHARED = pathlib.Path(sys.argv[2]).resolve()
+HERE = pathlib.Path(__file__).resolve().parent.parent
+LIMITS = ["--limits.max_query_length=unlimited", "--limits.max_query_lookback=unlimited"]
+status = 0
+
+
+def run(*command):
+    global status
+    print("==", *command, flush=True)
+    status |= subprocess.run([str(c) for c in command]).returncode != 0
+
+
+with Server(*LIMITS) as server, Server(*LIMITS, "--multitenancy") as tenants:
+    for word in sys.argv[3:] or ["golden", "grpc", "sdks", "helm"]:
+        if word == "golden":
+            for family in ("pprof-push/*", "pprof-ingest/*", "multi/*"):
+                run(sys.executable, SHARED / "golden/replay.py", "--url", server.url, "--tenant-url", tenants.url,
+                    "--rpc", "ProfileTypes,LabelNames,LabelValues,Series,SelectMergeStacktraces,SelectSeries",
+                    "--kind", "types,names,labelsets,flamegraph,timeseries", "--only", family)
+        elif word == "grpc":
+            run(SHARED / "clients/grpc-clients/run.sh", server.url)
+        elif word == "sdks":
+            run(SHARED / "clients/sdks/run.sh", server.url, "go", "node", "python", "rust")
+        elif word == "helm":
+            run(SHARED / "clients/helm.sh", HERE / "deploy/helm/hearth")
+        else:
+            sys.exit(f"no clients called {word}: golden, grpc, sdks, helm")
+sys.exit(status)
