@@ -1,0 +1,24 @@
+/*
+ * Go fixes: two known faults of Go's profiler, put right as pyroscope-ingest.md §2.3.5 has it.
+ */
+#pragma once
+
+#include "ingest/pprof_samples.h"
+
+/* `name` without its balanced [go.shape. ...] parts; the copy is in `a`. */
+struct slice go_shapes_cut(struct slice name, struct arena *a);
+
+/*
+ * Since Go 1.21 a function's name carries the type parameters of any of its instances, so one function has several names.
+ * They lose them, and functions then equal become one.  Before symbols_resolve.
+ */
+void go_shapes_drop(struct pprof *p);
+
+/* May stacks have lost their root frames to the profiler's depth limit?  `s` was read from `p`. */
+bool go_stacks_may_be_cut(const struct pprof *p, const struct samples *s);
+
+/*
+ * Guesses the missing root frames of cut stacks from their neighbours.  `s` was read with symbols_as_sent and
+ * keeps_all_stacks; afterwards its stacks are those of equal locations united, as samples_read makes them.
+ */
+void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, struct samples *s);

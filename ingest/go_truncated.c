@@ -1,0 +1,218 @@
+/*
+ * Cut stacks, repaired.  Stacks of 24 frames and more are grouped by their 24 root-most frames.  If the 16 root-most
+ * frames of group G stand `off` frames above the root in group R, G has lost R's last `off` frames:
+ *
+ *     G   leaf ... x [16 frames]                 its root end
+ *     R   leaf ... y [16 frames] z z z           off = 3: G gets z z z
+ *
+ * R may itself be cut: the chain is followed to a group that is not, and the offsets add up.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ingest/go_fix.h"
+
+enum { TOKEN = 16, SHIFTS = 8, SUFFIX = TOKEN + SHIFTS, CHAIN_MAX = 56, NONE = -1 };
+
+/* Go stops heap stacks at 32 frames (128 since 1.23) and CPU stacks at 64, sometimes a few earlier. */
+enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
+
+struct tall { /* one stack tall enough */
+    const uint32_t *root; /* [SUFFIX], its root end */
+    uint32_t        stack;
+};
+
+struct token {
+    const uint32_t *at; /* [TOKEN] */
+    int32_t         group;
+    uint32_t        off;
+};
+
+struct link {
+    int32_t  group; /* NONE: not cut */
+    uint32_t off;
+};
+
+struct run {
+    const uint32_t *at; /* [n] locations */
+    uint32_t        n;
+};
+
+struct repair {
+    const struct pprof *p;
+    struct samples     *s;
+    struct tall        *tall;
+    uint32_t           *group_at; /* [n_groups + 1] into tall */
+    struct token       *tokens;
+    struct table        seen;
+    struct link        *links; /* [n_groups] */
+    struct run         *added; /* [n_stacks]: what a stack is to get; borrowed from another stack */
+    uint32_t            n_tall, n_groups, n_tokens;
+};
+
+static bool has_type(const struct pprof *p, const char *const *names)
+{
+    for (uint32_t i = 0; i < p->n_types; i++)
+        for (const char *const *name = names; *name != NULL; name++)
+            if (slice_is(ref_text(p, p->types[i].type), *name))
+                return true;
+    return false;
+}
+
+bool go_stacks_may_be_cut(const struct pprof *p, const struct samples *s)
+{
+    static const char *const heap[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", NULL };
+    static const char *const cpu[] = { "cpu", NULL };
+
+    if (has_type(p, heap))
+        return s->depth_max >= HEAP_LEAST && s->depth_max <= HEAP_MOST;
+    return has_type(p, cpu) && s->depth_max >= CPU_LEAST;
+}
+
+static uint64_t id_of(const struct pprof *p, uint32_t location)
+{
+    return location == NO_LOCATION ? 0 : p->locations[location].id;
+}
+
+/* By the ids' little-endian bytes: which group comes first decides between two equally good guesses. */
+static int tall_cmp(const void *a, const void *b, void *arg)
+{
+    const struct tall *x = a, *y = b;
+
+    for (int i = 0; i < SUFFIX; i++) {
+        uint64_t v = __builtin_bswap64(id_of(arg, x->root[i])), w = __builtin_bswap64(id_of(arg, y->root[i]));
+        if (v != w)
+            return v < w ? -1 : 1;
+    }
+    return (x->stack > y->stack) - (x->stack < y->stack);
+}
+
+static void groups_make(struct repair *r)
+{
+    struct samples *s = r->s;
+
+    r->tall = arena_array(r->p->scratch, s->n_stacks, sizeof *r->tall);
+    for (uint32_t i = 0, from = 0; i < s->n_stacks; from = s->stack_end[i++])
+        if (s->stack_end[i] - from >= SUFFIX)
+            r->tall[r->n_tall++] = (struct tall){ s->locations + s->stack_end[i] - SUFFIX, i };
+    qsort_r(r->tall, r->n_tall, sizeof *r->tall, tall_cmp, (void *)(uintptr_t)r->p);
+    r->group_at = arena_array(r->p->scratch, (size_t)r->n_tall + 1, sizeof *r->group_at);
+    for (uint32_t i = 0; i < r->n_tall; i++)
+        if (i == 0 || memcmp(r->tall[i - 1].root, r->tall[i].root, SUFFIX * sizeof(uint32_t)) != 0)
+            r->group_at[r->n_groups++] = i;
+    r->group_at[r->n_groups] = r->n_tall;
+}
+
+static bool same_token(const void *items, uint32_t i, uint32_t j)
+{
+    const struct token *t = items;
+    return memcmp(t[i].at, t[j].at, TOKEN * sizeof(uint32_t)) == 0;
+}
+
+/* The token equal to these frames, made when new. */
+static struct token *token_of(struct repair *r, const uint32_t *at)
+{
+    uint32_t item = r->n_tokens;
+
+    r->tokens[item] = (struct token){ .at = at, .group = NONE };
+    uint32_t first = table_put(&r->seen, hash64(at, TOKEN * sizeof *at), item, same_token, r->tokens);
+    r->n_tokens += first == item;
+    return &r->tokens[first];
+}
+
+/* For each run of frames above the root: the group that has it furthest from its root. */
+static void tokens_make(struct repair *r)
+{
+    r->tokens = arena_array(r->p->scratch, (size_t)r->n_groups * (SHIFTS + 1) + 1, sizeof *r->tokens);
+    r->seen = table_new(r->p->scratch, r->n_groups * (SHIFTS + 1));
+    for (uint32_t g = 0; g < r->n_groups; g++)
+        for (uint32_t off = 1; off <= SHIFTS; off++) {
+            struct token *t = token_of(r, r->tall[r->group_at[g]].root + SHIFTS - off);
+            if (t->group == NONE || off > t->off) {
+                t->group = (int32_t)g;
+                t->off = off;
+            }
+        }
+}
+
+static void links_make(struct repair *r)
+{
+    r->links = arena_array(r->p->scratch, r->n_groups, sizeof *r->links);
+    for (uint32_t g = 0; g < r->n_groups; g++) {
+        const struct token *t = token_of(r, r->tall[r->group_at[g]].root + SHIFTS);
+        bool is_cut = t->group != NONE && t->group != (int32_t)g;
+        r->links[g] = is_cut ? (struct link){ t->group, t->off } : (struct link){ NONE, 0 };
+    }
+}
+
+/* What group `g` has lost, from the end of its chain; false: the chain is too long, or goes round. */
+static bool group_repair(struct repair *r, uint32_t g)
+{
+    const struct samples *s = r->s;
+    struct link           link = r->links[g];
+    uint32_t              off = 0;
+
+    if (link.group == NONE)
+        return true;
+    for (int steps = 0;; steps++) {
+        off += link.off;
+        struct link next = r->links[link.group];
+        if (next.group == NONE)
+            break;
+        if (steps + 1 == CHAIN_MAX)
+            return false;
+        link = next;
+    }
+    uint32_t whole = r->tall[r->group_at[link.group]].stack, end = s->stack_end[whole];
+    if (off >= end - (whole ? s->stack_end[whole - 1] : 0))
+        return true;
+    for (uint32_t i = r->group_at[g]; i < r->group_at[g + 1]; i++)
+        r->added[r->tall[i].stack] = (struct run){ s->locations + end - off, off };
+    return true;
+}
+
+static void stack_append(struct samples *s, const struct symbols *symbols, struct run more)
+{
+    samples_stack_reserve(s, more.n);
+    for (uint32_t i = 0; i < more.n; i++)
+        if (more.at[i] != NO_LOCATION) /* a dropped sample's stack may have served as reference */
+            s->locations[s->n_locations++] = symbols->same[more.at[i]];
+}
+
+/* The samples' stacks anew: equal locations united, what was lost added. */
+static void stacks_remake(struct repair *r, const struct symbols *symbols)
+{
+    struct samples  old = *r->s, *s = r->s;
+    uint32_t       *number = arena_array(r->p->scratch, old.n_stacks, sizeof *number);
+
+    s->locations = NULL;
+    s->n_locations = s->locations_cap = s->n_stacks = 0;
+    s->stack_end = arena_array(r->p->scratch, (size_t)old.n_stacks + 1, sizeof *s->stack_end);
+    s->stacks_seen = table_new(r->p->scratch, old.n_stacks);
+    memset(number, 0xff, old.n_stacks * sizeof *number);
+    for (uint32_t i = 0; i < s->n; i++) {
+        uint32_t k = old.stack[i], from = k ? old.stack_end[k - 1] : 0;
+        if (number[k] == UINT32_MAX) {
+            size_t start = s->n_locations;
+            stack_append(s, symbols, (struct run){ old.locations + from, old.stack_end[k] - from });
+            stack_append(s, symbols, r->added[k]);
+            number[k] = samples_stack_close(s, start);
+        }
+        s->stack[i] = number[k];
+    }
+}
+
+void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, struct samples *s)
+{
+    struct repair r = { .p = p, .s = s };
+
+    r.added = arena_zalloc(p->scratch, ((size_t)s->n_stacks + 1) * sizeof *r.added);
+    groups_make(&r);
+    tokens_make(&r);
+    links_make(&r);
+    for (uint32_t g = 0; g < r.n_groups; g++)
+        if (!group_repair(&r, g))
+            break;
+    stacks_remake(&r, symbols);
+}

@@ -1,0 +1,48 @@
+#include "ingest/idmap.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+
+struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n)
+{
+    struct idmap m = { .n_direct = (uint64_t)n * 4 + 64 };
+    uint64_t     far = 0, size = 16;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t id;
+        memcpy(&id, (const char *)ids + i * stride, sizeof id);
+        far += id >= m.n_direct;
+    }
+    m.direct = arena_array(a, m.n_direct, sizeof *m.direct);
+    memset(m.direct, 0xff, m.n_direct * sizeof *m.direct);
+    if (far > 0) {
+        while (size < far * 2)
+            size *= 2;
+        m.slots = arena_zalloc(a, size * sizeof *m.slots);
+        m.mask = size - 1;
+    }
+    return m;
+}
+
+static struct idmap_entry *slot_of(const struct idmap *m, uint64_t id)
+{
+    uint64_t i = hash_pair(id, 0) & m->mask;
+
+    while (m->slots[i].value1 != 0 && m->slots[i].id != id)
+        i = (i + 1) & m->mask;
+    return &m->slots[i];
+}
+
+void idmap_put(struct idmap *m, uint64_t id, uint32_t value)
+{
+    if (id < m->n_direct)
+        m->direct[id] = value;
+    else
+        *slot_of(m, id) = (struct idmap_entry){ id, value + 1 };
+}
+
+uint32_t idmap_get_far(const struct idmap *m, uint64_t id)
+{
+    return m->mask ? slot_of(m, id)->value1 - 1 : IDMAP_NONE; /* a free slot's 0 - 1 is IDMAP_NONE too */
+}

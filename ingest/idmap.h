@@ -1,0 +1,35 @@
+/*
+ * Idmap: the ids a client chose -> our numbers.  Most count 1, 2, 3, ..., so a plain array up to four times their number
+ * answers; the ids beyond it are hashed.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+
+#define IDMAP_NONE UINT32_MAX
+
+struct idmap_entry {
+    uint64_t id;
+    uint32_t value1; /* value + 1; 0 is free */
+};
+
+struct idmap {
+    uint32_t           *direct; /* [n_direct] */
+    struct idmap_entry *slots;
+    uint64_t            n_direct, mask; /* no slots while mask is 0 */
+};
+
+/* For ids[0], ids[stride bytes on], ...: n of them. */
+struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n);
+
+/* The last value put for an id stands. */
+void     idmap_put(struct idmap *m, uint64_t id, uint32_t value);
+uint32_t idmap_get_far(const struct idmap *m, uint64_t id);
+
+static inline uint32_t idmap_get(const struct idmap *m, uint64_t id)
+{
+    return id < m->n_direct ? m->direct[id] : idmap_get_far(m, id);
+}

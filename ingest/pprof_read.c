@@ -1,0 +1,241 @@
+/* Bytes to tables: skim to count, allocate exactly, fill. */
+#include "ingest/pprof_raw.h"
+
+#include <assert.h>
+
+#include "wire/pb.h"
+
+/* Fields of google.v1.Profile. */
+enum {
+    P_SAMPLE_TYPE = 1,
+    P_SAMPLE = 2,
+    P_MAPPING = 3,
+    P_LOCATION = 4,
+    P_FUNCTION = 5,
+    P_STRING = 6,
+    P_TIME = 9,
+    P_DURATION = 10,
+    P_PERIOD_TYPE = 11,
+    P_PERIOD = 12,
+};
+
+enum { EXTRA_STRINGS = 64 }; /* room for labels before the table has to grow */
+
+static enum code broken(struct fault *why, const char *what)
+{
+    return fail(why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed %s", what);
+}
+
+static uint32_t ref_of(uint64_t v) { return v < REF_BAD ? (uint32_t)v : REF_BAD; }
+
+static bool type_read(struct slice bytes, struct raw_type *t)
+{
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+
+    while (pb_next(&c, &f))
+        if (f.number == 1)
+            t->type = ref_of(f.value);
+        else if (f.number == 2)
+            t->unit = ref_of(f.value);
+    return !c.is_bad;
+}
+
+/* One walk over the top level: how many of each, and the scalars. */
+static enum code skim(struct pprof *p, struct fault *why)
+{
+    struct pb_cursor c = pb_cursor(p->bytes);
+    struct pb_field  f;
+
+    while (pb_next(&c, &f)) {
+        if (f.wire != PB_BYTES && f.number <= P_STRING)
+            return broken(why, "field: a message or a string is a number");
+        switch (f.number) {
+        case P_SAMPLE_TYPE: p->n_types++; break;
+        case P_SAMPLE: p->n_samples++; break;
+        case P_MAPPING: p->n_mappings++; break;
+        case P_LOCATION: p->n_locations++; break;
+        case P_FUNCTION: p->n_functions++; break;
+        case P_STRING: p->n_strings++; break;
+        case P_TIME: p->time_ns = (int64_t)f.value; break;
+        case P_DURATION: p->duration_ns = (int64_t)f.value; break;
+        case P_PERIOD: p->period = (int64_t)f.value; break;
+        case P_PERIOD_TYPE:
+            if (!type_read(pb_bytes(&f), &p->period_type))
+                return broken(why, "period type");
+            break;
+        default: break;
+        }
+    }
+    return c.is_bad ? broken(why, "field, or data cut short") : CODE_OK;
+}
+
+static bool mapping_read(struct slice bytes, struct raw_mapping *m)
+{
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+
+    *m = (struct raw_mapping){ 0 };
+    while (pb_next(&c, &f))
+        switch (f.number) {
+        case 1: m->id = f.value; break;
+        case 2: m->start = f.value; break;
+        case 3: m->limit = f.value; break;
+        case 4: m->offset = f.value; break;
+        case 5: m->file = ref_of(f.value); break;
+        case 6: m->build_id = ref_of(f.value); break;
+        case 7: m->flags |= f.value ? BATCH_HAS_FUNCTIONS : 0; break;
+        case 8: m->flags |= f.value ? BATCH_HAS_FILENAMES : 0; break;
+        case 9: m->flags |= f.value ? BATCH_HAS_LINE_NUMBERS : 0; break;
+        case 10: m->flags |= f.value ? BATCH_HAS_INLINE_FRAMES : 0; break;
+        default: break;
+        }
+    return !c.is_bad;
+}
+
+static bool function_read(struct slice bytes, struct raw_function *fn)
+{
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+
+    *fn = (struct raw_function){ 0 };
+    while (pb_next(&c, &f))
+        switch (f.number) {
+        case 1: fn->id = f.value; break;
+        case 2: fn->name = ref_of(f.value); break;
+        case 3: fn->system_name = ref_of(f.value); break;
+        case 4: fn->file = ref_of(f.value); break;
+        case 5: fn->start_line = (int64_t)f.value; break;
+        default: break;
+        }
+    return !c.is_bad;
+}
+
+static bool line_read(struct slice bytes, struct raw_line *l)
+{
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+
+    *l = (struct raw_line){ 0 };
+    while (pb_next(&c, &f))
+        if (f.number == 1)
+            l->function_id = f.value;
+        else if (f.number == 2)
+            l->line = (int64_t)f.value;
+    return !c.is_bad;
+}
+
+/* Lines are not counted by the skim, they lie a floor deeper: their array doubles. */
+static struct raw_line *line_new(struct pprof *p)
+{
+    if (p->n_lines == p->lines_cap) {
+        uint32_t         cap = p->lines_cap ? p->lines_cap * 2 : p->n_locations + 16;
+        struct raw_line *lines = arena_array(p->scratch, cap, sizeof *lines);
+        if (p->n_lines > 0)
+            memcpy(lines, p->lines, p->n_lines * sizeof *lines);
+        p->lines = lines;
+        p->lines_cap = cap;
+    }
+    return &p->lines[p->n_lines++];
+}
+
+static bool location_read(struct pprof *p, struct slice bytes, struct raw_location *l)
+{
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+
+    *l = (struct raw_location){ .line_at = p->n_lines };
+    while (pb_next(&c, &f))
+        switch (f.number) {
+        case 1: l->id = f.value; break;
+        case 2: l->mapping_id = f.value; break;
+        case 3: l->address = f.value; break;
+        case 4:
+            if (!line_read(pb_bytes(&f), line_new(p)))
+                return false;
+            l->n_lines++;
+            break;
+        case 5: l->is_folded = f.value != 0; break;
+        default: break;
+        }
+    return !c.is_bad;
+}
+
+/* A string too long keeps its last bytes. */
+static struct slice string_read(struct pprof *p, struct slice s)
+{
+    int64_t max = p->limits->symbol_bytes_max;
+
+    if (s.n > 0 && memchr(s.p, '[', s.n) != NULL && slice_find(s, SLICE("[go.shape.")) < s.n)
+        p->has_brackets = true;
+    return (uint64_t)s.n > (uint64_t)max ? slice_from(s, s.n - (size_t)max) : s;
+}
+
+static void tables_new(struct pprof *p)
+{
+    p->strings_cap = p->n_strings + EXTRA_STRINGS;
+    p->strings = arena_array(p->scratch, p->strings_cap, sizeof *p->strings);
+    p->types = arena_array(p->scratch, p->n_types, sizeof *p->types);
+    p->mappings = arena_array(p->scratch, p->n_mappings, sizeof *p->mappings);
+    p->functions = arena_array(p->scratch, p->n_functions, sizeof *p->functions);
+    p->locations = arena_array(p->scratch, p->n_locations, sizeof *p->locations);
+}
+
+static enum code tables_fill(struct pprof *p, struct fault *why)
+{
+    struct pb_cursor c = pb_cursor(p->bytes);
+    struct pb_field  f;
+    uint32_t         type = 0, mapping = 0, function = 0, location = 0, string = 0;
+
+    while (pb_next(&c, &f))
+        switch (f.number) {
+        case P_SAMPLE_TYPE:
+            p->types[type] = (struct raw_type){ 0 };
+            if (!type_read(pb_bytes(&f), &p->types[type++]))
+                return broken(why, "sample type");
+            break;
+        case P_MAPPING:
+            if (!mapping_read(pb_bytes(&f), &p->mappings[mapping++]))
+                return broken(why, "mapping");
+            break;
+        case P_LOCATION:
+            if (!location_read(p, pb_bytes(&f), &p->locations[location++]))
+                return broken(why, "location");
+            break;
+        case P_FUNCTION:
+            if (!function_read(pb_bytes(&f), &p->functions[function++]))
+                return broken(why, "function");
+            break;
+        case P_STRING: p->strings[string++] = string_read(p, pb_bytes(&f)); break;
+        default: break;
+        }
+    return CODE_OK;
+}
+
+enum code pprof_read(struct slice bytes, const struct decode_limits *limits, struct arena *scratch, struct pprof *out,
+                     struct fault *why)
+{
+    *out = (struct pprof){ .scratch = scratch, .limits = limits, .bytes = bytes };
+    if (bytes.n > INT32_MAX) /* counts and sums of counts below fit 32 bits */
+        return fail(why, CODE_INVALID_ARGUMENT, "failed to decode pprof: %zu bytes are too many", bytes.n);
+    enum code code = skim(out, why);
+    if (code != CODE_OK)
+        return code;
+    out->n_table = out->n_strings;
+    tables_new(out);
+    return tables_fill(out, why);
+}
+
+uint32_t ref_add(struct pprof *p, struct slice s)
+{
+    if (p->n_strings == p->strings_cap) {
+        uint32_t      cap = p->strings_cap * 2;
+        struct slice *strings = arena_array(p->scratch, cap, sizeof *strings);
+        memcpy(strings, p->strings, p->n_strings * sizeof *strings);
+        p->strings = strings;
+        p->strings_cap = cap;
+    }
+    assert(p->n_strings < REF_BAD);
+    p->strings[p->n_strings] = s;
+    return p->n_strings++;
+}

@@ -1,0 +1,296 @@
+#include "ingest/pprof_samples.h"
+
+#include <assert.h>
+
+#include "base/hash.h"
+#include "ingest/pprof_check.h"
+#include "wire/pb.h"
+
+/* Fields of google.v1.Profile, Sample and Label. */
+enum { P_SAMPLE = 2, S_LOCATION = 1, S_VALUE = 2, S_LABEL = 3, L_KEY = 1, L_STR = 2 };
+
+/* What a sample label's key means; trace, span and profile ids belong to samples and never name a series. */
+enum key_kind { KEY_UNKNOWN, KEY_LABEL, KEY_DROPPED };
+
+enum { FIRST_PAIRS = 64 };
+
+/* One sample while it is read. */
+struct reading {
+    struct samples     *s;
+    const struct idmap *map;
+    struct labels       labels;
+    struct fault       *why;
+    size_t              locations_from, pairs_from; /* where its own begin */
+    int64_t            *values;                     /* [n_types] */
+    uint32_t            n_values, n_labels;
+};
+
+static void *grown(struct arena *a, const void *old, size_t n, size_t cap, size_t item)
+{
+    void *p = arena_array(a, cap, item);
+
+    if (n > 0)
+        memcpy(p, old, n * item);
+    return p;
+}
+
+void samples_stack_reserve(struct samples *s, size_t more)
+{
+    if (s->locations_cap - s->n_locations >= more)
+        return;
+    s->locations_cap = (s->locations_cap + more) * 2;
+    s->locations = grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
+}
+
+static bool same_stack(const void *items, uint32_t i, uint32_t j)
+{
+    const struct samples *s = items;
+    uint32_t              a = i ? s->stack_end[i - 1] : 0, b = j ? s->stack_end[j - 1] : 0;
+    uint32_t              n = s->stack_end[i] - a;
+
+    return n == s->stack_end[j] - b && (n == 0 || memcmp(s->locations + a, s->locations + b, n * sizeof *s->locations) == 0);
+}
+
+uint32_t samples_stack_close(struct samples *s, size_t from)
+{
+    uint32_t item = s->n_stacks;
+    uint64_t hash = hash64(s->locations + from, (s->n_locations - from) * sizeof *s->locations);
+
+    s->stack_end[item] = (uint32_t)s->n_locations;
+    uint32_t stack = table_put(&s->stacks_seen, hash, item, same_stack, s);
+    if (stack == item)
+        s->n_stacks++;
+    else
+        s->n_locations = from;
+    return stack;
+}
+
+static bool same_group(const void *items, uint32_t i, uint32_t j)
+{
+    const struct samples *s = items;
+    const struct group   *g = &s->groups[i], *h = &s->groups[j];
+
+    return g->n == h->n && (g->n == 0 || memcmp(s->pairs + g->at, s->pairs + h->at, g->n * sizeof *s->pairs) == 0);
+}
+
+/* By key, then value: refs, for order only has to be the same for the same pairs. */
+static void pairs_sort(struct batch_label *at, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        struct batch_label l = at[i];
+        size_t             j = i;
+        for (; j > 0 && (at[j - 1].name > l.name || (at[j - 1].name == l.name && at[j - 1].value > l.value)); j--)
+            at[j] = at[j - 1];
+        at[j] = l;
+    }
+}
+
+static uint32_t group_close(struct samples *s, size_t from)
+{
+    uint32_t item = s->n_groups, n = (uint32_t)(s->n_pairs - from);
+
+    if (n == 0)
+        return 0;
+    pairs_sort(s->pairs + from, n);
+    s->groups[item] = (struct group){ (uint32_t)from, n };
+    uint32_t group = table_put(&s->groups_seen, hash64(s->pairs + from, n * sizeof *s->pairs), item, same_group, s);
+    if (group == item)
+        s->n_groups++;
+    else
+        s->n_pairs = from;
+    return group;
+}
+
+static enum key_kind key_kind(struct samples *s, uint32_t key)
+{
+    if (s->key_kinds[key] == KEY_UNKNOWN) {
+        struct slice k = ref_text(s->p, key);
+        bool is_dropped = slice_is(k, "profile_id") || slice_is(k, "span_id") || slice_is(k, "trace_id");
+        s->key_kinds[key] = is_dropped ? KEY_DROPPED : KEY_LABEL;
+    }
+    return s->key_kinds[key];
+}
+
+static enum code label_read(struct reading *r, struct slice bytes)
+{
+    struct samples  *s = r->s;
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+    uint64_t         key = 0, str = 0;
+
+    while (pb_next(&c, &f))
+        if (f.number == L_KEY)
+            key = f.value;
+        else if (f.number == L_STR)
+            str = f.value;
+    if (c.is_bad)
+        return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed label");
+    if (key >= s->p->n_table || str >= s->p->n_table)
+        return fail(r->why, CODE_INVALID_ARGUMENT, "sample label string index out of range");
+    r->n_labels++;
+    if (str == 0 || key_kind(s, (uint32_t)key) == KEY_DROPPED)
+        return CODE_OK;
+    if (s->n_pairs == s->pairs_cap) {
+        s->pairs_cap = s->pairs_cap ? s->pairs_cap * 2 : FIRST_PAIRS;
+        s->pairs = grown(s->p->scratch, s->pairs, s->n_pairs, s->pairs_cap, sizeof *s->pairs);
+    }
+    s->pairs[s->n_pairs++] = (struct batch_label){ (uint32_t)key, (uint32_t)str };
+    return CODE_OK;
+}
+
+/* The hot loop of the room: ids of one or two bytes are nearly all there are. */
+static bool locations_read(struct reading *r, const uint8_t *p, const uint8_t *end)
+{
+    struct samples    *s = r->s;
+    const struct idmap map = *r->map;
+
+    samples_stack_reserve(s, (size_t)(end - p));
+    uint32_t *out = s->locations + s->n_locations;
+    while (p < end) {
+        uint64_t id = *p;
+        if (id < 0x80) {
+            p++;
+        } else if (end - p >= 2 && p[1] < 0x80) {
+            id = (id & 0x7f) | (uint64_t)p[1] << 7;
+            p += 2;
+        } else if ((p = varint_read(p, end, &id)) == NULL) {
+            return false;
+        }
+        *out++ = idmap_get(&map, id);
+    }
+    s->n_locations = (size_t)(out - s->locations);
+    return true;
+}
+
+static bool values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
+{
+    uint32_t n_types = r->s->p->n_types;
+    uint64_t v;
+
+    for (; p < end; r->n_values++) {
+        if ((p = varint_read(p, end, &v)) == NULL)
+            return false;
+        if (r->n_values < n_types)
+            r->values[r->n_values] = (int64_t)v;
+    }
+    return true;
+}
+
+static enum code fields_read(struct reading *r, struct slice bytes)
+{
+    struct pb_cursor c = pb_cursor(bytes);
+    struct pb_field  f;
+    bool             is_good = true;
+    enum code        code = CODE_OK;
+
+    while (is_good && code == CODE_OK && pb_next(&c, &f)) {
+        if (f.number == S_LABEL) {
+            code = label_read(r, pb_bytes(&f));
+        } else if (f.number == S_LOCATION && f.wire == PB_BYTES) {
+            is_good = locations_read(r, f.bytes, f.bytes + f.value);
+        } else if (f.number == S_LOCATION) {
+            samples_stack_reserve(r->s, 1);
+            r->s->locations[r->s->n_locations++] = idmap_get(r->map, f.value);
+        } else if (f.number == S_VALUE && f.wire == PB_BYTES) {
+            is_good = values_read(r, f.bytes, f.bytes + f.value);
+        } else if (f.number == S_VALUE) {
+            if (r->n_values++ < r->s->p->n_types)
+                r->values[r->n_values - 1] = (int64_t)f.value;
+        }
+    }
+    if (code != CODE_OK)
+        return code;
+    return is_good && !c.is_bad ? CODE_OK : fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
+}
+
+/* A stack too deep loses its leaf frames. */
+static void stack_cut(struct reading *r)
+{
+    struct samples *s = r->s;
+    size_t          depth = s->n_locations - r->locations_from, max = (size_t)s->p->limits->depth_max;
+
+    if (depth > s->depth_max)
+        s->depth_max = (uint32_t)depth;
+    if (depth <= max)
+        return;
+    memmove(s->locations + r->locations_from, s->locations + s->n_locations - max, max * sizeof *s->locations);
+    s->n_locations = r->locations_from + max;
+}
+
+static bool is_worth_keeping(const struct reading *r)
+{
+    const struct samples *s = r->s;
+    int64_t               any = 0; /* its sign bit is set by any negative value */
+
+    for (uint32_t t = 0; t < s->p->n_types; t++)
+        any |= r->values[t];
+    if (any <= 0)
+        return false;
+    for (size_t i = r->locations_from; i < s->n_locations; i++)
+        if (s->locations[i] == NO_LOCATION)
+            return false;
+    return true;
+}
+
+static enum code sample_read(struct reading *r, struct slice bytes, bool keeps_all_stacks)
+{
+    struct samples *s = r->s;
+
+    r->locations_from = s->n_locations;
+    r->pairs_from = s->n_pairs;
+    r->values = s->values + (size_t)s->n * s->p->n_types;
+    r->n_values = r->n_labels = 0;
+    enum code code = fields_read(r, bytes);
+    if (code != CODE_OK)
+        return code;
+    if (r->n_values != s->p->n_types)
+        return fail(r->why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
+    if ((code = pprof_check_sample_labels(s->p, r->n_labels, r->labels, r->why)) != CODE_OK)
+        return code;
+    stack_cut(r);
+    bool is_kept = is_worth_keeping(r);
+    if (is_kept || keeps_all_stacks)
+        s->stack[s->n] = samples_stack_close(s, r->locations_from);
+    if (is_kept) {
+        s->group[s->n++] = group_close(s, r->pairs_from);
+    } else {
+        s->n_pairs = r->pairs_from;
+        s->n_locations = keeps_all_stacks ? s->n_locations : r->locations_from;
+    }
+    return CODE_OK;
+}
+
+static void samples_new(const struct pprof *p, struct samples *s)
+{
+    *s = (struct samples){ .p = p, .n_groups = 1 };
+    s->stack = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack);
+    s->group = arena_array(p->scratch, p->n_samples + 1, sizeof *s->group);
+    s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
+    s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
+    s->groups = arena_zalloc(p->scratch, ((size_t)p->n_samples + 2) * sizeof *s->groups);
+    s->stacks_seen = table_new(p->scratch, p->n_samples);
+    s->groups_seen = table_new(p->scratch, p->n_samples);
+    s->key_kinds = arena_zalloc(p->scratch, p->n_table);
+    samples_stack_reserve(s, (size_t)p->n_samples * 8);
+}
+
+enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks, struct labels labels,
+                       struct samples *out, struct fault *why)
+{
+    struct pb_cursor c = pb_cursor(p->bytes);
+    struct pb_field  f;
+    struct reading   r = { .s = out, .map = locations, .labels = labels, .why = why };
+
+    if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
+        return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
+    samples_new(p, out);
+    while (pb_next(&c, &f)) {
+        if (f.number != P_SAMPLE)
+            continue;
+        enum code code = sample_read(&r, pb_bytes(&f), keeps_all_stacks);
+        if (code != CODE_OK)
+            return code;
+    }
+    assert(!c.is_bad); /* the skim has seen to that */
+    return CODE_OK;
+}

@@ -1,0 +1,42 @@
+/*
+ * Samples: what was sent, sifted.  One walk over the sample messages; each is read at the end of the arrays, and what turns
+ * out to be known already (its stack, its labels) or worthless is taken back, so nothing is copied twice.
+ *
+ *     samples: stack, group, value[k]      stacks: lists of locations, distinct      groups: lists of labels, distinct
+ */
+#pragma once
+
+#include "ingest/pprof_symbols.h"
+#include "ingest/table.h"
+
+struct group {
+    uint32_t at, n; /* pairs[at, +n), sorted */
+};
+
+struct samples {
+    const struct pprof *p;
+    uint32_t           *stack, *group; /* [n] */
+    int64_t            *values;        /* [n][n_types] */
+    uint32_t           *locations;     /* [n_locations] of all stacks, leaf first */
+    uint32_t           *stack_end;     /* [n_stacks]; stack i is locations[end[i-1], end[i]) */
+    struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
+    struct group       *groups;        /* [n_groups]; group 0 has no labels */
+    struct table        stacks_seen, groups_seen;
+    uint8_t            *key_kinds; /* [n_table] */
+    uint32_t            n, n_stacks, n_groups;
+    size_t              n_locations, locations_cap, n_pairs, pairs_cap;
+    uint32_t            depth_max; /* of any sample, before cutting */
+};
+
+/*
+ * Reads them all.  Dropped: negative values, nothing but zeros, a location that does not exist.  With `keeps_all_stacks` a
+ * dropped sample leaves its stack behind.  INVALID_ARGUMENT in the words of §4.2, `labels` named in them.
+ */
+must_check enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
+                                  struct labels labels, struct samples *out, struct fault *why);
+
+/* The number of the stack locations[from, n_locations), which is taken back when it was there already. */
+uint32_t samples_stack_close(struct samples *s, size_t from);
+
+/* Room for `more` locations behind n_locations. */
+void samples_stack_reserve(struct samples *s, size_t more);

@@ -1,0 +1,22 @@
+/* Which locations a profile really has: broken ones gone, equal ones one. */
+#pragma once
+
+#include "ingest/idmap.h"
+#include "ingest/pprof_raw.h"
+
+#define NO_LOCATION IDMAP_NONE
+
+struct symbols {
+    struct idmap locations; /* a location's id -> its number in pprof.locations, the first of equal ones; NO_LOCATION */
+    uint32_t    *same;      /* [n_locations]: the first location equal to each; NO_LOCATION */
+    uint32_t    *mapping;   /* [n_locations]: index of its mapping or BATCH_NONE */
+};
+
+/*
+ * Resolves ids in place: lines get function indexes for function ids (the first of equal functions), mappings with
+ * functions lose their addresses and so do their locations that have lines.
+ */
+void symbols_resolve(struct pprof *p, struct symbols *out);
+
+/* A location's id -> its own number, equal ones still apart; NO_LOCATION. */
+struct idmap symbols_as_sent(struct pprof *p, const struct symbols *symbols);
