@@ -83,11 +83,11 @@ class RpcError(Exception):
 class Server:
     """One process.  `with Server(...) as s:` stops it at the end and checks that it ended well."""
 
-    def __init__(self, *args, port=0, name="hearth", env=None):
+    def __init__(self, *args, port=0, name="hearth", env=None, program=(BIN / "hearth",)):
         self.log_path = os.path.join(_folder, f"{name}-{len(_started)}.log")
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
-            [BIN / "hearth", f"--listen=127.0.0.1:{port}", *args],
+            [*program, f"--listen=127.0.0.1:{port}", *args],
             stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **(env or {})})
         _started.append(self)
         self.name = name
