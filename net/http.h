@@ -72,7 +72,7 @@ struct http_app {
     void (*on_head)(struct exchange *x, void *arg);
     void (*on_body)(struct exchange *x, struct slice piece); /* borrowed for the call */
     void (*on_end)(struct exchange *x);
-    void (*on_writable)(struct exchange *x); /* unsent fell below half its mark; may be NULL */
+    void (*on_writable)(struct exchange *x); /* output left, unsent is below half of unsent_bytes_max; may be NULL */
     void (*on_gone)(struct exchange *x);
 };
 
