@@ -83,7 +83,7 @@ static void peer_answered(void *arg, const char *shard, enum code code, const ch
     struct fault why, inner;
 
     if (code != CODE_OK) {
-        fail(&why, code, "shard %s: %.400s", shard, text ? text : "no answer");
+        fail(&why, code, "%.470s", text); /* which names the shard */
         run_fail(r, &why);
         return;
     }
