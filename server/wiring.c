@@ -197,6 +197,8 @@ static void add_services(struct server *s)
     add_routes(s, status_routes);
     if (config_has(c, TARGET_FRONTEND))
         add_methods(s, push_methods);
+    if (config_has(c, TARGET_QUERIER))
+        add_methods(s, querier_methods);
     if (config_has(c, TARGET_SHARD))
         add_methods(s, shard_methods);
 }
