@@ -19,6 +19,7 @@ bool go_stacks_may_be_cut(const struct pprof *p, const struct samples *s);
 
 /*
  * Guesses the missing root frames of cut stacks from their neighbours.  `s` was read with symbols_as_sent and
- * keeps_all_stacks; afterwards its stacks are those of equal locations united, as samples_read makes them.
+ * keeps_all_stacks; afterwards its stacks are those of equal locations united, as samples_read makes them.  `order` is that
+ * of symbols_as_sent.
  */
-void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, struct samples *s);
+void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, struct samples *s);

@@ -42,6 +42,7 @@ struct run {
 struct repair {
     const struct pprof *p;
     struct samples     *s;
+    const uint64_t     *order;
     struct tall        *tall;
     uint32_t           *group_at; /* [n_groups + 1] into tall */
     struct token       *tokens;
@@ -70,9 +71,9 @@ bool go_stacks_may_be_cut(const struct pprof *p, const struct samples *s)
     return has_type(p, cpu) && s->depth_max >= CPU_LEAST;
 }
 
-static uint64_t id_of(const struct pprof *p, uint32_t location)
+static uint64_t id_of(const uint64_t *order, uint32_t location)
 {
-    return location == NO_LOCATION ? 0 : p->locations[location].id;
+    return location == NO_LOCATION ? 0 : __builtin_bswap64(order[location]);
 }
 
 /* By the ids' little-endian bytes: which group comes first decides between two equally good guesses. */
@@ -81,7 +82,7 @@ static int tall_cmp(const void *a, const void *b, void *arg)
     const struct tall *x = a, *y = b;
 
     for (int i = 0; i < SUFFIX; i++) {
-        uint64_t v = __builtin_bswap64(id_of(arg, x->root[i])), w = __builtin_bswap64(id_of(arg, y->root[i]));
+        uint64_t v = id_of(arg, x->root[i]), w = id_of(arg, y->root[i]);
         if (v != w)
             return v < w ? -1 : 1;
     }
@@ -96,7 +97,7 @@ static void groups_make(struct repair *r)
     for (uint32_t i = 0, from = 0; i < s->n_stacks; from = s->stack_end[i++])
         if (s->stack_end[i] - from >= SUFFIX)
             r->tall[r->n_tall++] = (struct tall){ s->locations + s->stack_end[i] - SUFFIX, i };
-    qsort_r(r->tall, r->n_tall, sizeof *r->tall, tall_cmp, (void *)(uintptr_t)r->p);
+    qsort_r(r->tall, r->n_tall, sizeof *r->tall, tall_cmp, (void *)(uintptr_t)r->order);
     r->group_at = arena_array(r->p->scratch, (size_t)r->n_tall + 1, sizeof *r->group_at);
     for (uint32_t i = 0; i < r->n_tall; i++)
         if (i == 0 || memcmp(r->tall[i - 1].root, r->tall[i].root, SUFFIX * sizeof(uint32_t)) != 0)
@@ -203,9 +204,9 @@ static void stacks_remake(struct repair *r, const struct symbols *symbols)
     }
 }
 
-void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, struct samples *s)
+void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, struct samples *s)
 {
-    struct repair r = { .p = p, .s = s };
+    struct repair r = { .p = p, .s = s, .order = order };
 
     r.added = arena_zalloc(p->scratch, ((size_t)s->n_stacks + 1) * sizeof *r.added);
     groups_make(&r);

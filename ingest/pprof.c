@@ -92,10 +92,10 @@ static enum code samples_get(struct job *j, struct symbols *symbols, struct samp
     symbols_resolve(p, symbols);
     enum code code = samples_read(p, &symbols->locations, false, j->labels, s, j->why);
     if (code == CODE_OK && go_stacks_may_be_cut(p, s) && language_is_go(p, j->labels)) {
-        struct idmap as_sent = symbols_as_sent(p, symbols);
-        code = samples_read(p, &as_sent, true, j->labels, s, j->why);
+        struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
+        code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
         if (code == CODE_OK)
-            go_stacks_repair(p, symbols, s);
+            go_stacks_repair(p, symbols, sent.order, s);
     }
     return code;
 }

@@ -34,6 +34,7 @@ struct raw_line {
 
 struct raw_location {
     uint64_t id, mapping_id, address;
+    uint64_t sent_address; /* before the mapping's functions made it worthless */
     uint32_t line_at, n_lines;
     bool     is_folded;
 };

@@ -56,59 +56,68 @@ static bool location_resolve(struct pprof *p, uint32_t i, const struct idmap *fu
     return true;
 }
 
-static bool same_location(const void *items, uint32_t i, uint32_t j)
+static bool same_but_address(const struct pprof *p, const struct raw_location *l, const struct raw_location *m)
 {
-    const struct pprof        *p = items;
-    const struct raw_location *l = &p->locations[i], *m = &p->locations[j];
-
-    return l->address == m->address && l->mapping_id == m->mapping_id && l->is_folded == m->is_folded &&
-           l->n_lines == m->n_lines &&
+    return l->mapping_id == m->mapping_id && l->is_folded == m->is_folded && l->n_lines == m->n_lines &&
            (l->n_lines == 0 || memcmp(p->lines + l->line_at, p->lines + m->line_at, l->n_lines * sizeof *p->lines) == 0);
 }
 
-static uint64_t location_hash(const struct pprof *p, const struct raw_location *l)
+static bool same_location(const void *items, uint32_t i, uint32_t j)
 {
-    uint64_t h = hash_pair(l->address, l->mapping_id << 1 | l->is_folded);
+    const struct pprof *p = items;
+    return p->locations[i].address == p->locations[j].address && same_but_address(p, &p->locations[i], &p->locations[j]);
+}
+
+static bool same_sent_location(const void *items, uint32_t i, uint32_t j)
+{
+    const struct pprof *p = items;
+    return p->locations[i].sent_address == p->locations[j].sent_address &&
+           same_but_address(p, &p->locations[i], &p->locations[j]);
+}
+
+static uint64_t location_hash(const struct pprof *p, const struct raw_location *l, uint64_t address)
+{
+    uint64_t h = hash_pair(address, l->mapping_id << 1 | l->is_folded);
 
     for (uint32_t i = 0; i < l->n_lines; i++)
         h = hash_pair(h ^ p->lines[l->line_at + i].function_id, (uint64_t)p->lines[l->line_at + i].line);
     return h;
 }
 
-/* first[i]: the first location equal to i, for those that exist. */
-static uint32_t *locations_unite(struct pprof *p, const bool *exists)
-{
-    struct table table = table_new(p->scratch, p->n_locations);
-    uint32_t    *first = arena_array(p->scratch, p->n_locations, sizeof *first);
-
-    for (uint32_t i = 0; i < p->n_locations; i++)
-        first[i] = exists[i] ? table_put(&table, location_hash(p, &p->locations[i]), i, same_location, p) : NO_LOCATION;
-    return first;
-}
-
 void symbols_resolve(struct pprof *p, struct symbols *out)
 {
     struct idmap functions = functions_resolve(p), mappings = mappings_resolve(p);
-    bool        *exists = arena_array(p->scratch, p->n_locations, sizeof *exists);
+    struct table table = table_new(p->scratch, p->n_locations);
 
     out->mapping = arena_array(p->scratch, p->n_locations, sizeof *out->mapping);
+    out->same = arena_array(p->scratch, p->n_locations, sizeof *out->same);
+    out->locations = idmap_new(p->scratch, &p->locations->id, sizeof *p->locations, p->n_locations);
     for (uint32_t i = 0; i < p->n_locations; i++) {
         struct raw_location *l = &p->locations[i];
-        exists[i] = location_resolve(p, i, &functions, &mappings, &out->mapping[i]);
-        if (exists[i] && l->n_lines > 0 && l->mapping_id != 0 && (p->mappings[out->mapping[i]].flags & BATCH_HAS_FUNCTIONS))
+        bool                 exists = location_resolve(p, i, &functions, &mappings, &out->mapping[i]);
+        l->sent_address = l->address;
+        if (exists && l->n_lines > 0 && l->mapping_id != 0 && (p->mappings[out->mapping[i]].flags & BATCH_HAS_FUNCTIONS))
             l->address = 0;
+        out->same[i] = exists ? table_put(&table, location_hash(p, l, l->address), i, same_location, p) : NO_LOCATION;
+        idmap_put(&out->locations, l->id, out->same[i]);
     }
-    out->same = locations_unite(p, exists);
-    out->locations = idmap_new(p->scratch, &p->locations->id, sizeof *p->locations, p->n_locations);
-    for (uint32_t i = 0; i < p->n_locations; i++)
-        idmap_put(&out->locations, p->locations[i].id, out->same[i]);
 }
 
-struct idmap symbols_as_sent(struct pprof *p, const struct symbols *symbols)
+struct symbols_sent symbols_as_sent(struct pprof *p, const struct symbols *symbols, bool are_united)
 {
-    struct idmap map = idmap_new(p->scratch, &p->locations->id, sizeof *p->locations, p->n_locations);
+    struct table        table = table_new(p->scratch, p->n_locations);
+    struct symbols_sent out = { idmap_new(p->scratch, &p->locations->id, sizeof *p->locations, p->n_locations),
+                                arena_array(p->scratch, p->n_locations, sizeof *out.order) };
+    uint64_t            n = 0;
 
-    for (uint32_t i = 0; i < p->n_locations; i++)
-        idmap_put(&map, p->locations[i].id, symbols->same[i] == NO_LOCATION ? NO_LOCATION : i);
-    return map;
+    for (uint32_t i = 0; i < p->n_locations; i++) {
+        const struct raw_location *l = &p->locations[i];
+        bool                       exists = symbols->same[i] != NO_LOCATION;
+        uint32_t                   first = i;
+        if (exists && are_united)
+            first = table_put(&table, location_hash(p, l, l->sent_address), i, same_sent_location, p);
+        out.order[i] = are_united ? (n += first == i) : l->id;
+        idmap_put(&out.locations, l->id, exists ? first : NO_LOCATION);
+    }
+    return out;
 }

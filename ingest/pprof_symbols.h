@@ -18,5 +18,12 @@ struct symbols {
  */
 void symbols_resolve(struct pprof *p, struct symbols *out);
 
-/* A location's id -> its own number, equal ones still apart; NO_LOCATION. */
-struct idmap symbols_as_sent(struct pprof *p, const struct symbols *symbols);
+/*
+ * The same for repairs that guess by neighbours: locations that only their address told apart are still two, and unless
+ * type parameters were dropped every location stands for itself.
+ */
+struct symbols_sent {
+    struct idmap locations;
+    uint64_t    *order; /* [n_locations]: the id by which stacks are put in order */
+};
+struct symbols_sent symbols_as_sent(struct pprof *p, const struct symbols *symbols, bool are_united);
