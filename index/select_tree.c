@@ -101,7 +101,7 @@ static void propagate(struct harvest *h)
 static void emit(const struct harvest *h, struct tree *out)
 {
     const struct symtab *symbols = &h->group->symtab;
-    uint32_t             n_names = vec_n(&symbols->strings), run;
+    uint32_t             n_names = vec_n(&symbols->strings), had = out->n, run;
     uint32_t            *node = mem_alloc(h->n_nodes * sizeof *node);
     uint32_t            *name = mem_alloc(n_names * sizeof *name);
 
@@ -115,7 +115,9 @@ static void emit(const struct harvest *h, struct tree *out)
             uint32_t *named = &name[at[k].key];
             if (*named == UINT32_MAX)
                 *named = tree_name(out, symtab_text(symbols, at[k].key));
-            node[i + k] = tree_child(out, node[at[k].parent], *named);
+            uint32_t parent = node[at[k].parent];
+            bool     is_new = parent >= had || had == 1; /* what grows on a new node can only be new: no lookup */
+            node[i + k] = is_new ? tree_grow(out, parent, *named) : tree_child(out, parent, *named);
             if (h->self[i + k] > 0)
                 tree_add(out, node[i + k], h->self[i + k]);
         }

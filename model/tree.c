@@ -10,6 +10,7 @@ struct tree_private {
     uint32_t      cap;   /* of the node arrays */
     uint32_t      mask;  /* of slot[]: a power of two less one, at most half full */
     uint32_t     *slot;  /* a node (never the root), found by (parent, name); 0 is free */
+    uint32_t      hashed; /* nodes [1, hashed) have a slot; those behind were grown and get theirs when one is looked up */
 };
 
 enum { NODES_FIRST = 64, NODES_MAX = 1u << 30 };
@@ -34,13 +35,33 @@ static uint32_t *slot_of(const struct tree *t, uint32_t parent, uint32_t name)
     }
 }
 
-static void slots_grow(struct tree *t, uint32_t n)
+/* For a node that is not there: only a free slot is looked for. */
+static void slot_take(const struct tree *t, uint32_t node)
 {
-    free(t->priv->slot);
-    t->priv->slot = mem_zalloc((size_t)n * sizeof *t->priv->slot);
-    t->priv->mask = n - 1;
-    for (uint32_t node = 1; node < t->n; node++)
-        *slot_of(t, t->parent[node], t->name[node]) = node;
+    const struct tree_private *p = t->priv;
+    uint32_t                   i = (uint32_t)hash_pair(t->parent[node], t->name[node]) & p->mask;
+
+    while (p->slot[i] != 0)
+        i = (i + 1) & p->mask;
+    p->slot[i] = node;
+}
+
+/* Every node has a slot, and at most half of the slots are taken. */
+static void slots_fill(struct tree *t)
+{
+    struct tree_private *p = t->priv;
+
+    if (t->n * UINT64_C(2) > p->mask) {
+        uint32_t n = p->mask + 1;
+        while (t->n * UINT64_C(2) > n - 1)
+            n *= 2;
+        free(p->slot);
+        p->slot = mem_zalloc((size_t)n * sizeof *p->slot);
+        p->mask = n - 1;
+        p->hashed = 1;
+    }
+    for (; p->hashed < t->n; p->hashed++)
+        slot_take(t, p->hashed);
 }
 
 struct tree *tree_new(void)
@@ -54,8 +75,9 @@ struct tree *tree_new(void)
     t->parent[0] = 0;
     t->name[0] = strset_add(t->names, SLICE(""));
     t->self[0] = 0;
-    t->n = 1;
-    slots_grow(t, NODES_FIRST * 2);
+    t->n = t->priv->hashed = 1;
+    t->priv->slot = mem_zalloc(NODES_FIRST * 2 * sizeof *t->priv->slot);
+    t->priv->mask = NODES_FIRST * 2 - 1;
     return t;
 }
 
@@ -74,25 +96,27 @@ void tree_free(struct tree *t)
 
 uint32_t tree_name(struct tree *t, struct slice name) { return strset_add(t->names, name); }
 
-uint32_t tree_child(struct tree *t, uint32_t parent, uint32_t name)
+uint32_t tree_grow(struct tree *t, uint32_t parent, uint32_t name)
 {
-    assert(parent < t->n && name < strset_n(t->names));
-    uint32_t *slot = slot_of(t, parent, name);
-    if (*slot != 0)
-        return *slot;
-
     uint32_t node = t->n;
-    assert(node < NODES_MAX);
+
+    assert(parent < node && name < strset_n(t->names) && node < NODES_MAX);
     if (node == t->priv->cap)
         nodes_resize(t, node * 2);
     t->parent[node] = parent; /* T1: the parent was here before */
     t->name[node] = name;
     t->self[node] = 0;
     t->n = node + 1;
-    *slot = node;
-    if (t->n * 2 > t->priv->mask)
-        slots_grow(t, (t->priv->mask + 1) * 2);
     return node;
+}
+
+uint32_t tree_child(struct tree *t, uint32_t parent, uint32_t name)
+{
+    assert(parent < t->n && name < strset_n(t->names));
+    if (t->priv->hashed < t->n)
+        slots_fill(t);
+    uint32_t node = *slot_of(t, parent, name);
+    return node != 0 ? node : tree_grow(t, parent, name);
 }
 
 /* a + b of two counts; INT64_MAX when that is too much (T3). */
@@ -112,10 +136,11 @@ void tree_add(struct tree *t, uint32_t node, int64_t value)
     t->self[node] = sum(t->self[node], value, &t->is_clamped);
 }
 
+/* What grows on a node that is itself new can only be new. */
 void tree_merge(struct tree *into, const struct tree *from)
 {
     uint32_t *node = mem_alloc(from->n * sizeof *node); /* from's nodes and names in `into` */
-    uint32_t  n_names = strset_n(from->names);
+    uint32_t  n_names = strset_n(from->names), had = into->n;
     uint32_t *name = mem_alloc(n_names * sizeof *name);
 
     assert(into != from);
@@ -124,7 +149,9 @@ void tree_merge(struct tree *into, const struct tree *from)
     node[0] = 0;
     tree_add(into, 0, from->self[0]);
     for (uint32_t i = 1; i < from->n; i++) {
-        node[i] = tree_child(into, node[from->parent[i]], name[from->name[i]]);
+        uint32_t parent = node[from->parent[i]];
+        bool     is_new = parent >= had || had == 1;
+        node[i] = is_new ? tree_grow(into, parent, name[from->name[i]]) : tree_child(into, parent, name[from->name[i]]);
         tree_add(into, node[i], from->self[i]);
     }
     into->is_clamped |= from->is_clamped;
