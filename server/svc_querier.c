@@ -10,8 +10,8 @@
 
 enum { REQUEST_BYTES_MAX = 4 << 20, HOUR_MS = 3600 * 1000 };
 
-/* Steps longer than this (285 years) are one step. */
-#define STEP_MS_MAX INT64_C(9000000000000)
+/* 285 years: nanoseconds since 1970 reach no further, so a longer step is one step, and a start before is as good as this. */
+#define FAR_MS INT64_C(9000000000000)
 
 static void profile_types(struct call *c, const ProtobufCMessage *request)
 {
@@ -141,12 +141,7 @@ static void select_merge_stacktraces(struct call *c, const ProtobufCMessage *req
     ask_run(a, reply_stacktraces, &empty.base);
 }
 
-static int64_t sum(int64_t a, int64_t b)
-{
-    int64_t s;
-
-    return __builtin_add_overflow(a, b, &s) ? (b < 0 ? INT64_MIN : INT64_MAX) : s;
-}
+static int64_t between(int64_t v, int64_t least, int64_t most) { return v < least ? least : v > most ? most : v; }
 
 /* T = start + k * step <= end; the scan begins one step before the first T and ends with the last. */
 static void ask_steps(struct ask *a, double step_s)
@@ -157,13 +152,13 @@ static void ask_steps(struct ask *a, double step_s)
         ask_fail(a, CODE_INVALID_ARGUMENT, "step must be >= 1ms");
     if (a->why.code != CODE_OK || a->is_empty)
         return;
-    uint64_t length = (uint64_t)a->end_ms - (uint64_t)a->start_ms;
-    q->step_ms = step_s * 1000 >= (double)STEP_MS_MAX ? STEP_MS_MAX : (int64_t)(step_s * 1000);
-    q->first_ms = a->start_ms;
-    int64_t last_ms = a->end_ms - (int64_t)(length % (uint64_t)q->step_ms);
-    int64_t last_ns = sum(ms_to_ns(last_ms), NS_PER_MS - 1); /* times are cut to milliseconds */
-    q->start_ns = ms_to_ns(sum(a->start_ms, -q->step_ms));
-    q->end_ns = last_ns < ms_to_ns(a->end_ms) ? last_ns : ms_to_ns(a->end_ms);
+    q->step_ms = step_s * 1000 >= (double)FAR_MS ? FAR_MS : (int64_t)(step_s * 1000);
+    q->first_ms = between(a->start_ms, -FAR_MS, FAR_MS);
+    int64_t end_ms = between(a->end_ms, -FAR_MS, FAR_MS);
+    int64_t last_ms = end_ms - (end_ms - q->first_ms) % q->step_ms;
+    int64_t last_ns = ms_to_ns(last_ms) + NS_PER_MS - 1; /* times are cut to milliseconds */
+    q->start_ns = ms_to_ns(q->first_ms - q->step_ms);
+    q->end_ns = last_ns < ms_to_ns(end_ms) ? last_ns : ms_to_ns(end_ms);
 }
 
 static void ask_exemplars(struct ask *a, Types__V1__ExemplarType type)
