@@ -8,15 +8,16 @@
 #include "index/select.h"
 #include "index/view.h"
 
-/* One group's sums; the arrays begin as zero pages that nothing has touched. */
+/* One group's sums and nodes; the arrays begin as zero pages that nothing has touched. */
 struct harvest {
     const struct group *group;
-    uint32_t            n_stacks, n_nodes;
+    uint32_t            n_stacks, n_nodes, n_needed;
     int64_t            *by_stack; /* NULL until a row is met */
-    int64_t            *self;     /* by function node */
-    bool               *is_needed;
+    uint32_t           *node;     /* of each function node: 0, then NEEDED, then its place in the answer */
     bool                is_clamped;
 };
+
+enum { NEEDED = 1 }; /* no confusion: it is asked for before there are places */
 
 static void sum_into(struct harvest *h, int64_t *to, int64_t value)
 {
@@ -64,26 +65,33 @@ static void take_group(struct harvest *h, const struct view *v)
     }
 }
 
-static void scatter(struct harvest *h, const struct view *v)
+static void keep_below(struct harvest *h, const struct view *v)
 {
     const struct selection *what = v->what;
-    const bool             *passes = NULL;
-    uint32_t                run;
+    const bool             *passes;
 
-    if (what->n_call_site > 0)
-        passes = call_site_stacks(h->group, h->n_stacks, what->call_site, what->n_call_site, v->arena);
+    if (what->n_call_site == 0)
+        return;
+    passes = call_site_stacks(h->group, h->n_stacks, what->call_site, what->n_call_site, v->arena);
+    for (uint32_t i = 0; i < h->n_stacks; i++)
+        if (!passes[i])
+            h->by_stack[i] = 0;
+}
+
+static void mark_leaves(struct harvest *h)
+{
+    uint32_t run;
+
     for (uint32_t i = 0; i < h->n_stacks; i += run) {
         const struct stack *at = vec_run(&h->group->stacks.all, i, h->n_stacks, &run);
         for (uint32_t k = 0; k < run; k++)
-            if (h->by_stack[i + k] != 0 && (passes == NULL || passes[i + k])) {
-                sum_into(h, &h->self[at[k].function], h->by_stack[i + k]);
-                h->is_needed[at[k].function] = true;
-            }
+            if (h->by_stack[i + k] != 0)
+                h->node[at[k].function] = NEEDED;
     }
 }
 
 /* From the last node to the first: who has something below is needed. */
-static void propagate(struct harvest *h)
+static void mark_parents(struct harvest *h)
 {
     const struct vec *nodes = &h->group->stacks.functions.nodes;
 
@@ -91,39 +99,48 @@ static void propagate(struct harvest *h)
         uint32_t           from = end - 1 - vec_place(nodes, end - 1).offset;
         const struct path *at = vec_at(nodes, from);
         for (uint32_t i = end; i > from; i--)
-            if (h->is_needed[i - 1])
-                h->is_needed[at[i - 1 - from].parent] = true;
+            if (h->node[i - 1] != 0) {
+                h->node[at[i - 1 - from].parent] = NEEDED;
+                h->n_needed++;
+            }
         end = from;
     }
 }
 
-/* From the first to the last: a parent is in the tree before its children. */
-static void emit(const struct harvest *h, struct tree *out)
+/* From the first to the last: a parent has its place before its children. */
+static void emit_nodes(struct harvest *h, struct tree *out)
 {
     const struct symtab *symbols = &h->group->symtab;
     uint32_t             n_names = vec_n(&symbols->strings), had = out->n, run;
-    uint32_t            *node = mem_alloc(h->n_nodes * sizeof *node);
-    uint32_t            *name = mem_alloc(n_names * sizeof *name);
+    uint32_t            *name = mem_zalloc(n_names * sizeof *name); /* its id there + 1 */
 
-    memset(name, 0xFF, n_names * sizeof *name);
-    node[0] = 0; /* the empty stack is no node: what the root has itself is left out */
+    tree_reserve(out, h->n_needed);
+    h->node[0] = 0;
     for (uint32_t i = 1; i < h->n_nodes; i += run) {
         const struct path *at = vec_run(&h->group->stacks.functions.nodes, i, h->n_nodes, &run);
         for (uint32_t k = 0; k < run; k++) {
-            if (!h->is_needed[i + k])
+            if (h->node[i + k] != NEEDED)
                 continue;
-            uint32_t *named = &name[at[k].key];
-            if (*named == UINT32_MAX)
-                *named = tree_name(out, symtab_text(symbols, at[k].key));
-            uint32_t parent = node[at[k].parent];
-            bool     is_new = parent >= had || had == 1; /* what grows on a new node can only be new: no lookup */
-            node[i + k] = is_new ? tree_grow(out, parent, *named) : tree_child(out, parent, *named);
-            if (h->self[i + k] > 0)
-                tree_add(out, node[i + k], h->self[i + k]);
+            uint32_t *named = &name[at[k].key], parent = h->node[at[k].parent];
+            if (*named == 0)
+                *named = tree_name(out, symtab_text(symbols, at[k].key)) + 1;
+            bool is_new = parent >= had || had == 1; /* what grows on a new node can only be new: no lookup */
+            h->node[i + k] = is_new ? tree_grow(out, parent, *named - 1) : tree_child(out, parent, *named - 1);
         }
     }
     free(name);
-    free(node);
+}
+
+static void emit_values(struct harvest *h, struct tree *out)
+{
+    uint32_t run;
+
+    for (uint32_t i = 0; i < h->n_stacks; i += run) {
+        const struct stack *at = vec_run(&h->group->stacks.all, i, h->n_stacks, &run);
+        for (uint32_t k = 0; k < run; k++)
+            if (h->by_stack[i + k] != 0 && at[k].function != 0) /* the empty stack is no node of a graph */
+                tree_add(out, h->node[at[k].function], h->by_stack[i + k]);
+    }
 }
 
 static void add_group(const struct view *v, const struct group *g, struct tree *out)
@@ -134,14 +151,14 @@ static void add_group(const struct view *v, const struct group *g, struct tree *
     if (h.by_stack == NULL)
         return;
     h.n_nodes = vec_n(&g->stacks.functions.nodes);
-    h.self = mem_zalloc(h.n_nodes * sizeof *h.self);
-    h.is_needed = mem_zalloc(h.n_nodes * sizeof *h.is_needed);
-    scatter(&h, v);
-    propagate(&h);
-    emit(&h, out);
+    h.node = mem_zalloc(h.n_nodes * sizeof *h.node);
+    keep_below(&h, v);
+    mark_leaves(&h);
+    mark_parents(&h);
+    emit_nodes(&h, out);
+    emit_values(&h, out);
     out->is_clamped |= h.is_clamped;
-    free(h.is_needed);
-    free(h.self);
+    free(h.node);
     free(h.by_stack);
 }
 

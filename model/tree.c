@@ -96,13 +96,22 @@ void tree_free(struct tree *t)
 
 uint32_t tree_name(struct tree *t, struct slice name) { return strset_add(t->names, name); }
 
+void tree_reserve(struct tree *t, uint32_t more)
+{
+    uint64_t need = (uint64_t)t->n + more, cap = t->priv->cap;
+
+    assert(need <= NODES_MAX);
+    if (need > cap)
+        nodes_resize(t, (uint32_t)(need < cap * 2 ? cap * 2 : need));
+}
+
 uint32_t tree_grow(struct tree *t, uint32_t parent, uint32_t name)
 {
     uint32_t node = t->n;
 
     assert(parent < node && name < strset_n(t->names) && node < NODES_MAX);
     if (node == t->priv->cap)
-        nodes_resize(t, node * 2);
+        tree_reserve(t, 1);
     t->parent[node] = parent; /* T1: the parent was here before */
     t->name[node] = name;
     t->self[node] = 0;

@@ -39,6 +39,8 @@ uint32_t tree_child(struct tree *t, uint32_t parent, uint32_t name);
 /* A new child of `parent`, which the caller knows to have none called `name` (T2): no lookup. */
 uint32_t tree_grow(struct tree *t, uint32_t parent, uint32_t name);
 
+void tree_reserve(struct tree *t, uint32_t more); /* room for so many new nodes, so that growing does not copy */
+
 void tree_add(struct tree *t, uint32_t node, int64_t value); /* value >= 0 */
 void tree_merge(struct tree *into, const struct tree *from);
 
