@@ -26,7 +26,7 @@ static const struct option rows[] = {
     { "data.dir", OPTION_TEXT, 0, AT(data_dir), "", NULL, "folder of a shard, locked while it runs" },
     { "shard-map", OPTION_TEXT, 0, AT(shard_map), "", NULL, "file that says which shard owns what; re-read when it changes" },
     { "shard.name", OPTION_TEXT, 0, AT(shard_name), "auto", NULL,
-      "which shard of the map this is; auto: $HOSTNAME, or the host's name" },
+      "which shard of the map this is; auto: $HOSTNAME, or the host's name; without a map hearth-shard-0" },
     { "multitenancy", OPTION_BOOL, 0, AT(multitenancy), "false", NULL,
       "tenants by X-Scope-OrgID; otherwise all is tenant anonymous" },
     { "retention", OPTION_DURATION, OPTION_UNLIMITED | OPTION_POSITIVE, AT(retention_ns), "unlimited", NULL,
@@ -202,8 +202,8 @@ void config_settle(struct config *c, struct arena *a)
     long    online = sysconf(_SC_NPROCESSORS_ONLN);
     int64_t cores = online < 1 ? 1 : online > CORES_MAX ? CORES_MAX : online;
 
-    if (strcmp(c->shard_name, "auto") == 0)
-        c->shard_name = host_name(a);
+    if (strcmp(c->shard_name, "auto") == 0) /* alone its name must outlive the host's, which a container changes */
+        c->shard_name = c->shard_map[0] != '\0' ? host_name(a) : "hearth-shard-0";
     if (c->memory_limit_bytes == OPTION_IS_AUTO)
         c->memory_limit_bytes = memory_limit_choose();
     if (c->shutdown_delay_ns == OPTION_IS_AUTO)
