@@ -1,6 +1,7 @@
 #include "rpc/client.h"
 
 #include <assert.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ enum { FIELDS_MAX = 16, MEMORY_FACTOR = 16, MEMORY_LEAST_BYTES = 1 << 20 };
 struct rpc_client {
     size_t              n;
     _Atomic size_t      next; /* round robin */
-    struct http_client **https; /* [n], each made on its loop and used there only */
+    struct http_client **https; /* [n], each made, used and freed on its loop; NULL before its first request */
     struct loop        *const *loops;
 };
 
@@ -47,9 +48,33 @@ struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops)
     c->n = n_loops;
     c->loops = loops;
     c->https = mem_zalloc(n_loops * sizeof(struct http_client *));
-    for (size_t i = 0; i < n_loops; i++)
-        c->https[i] = http_client_new(loops[i]);
     return c;
+}
+
+struct closing {
+    struct task         task;
+    struct http_client *http;
+    sem_t               done;
+};
+
+static void close_http(struct task *t)
+{
+    struct closing *closing = (struct closing *)(void *)((char *)t - offsetof(struct closing, task));
+
+    http_client_free(closing->http);
+    sem_post(&closing->done);
+}
+
+/* On the client's loop, and waited for. */
+static void http_close(struct loop *l, struct http_client *http)
+{
+    struct closing closing = { .task.run = close_http, .http = http };
+
+    sem_init(&closing.done, 0, 0);
+    loop_post(l, &closing.task);
+    while (sem_wait(&closing.done) != 0)
+        ;
+    sem_destroy(&closing.done);
 }
 
 void rpc_client_free(struct rpc_client *c)
@@ -57,7 +82,8 @@ void rpc_client_free(struct rpc_client *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < c->n; i++)
-        http_client_free(c->https[i]);
+        if (c->https[i] != NULL)
+            http_close(c->loops[i], c->https[i]);
     free(c->https);
     free(c);
 }
@@ -146,10 +172,15 @@ static void start(struct task *t)
     struct rpc_pending *p = (struct rpc_pending *)((char *)t - offsetof(struct rpc_pending, start));
     struct http_reply   cancelled = { .code = CODE_CANCELED, .text = SLICE("cancelled before it was sent") };
 
-    if (p->is_cancelled)
+    struct http_client **http = &p->client->https[p->lane];
+
+    if (p->is_cancelled) {
         on_done(p, &cancelled);
-    else
-        p->request = http_client_send(p->client->https[p->lane], &p->send);
+        return;
+    }
+    if (*http == NULL)
+        *http = http_client_new(p->client->loops[p->lane]);
+    p->request = http_client_send(*http, &p->send);
 }
 
 static void cancel(struct task *t)
