@@ -6,6 +6,10 @@
  *     R   leaf ... y [16 frames] z z z           off = 3: G gets z z z
  *
  * R may itself be cut: the chain is followed to a group that is not, and the offsets add up.
+ *
+ * Groups are in the order of their root ends.  The reference implementation bounds the last of them by the number of groups
+ * instead of stacks, so that it neither gives nor gets anything unless every group before it is a single stack; kept, for
+ * graphs of the same profile have to be the same (group_end).
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -44,7 +48,7 @@ struct repair {
     struct samples     *s;
     const uint64_t     *order;
     struct tall        *tall;
-    uint32_t           *group_at; /* [n_groups + 1] into tall */
+    uint32_t           *group_at; /* [n_groups] into tall */
     struct token       *tokens;
     struct table        seen;
     struct link        *links; /* [n_groups] */
@@ -98,12 +102,13 @@ static void groups_make(struct repair *r)
         if (s->stack_end[i] - from >= SUFFIX)
             r->tall[r->n_tall++] = (struct tall){ s->locations + s->stack_end[i] - SUFFIX, i };
     qsort_r(r->tall, r->n_tall, sizeof *r->tall, tall_cmp, (void *)(uintptr_t)r->order);
-    r->group_at = arena_array(r->p->scratch, (size_t)r->n_tall + 1, sizeof *r->group_at);
+    r->group_at = arena_array(r->p->scratch, r->n_tall, sizeof *r->group_at);
     for (uint32_t i = 0; i < r->n_tall; i++)
         if (i == 0 || memcmp(r->tall[i - 1].root, r->tall[i].root, SUFFIX * sizeof(uint32_t)) != 0)
             r->group_at[r->n_groups++] = i;
-    r->group_at[r->n_groups] = r->n_tall;
 }
+
+static uint32_t group_end(const struct repair *r, uint32_t g) { return g + 1 < r->n_groups ? r->group_at[g + 1] : r->n_groups; }
 
 static bool same_token(const void *items, uint32_t i, uint32_t j)
 {
@@ -128,7 +133,7 @@ static void tokens_make(struct repair *r)
     r->tokens = arena_array(r->p->scratch, (size_t)r->n_groups * (SHIFTS + 1) + 1, sizeof *r->tokens);
     r->seen = table_new(r->p->scratch, r->n_groups * (SHIFTS + 1));
     for (uint32_t g = 0; g < r->n_groups; g++)
-        for (uint32_t off = 1; off <= SHIFTS; off++) {
+        for (uint32_t off = 1; off <= SHIFTS && r->group_at[g] < group_end(r, g); off++) {
             struct token *t = token_of(r, r->tall[r->group_at[g]].root + SHIFTS - off);
             if (t->group == NONE || off > t->off) {
                 t->group = (int32_t)g;
@@ -168,7 +173,7 @@ static bool group_repair(struct repair *r, uint32_t g)
     uint32_t whole = r->tall[r->group_at[link.group]].stack, end = s->stack_end[whole];
     if (off >= end - (whole ? s->stack_end[whole - 1] : 0))
         return true;
-    for (uint32_t i = r->group_at[g]; i < r->group_at[g + 1]; i++)
+    for (uint32_t i = r->group_at[g]; i < group_end(r, g); i++)
         r->added[r->tall[i].stack] = (struct run){ s->locations + end - off, off };
     return true;
 }
