@@ -107,7 +107,7 @@ static void refuse(struct h1 *h, struct h1_wrong w)
     char         text[512];
     int          n;
 
-    if (h->is_open && h->is_head_sent) {
+    if (w.status == H1_NOT_HTTP || (h->is_open && h->is_head_sent)) {
         close_now(h);
         return;
     }

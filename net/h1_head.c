@@ -155,7 +155,10 @@ static struct h1_wrong parse_request_line(struct slice line, struct h1_head *out
     out->target = slice_make(first + 1, (size_t)(last - first - 1));
     if (!h1_is_token(out->method) || out->method.n > METHOD_BYTES_MAX)
         return bad("the method is not a token");
-    struct h1_wrong w = parse_version(slice_make(last + 1, (size_t)(line.p + line.n - last - 1)), out);
+    struct slice version = slice_make(last + 1, (size_t)(line.p + line.n - last - 1));
+    if (!slice_starts(version, SLICE("HTTP")) && memchr(line.p, '/', line.n) == NULL)
+        return (struct h1_wrong){ H1_NOT_HTTP, "this is not HTTP" };
+    struct h1_wrong w = parse_version(version, out);
     return w.status ? w : parse_target(out);
 }
 

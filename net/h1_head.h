@@ -13,7 +13,12 @@
 #include "base/slice.h"
 #include "net/http.h"
 
-/* What was found wrong: the status to answer with (0: nothing) and a sentence for the client. */
+enum { H1_NOT_HTTP = -1 };
+
+/*
+ * What was found wrong: the status to answer with (0: nothing) and a sentence for the client.  H1_NOT_HTTP: the peer speaks
+ * something else and would not understand an answer.
+ */
 struct h1_wrong {
     int         status;
     const char *text;
