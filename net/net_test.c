@@ -1,242 +1,9 @@
 /*
- * Goal: real sockets, real threads: whatever a client does on HTTP/1.1 or HTTP/2, the app sees whole exchanges, the client
- * sees whole answers, and both ends come to rest.  Method: a listener on a free port of the loopback with a small app
- * (echo, counting, silent, early, streaming), raw sockets for HTTP/1.1, our own client for HTTP/2.
+ * Goal: real sockets, real threads: whatever an HTTP/1.1 client does, the app sees whole exchanges, the client sees whole
+ * answers, and both ends come to rest; what is posted to a loop runs there in order.  Method: raw sockets against the app
+ * of test_server.h.
  */
-#include <arpa/inet.h>
-#include <assert.h>
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "base/buf.h"
-#include "base/clock.h"
-#include "base/mem.h"
-#include "net/client.h"
-#include "net/listen.h"
-#include "net/loop.h"
-
-/* --- the app ------------------------------------------------------------------------------------------------------ */
-
-struct echo {
-    struct buf  body;
-    size_t      n, written, to_write;
-    bool        is_held;
-    struct task wake;
-    struct exchange *x;
-};
-
-static atomic_int heads, gones, silent;
-static struct exchange *_Atomic held_exchange;
-
-static void stream_more(struct exchange *x, struct echo *e)
-{
-    static const char zeros[10000];
-
-    while (e->written < e->to_write && exchange_unsent(x) < 200000) {
-        exchange_write(x, slice_make(zeros, sizeof zeros));
-        e->written += sizeof zeros;
-        if (e->written == e->to_write)
-            exchange_finish(x, NULL, 0);
-    }
-}
-
-static void app_head(struct exchange *x, void *arg)
-{
-    static const struct http_field type = { SLICE("content-type"), SLICE("text/plain") };
-    struct echo                   *e = mem_zalloc(sizeof *e);
-
-    (void)arg;
-    x->user = e;
-    atomic_fetch_add(&heads, 1);
-    if (slice_is(x->path, "/early")) {
-        exchange_head(x, 413, &type, 1);
-        exchange_write(x, SLICE("too large"));
-        exchange_finish(x, NULL, 0);
-    } else if (slice_is(x->path, "/hold")) {
-        e->is_held = true;
-        atomic_store(&held_exchange, x);
-    } else if (slice_is(x->path, "/silent")) {
-        atomic_fetch_add(&silent, 1);
-    }
-}
-
-static void app_body(struct exchange *x, struct slice piece)
-{
-    struct echo *e = x->user;
-
-    e->n += piece.n;
-    if (slice_is(x->path, "/echo"))
-        buf_slice(&e->body, piece);
-    if (!e->is_held)
-        exchange_consume(x, piece.n);
-}
-
-static void app_end(struct exchange *x)
-{
-    struct http_field fields[] = { { SLICE("content-type"), SLICE("text/plain") }, { SLICE("x-mark"), SLICE("m") } };
-    struct http_field trailer = { SLICE("grpc-status"), SLICE("0") };
-    struct echo      *e = x->user;
-
-    if (slice_is(x->path, "/echo")) {
-        exchange_head(x, 200, fields, 2);
-        exchange_write(x, buf_view(&e->body));
-        exchange_finish(x, &trailer, x->version == 2 ? 1 : 0);
-    } else if (slice_is(x->path, "/count")) {
-        char text[32];
-        exchange_head(x, 200, fields, 1);
-        exchange_write(x, slice_make(text, (size_t)snprintf(text, sizeof text, "%zu", e->n)));
-        exchange_finish(x, NULL, 0);
-    } else if (slice_is(x->path, "/bare")) {
-        exchange_head(x, 204, fields, 0);
-        exchange_finish(x, NULL, 0);
-    } else if (slice_is(x->path, "/trailers")) {
-        exchange_head(x, 200, fields, 1);
-        exchange_finish(x, &trailer, 1);
-    } else if (slice_is(x->path, "/abort")) {
-        exchange_abort(x);
-    } else if (slice_is(x->path, "/stream")) {
-        exchange_head(x, 200, fields, 1);
-        e->to_write = 20000000;
-        stream_more(x, e);
-    } else if (slice_is(x->path, "/query")) {
-        exchange_head(x, 200, fields, 1);
-        exchange_write(x, x->query);
-        exchange_finish(x, NULL, 0);
-    }
-}
-
-static void app_writable(struct exchange *x)
-{
-    struct echo *e = x->user;
-
-    if (slice_is(x->path, "/stream"))
-        stream_more(x, e);
-}
-
-static void app_gone(struct exchange *x)
-{
-    struct echo *e = x->user;
-
-    atomic_fetch_add(&gones, 1);
-    buf_free(&e->body);
-    free(e);
-}
-
-static const struct http_app app = { .on_head = app_head,
-                                     .on_body = app_body,
-                                     .on_end = app_end,
-                                     .on_writable = app_writable,
-                                     .on_gone = app_gone };
-
-/* --- the server --------------------------------------------------------------------------------------------------- */
-
-enum { LOOPS = 2 };
-
-struct server {
-    struct loop     *loops[LOOPS];
-    struct listener *listener;
-    const char      *address;
-    int              port;
-};
-
-static void server_start(struct server *s, const struct http_limits *limits)
-{
-    struct fault why;
-
-    for (int i = 0; i < LOOPS; i++) {
-        s->loops[i] = loop_new(i);
-        loop_start(s->loops[i]);
-    }
-    if (listener_new("127.0.0.1:0", s->loops, LOOPS, &app, limits, &s->listener, &why) != CODE_OK) {
-        fprintf(stderr, "%s\n", why.text);
-        abort();
-    }
-    s->address = listener_address(s->listener);
-    s->port = atoi(strrchr(s->address, ':') + 1);
-}
-
-/* Everything that began has ended. */
-static void server_stop(struct server *s)
-{
-    listener_free(s->listener);
-    for (int i = 0; i < LOOPS; i++) {
-        loop_stop(s->loops[i]);
-        loop_free(s->loops[i]);
-    }
-    assert(atomic_load(&heads) == atomic_load(&gones));
-}
-
-static bool soon(bool (*is_so)(void *arg), void *arg)
-{
-    for (int64_t until = clock_mono_ns() + 10 * NS_PER_S; clock_mono_ns() < until; usleep(1000))
-        if (is_so(arg))
-            return true;
-    return false;
-}
-
-static bool none_open(void *arg) { return listener_connections(((struct server *)arg)->listener) == 0; }
-
-/* --- HTTP/1.1 ------------------------------------------------------------------------------------------------------ */
-
-static int dial(const struct server *s)
-{
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port),
-                              .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    int                fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
-    return fd;
-}
-
-static void say(int fd, struct slice s)
-{
-    while (s.n > 0) {
-        ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
-        assert(n > 0);
-        s = slice_from(s, (size_t)n);
-    }
-}
-
-/* What comes until the peer closes, or until `n` times `mark` was seen. */
-static struct buf hear(int fd, const char *mark, int n)
-{
-    struct buf    b = { 0 };
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-
-    for (;;) {
-        struct slice rest = buf_view(&b);
-        int          seen = 0;
-        for (size_t at; mark && rest.n && (at = slice_find(rest, slice_of(mark))) < rest.n; seen++)
-            rest = slice_from(rest, at + strlen(mark));
-        if (mark && seen >= n)
-            return b;
-        assert(poll(&p, 1, 20000) == 1);
-        ssize_t got = recv(fd, buf_reserve(&b, 65536), 65536, 0);
-        if (got <= 0)
-            return b;
-        b.n += (size_t)got;
-    }
-}
-
-static bool has(const struct buf *b, const char *text) { return slice_find(buf_view(b), slice_of(text)) < b->n; }
-
-/* One request, answered and closed. */
-static struct buf ask(const struct server *s, struct slice request)
-{
-    int        fd = dial(s);
-    struct buf b;
-
-    say(fd, request);
-    b = hear(fd, NULL, 0);
-    close(fd);
-    return b;
-}
+#include "net/test_server.h"
 
 static void h1_keeps_alive_and_pipelines(const struct server *s)
 {
@@ -332,24 +99,6 @@ static void h1_answers_early_and_continues(const struct server *s)
     close(fd);
 }
 
-static void release_held(struct task *t)
-{
-    struct exchange *x = atomic_exchange(&held_exchange, NULL);
-
-    free(t);
-    struct echo *e = x->user;
-    e->is_held = false;
-    exchange_consume(x, e->n);
-    exchange_head(x, 200, NULL, 0);
-    exchange_finish(x, NULL, 0);
-}
-
-static bool is_held(void *arg)
-{
-    (void)arg;
-    return atomic_load(&held_exchange) != NULL;
-}
-
 /* A body that nobody consumes stops its sender: the loop reads a window's worth and no more. */
 static void h1_slows_its_sender(const struct server *s)
 {
@@ -368,187 +117,10 @@ static void h1_slows_its_sender(const struct server *s)
         assert(sent < 100000000);
     }
     assert(sent > 1000000 && soon(is_held, NULL));
-    struct task *t = mem_zalloc(sizeof *t);
-    t->run = release_held;
-    loop_post(atomic_load(&held_exchange)->loop, t);
+    release();
     struct buf b = hear(fd, "HTTP/1.1 200 OK", 1);
     buf_free(&b);
     close(fd);
-}
-
-/* --- HTTP/2 by our own client -------------------------------------------------------------------------------------- */
-
-struct heard {
-    enum code code;
-    bool      was_sent;
-    int       status;
-    size_t    n_body, n_trailers;
-    char      start[64], text[200];
-    sem_t    *done;
-};
-
-struct side {
-    struct loop        *loop;
-    struct http_client *client;
-};
-
-struct order {
-    struct task          task;
-    struct side         *side;
-    struct http_send     send;
-    struct heard        *heard;
-    struct http_request *request;
-};
-
-static void on_reply(void *arg, const struct http_reply *r)
-{
-    struct heard *h = arg;
-    size_t        n = r->body.n < sizeof h->start - 1 ? r->body.n : sizeof h->start - 1;
-
-    h->code = r->code;
-    h->was_sent = r->was_sent;
-    h->status = r->status;
-    h->n_body = r->body.n;
-    h->n_trailers = r->n_trailers;
-    if (n > 0)
-        memcpy(h->start, r->body.p, n);
-    snprintf(h->text, sizeof h->text, "%.*s", SLICE_ARGS(r->text));
-    sem_post(h->done);
-}
-
-static void run_order(struct task *t)
-{
-    struct order *o = (struct order *)t;
-
-    o->request = http_client_send(o->side->client, &o->send);
-}
-
-static void run_cancel(struct task *t)
-{
-    struct order *o = (struct order *)t;
-
-    http_client_cancel(o->request);
-}
-
-static void order_init(struct order *o, struct side *side, const char *address, const char *path, struct slice body,
-                       struct heard *heard)
-{
-    *o = (struct order){ .task.run = run_order, .side = side, .heard = heard };
-    o->send = (struct http_send){ .address = address,
-                                  .method = SLICE("POST"),
-                                  .path = slice_of(path),
-                                  .body = body,
-                                  .body_bytes_max = 64 << 20,
-                                  .on_done = on_reply,
-                                  .arg = heard };
-}
-
-static void fetch(struct side *side, const char *address, const char *path, struct slice body, struct heard *h)
-{
-    struct order o;
-    sem_t        done;
-
-    sem_init(&done, 0, 0);
-    *h = (struct heard){ .done = &done };
-    order_init(&o, side, address, path, body, h);
-    loop_post(side->loop, &o.task);
-    sem_wait(&done);
-    sem_destroy(&done);
-}
-
-static void run_new(struct task *t)
-{
-    struct order *o = (struct order *)t;
-
-    o->side->client = http_client_new(o->side->loop);
-    sem_post(o->heard->done);
-}
-
-static void run_free(struct task *t)
-{
-    struct order *o = (struct order *)t;
-
-    http_client_free(o->side->client);
-    sem_post(o->heard->done);
-}
-
-static void on_side(struct side *side, task_fn *fn)
-{
-    sem_t        done;
-    struct heard h = { .done = &done };
-    struct order o = { .task.run = fn, .side = side, .heard = &h };
-
-    sem_init(&done, 0, 0);
-    loop_post(side->loop, &o.task);
-    sem_wait(&done);
-    sem_destroy(&done);
-}
-
-static void side_start(struct side *side)
-{
-    side->loop = loop_new(9);
-    loop_start(side->loop);
-    on_side(side, run_new);
-}
-
-static void side_stop(struct side *side)
-{
-    on_side(side, run_free);
-    loop_stop(side->loop);
-    loop_free(side->loop);
-}
-
-static void h2_unary(struct server *s, struct side *side)
-{
-    struct heard h;
-    static char  much[5000000];
-
-    fetch(side, s->address, "/echo", SLICE("hello"), &h);
-    assert(h.code == CODE_OK && h.status == 200 && h.n_body == 5 && h.n_trailers == 1 && strcmp(h.start, "hello") == 0);
-    fetch(side, s->address, "/trailers", SLICE(""), &h);
-    assert(h.code == CODE_OK && h.status == 200 && h.n_body == 0 && h.n_trailers == 1);
-    fetch(side, s->address, "/bare", SLICE(""), &h);
-    assert(h.code == CODE_OK && h.status == 204 && h.n_body == 0);
-    fetch(side, s->address, "/echo", slice_make(much, sizeof much), &h);
-    assert(h.code == CODE_OK && h.n_body == sizeof much);
-    fetch(side, s->address, "/early", slice_make(much, sizeof much), &h);
-    assert(h.code == CODE_OK && h.status == 413);
-    fetch(side, s->address, "/stream", SLICE(""), &h);
-    assert(h.code == CODE_OK && h.n_body == 20000000);
-    fetch(side, s->address, "/abort", SLICE(""), &h);
-    assert(h.code == CODE_INTERNAL && h.was_sent);
-    fetch(side, "127.0.0.1:1", "/", SLICE(""), &h);
-    assert(h.code == CODE_UNAVAILABLE && !h.was_sent && strstr(h.text, "127.0.0.1:1") != NULL);
-    fetch(side, "no-such-host.invalid:1", "/", SLICE(""), &h);
-    assert(h.code == CODE_UNAVAILABLE && strstr(h.text, "no-such-host.invalid") != NULL);
-    fetch(side, "nonsense", "/", SLICE(""), &h);
-    assert(h.code == CODE_UNAVAILABLE && strstr(h.text, "HOST:PORT") != NULL);
-}
-
-static void h2_deadline_and_cancel(struct server *s, struct side *side)
-{
-    struct heard h;
-    struct order o, cancel;
-    sem_t        done;
-
-    sem_init(&done, 0, 0);
-    h = (struct heard){ .done = &done };
-    order_init(&o, side, s->address, "/silent", SLICE("x"), &h);
-    int64_t begun = clock_mono_ns();
-    o.send.deadline_ns = begun + 50 * NS_PER_MS;
-    loop_post(side->loop, &o.task);
-    sem_wait(&done);
-    assert(h.code == CODE_DEADLINE_EXCEEDED && h.was_sent && clock_mono_ns() - begun >= 50 * NS_PER_MS);
-    h = (struct heard){ .done = &done };
-    order_init(&o, side, s->address, "/silent", SLICE("x"), &h);
-    loop_post(side->loop, &o.task);
-    usleep(20000);
-    cancel = o;
-    cancel.task.run = run_cancel;
-    loop_post(side->loop, &cancel.task);
-    sem_wait(&done);
-    assert(h.code == CODE_CANCELED);
-    sem_destroy(&done);
 }
 
 /* --- posting ------------------------------------------------------------------------------------------------------- */
@@ -598,10 +170,99 @@ static void posts_keep_their_order(void)
     loop_free(post_loop);
 }
 
+/* --- time, drain, addresses ---------------------------------------------------------------------------------------- */
+
+static void h1_waits_no_longer_than_told(void)
+{
+    struct http_limits limits = http_limits_default;
+    struct server      s;
+    struct buf         b;
+
+    limits.idle_ns = limits.head_wait_ns = limits.body_wait_ns = 100 * NS_PER_MS;
+    server_start(&s, &limits);
+    b = ask(&s, SLICE(""));
+    assert(b.n == 0);
+    buf_free(&b);
+    b = ask(&s, SLICE("PRI * HT"));
+    assert(b.n == 0);
+    buf_free(&b);
+    b = ask(&s, SLICE("GET / HT"));
+    assert(has(&b, "HTTP/1.1 408 "));
+    buf_free(&b);
+    b = ask(&s, SLICE("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhe"));
+    assert(has(&b, "HTTP/1.1 408 "));
+    buf_free(&b);
+    b = ask(&s, SLICE("GET /query?q HTTP/1.1\r\nhost: x\r\n\r\n")); /* answered, then idle */
+    assert(has(&b, "\r\n\r\nq") && !has(&b, "408"));
+    buf_free(&b);
+    assert(soon(none_open, &s));
+    server_stop(&s);
+}
+
+/* An idle connection is closed, a busy one answers first and says that it closes. */
+static void h1_drains(void)
+{
+    struct server s;
+    struct buf    b;
+
+    server_start(&s, &http_limits_default);
+    int idle = dial(&s), busy = dial(&s);
+    say(idle, SLICE("GET /query?q HTTP/1.1\r\nhost: x\r\n\r\n"));
+    b = hear(idle, "\r\n\r\nq", 1);
+    buf_free(&b);
+    say(busy, SLICE("POST /hold HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\n\r\nx"));
+    assert(soon(is_held, NULL));
+    listener_drain(s.listener);
+    b = hear(idle, NULL, 0);
+    assert(b.n == 0);
+    buf_free(&b);
+    release();
+    b = hear(busy, NULL, 0);
+    assert(has(&b, "HTTP/1.1 200 OK") && has(&b, "connection: close"));
+    buf_free(&b);
+    close(idle);
+    close(busy);
+    assert(soon(none_open, &s));
+    server_stop(&s);
+}
+
+static void addresses(void)
+{
+    static const char *const good[] = { ":0", "[::1]:0", "localhost:0", "0.0.0.0:0" };
+    static const char *const wrong[] = { "127.0.0.1", "127.0.0.1:", "::1:0", "no-such-host.invalid:0", "192.0.2.1:0" };
+    struct loop     *l = loop_new(0);
+    struct listener *out, *twice;
+    struct fault     why;
+
+    loop_start(l);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        enum code code = listener_new(good[i], &l, 1, &app, &http_limits_default, &out, &why);
+        if (code != CODE_OK && i == 1)
+            continue; /* no IPv6 here */
+        assert(code == CODE_OK && strrchr(listener_address(out), ':')[1] != '0');
+        listener_free(out);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert(listener_new(wrong[i], &l, 1, &app, &http_limits_default, &out, &why) != CODE_OK);
+        assert(strstr(why.text, wrong[i]) != NULL);
+    }
+    int taken = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t          n = sizeof at;
+    char               text[64];
+    assert(bind(taken, (struct sockaddr *)&at, n) == 0 && listen(taken, 1) == 0);
+    getsockname(taken, (struct sockaddr *)&at, &n);
+    snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(at.sin_port));
+    assert(listener_new(text, &l, 1, &app, &http_limits_default, &twice, &why) == CODE_UNAVAILABLE);
+    assert(strstr(why.text, "in use") != NULL);
+    close(taken);
+    loop_stop(l);
+    loop_free(l);
+}
+
 int main(void)
 {
     struct server s;
-    struct side   side;
 
     posts_keep_their_order();
     server_start(&s, &http_limits_default);
@@ -610,12 +271,11 @@ int main(void)
     h1_refuses(&s);
     h1_answers_early_and_continues(&s);
     h1_slows_its_sender(&s);
-    side_start(&side);
-    h2_unary(&s, &side);
-    h2_deadline_and_cancel(&s, &side);
-    side_stop(&side);
     assert(soon(none_open, &s));
     server_stop(&s);
+    h1_waits_no_longer_than_told();
+    h1_drains();
+    addresses();
     printf("net: ok\n");
     return 0;
 }
