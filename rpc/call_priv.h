@@ -100,7 +100,9 @@ void head_send(struct call *c, int status, const struct head *h);
 
 /* The value of `name` names no compression but gzip; UNIMPLEMENTED names what is supported. */
 enum code read_compression(struct call *c, const char *name, struct fault *why);
-enum code read_deadline(struct call *c, bool is_valid, int64_t timeout_ns, struct slice text, struct fault *why);
+
+typedef bool timeout_fn(struct slice text, int64_t *ns); /* rpc/metadata.h */
+enum code    read_deadline(struct call *c, const char *name, timeout_fn *parse, struct fault *why);
 
 /* The server's side of an exchange. */
 struct call *call_new(struct rpc_server *s, struct row *row, struct exchange *x);

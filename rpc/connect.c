@@ -8,18 +8,14 @@
 static enum code read_head(struct call *c, struct fault *why)
 {
     struct slice version = call_field(c, "connect-protocol-version");
-    struct slice timeout = call_field(c, "connect-timeout-ms");
-    int64_t      ns = 0;
 
     c->wants_gzip = list_has(call_field(c, "accept-encoding"), "gzip");
     if (version.p != NULL && !slice_is(version, "1"))
         return fail(why, CODE_INVALID_ARGUMENT, "connect-protocol-version must be \"1\": got \"%.*s\"",
                     version.n < 64 ? (int)version.n : 64, version.p);
-    if (timeout.p != NULL) {
-        enum code code = read_deadline(c, timeout_of_connect(timeout, &ns), ns, timeout, why);
-        if (code != CODE_OK)
-            return code;
-    }
+    enum code code = read_deadline(c, "connect-timeout-ms", timeout_of_connect, why);
+    if (code != CODE_OK)
+        return code;
     return read_compression(c, "content-encoding", why);
 }
 

@@ -44,9 +44,14 @@ enum code read_compression(struct call *c, const char *name, struct fault *why)
                 encoding.n < 64 ? (int)encoding.n : 64, encoding.p);
 }
 
-enum code read_deadline(struct call *c, bool is_valid, int64_t timeout_ns, struct slice text, struct fault *why)
+enum code read_deadline(struct call *c, const char *name, timeout_fn *parse, struct fault *why)
 {
-    if (!is_valid)
+    struct slice text = call_field(c, name);
+    int64_t      timeout_ns;
+
+    if (text.p == NULL)
+        return CODE_OK;
+    if (!parse(text, &timeout_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "not a timeout: \"%.*s\"", text.n < 64 ? (int)text.n : 64, text.p);
     if (__builtin_add_overflow(c->started_ns, timeout_ns, &c->deadline_ns))
         c->deadline_ns = INT64_MAX;

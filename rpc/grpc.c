@@ -11,15 +11,10 @@
 
 static enum code read_head(struct call *c, struct fault *why)
 {
-    struct slice timeout = call_field(c, "grpc-timeout");
-    int64_t      ns = 0;
-
     c->wants_gzip = list_has(call_field(c, "grpc-accept-encoding"), "gzip");
-    if (timeout.p != NULL) {
-        enum code code = read_deadline(c, timeout_of_grpc(timeout, &ns), ns, timeout, why);
-        if (code != CODE_OK)
-            return code;
-    }
+    enum code code = read_deadline(c, "grpc-timeout", timeout_of_grpc, why);
+    if (code != CODE_OK)
+        return code;
     return read_compression(c, "grpc-encoding", why);
 }
 
