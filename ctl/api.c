@@ -104,8 +104,8 @@ void api_close(struct api *api)
     if (api == NULL)
         return;
     assert(api->n_in_flight == 0);
-    loop_stop(api->loop); /* what is the loop's is ours from here on */
     rpc_client_free(api->client);
+    loop_stop(api->loop);
     loop_free(api->loop);
     queue_free(api->answers);
     free(api);
