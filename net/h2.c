@@ -624,8 +624,7 @@ static void on_sent(struct conn *c)
         tell_writable(h);
     if (c->sock.out.n == 0 &&
         (h->is_over || (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session)))) {
-        if (h->n_streams == 0 || h->is_over)
-            conn_close(c);
+        conn_close(c);
         return;
     }
     sock_read(&c->sock, c->sock.out.n <= limits_of(h)->unsent_bytes_max);
@@ -646,14 +645,17 @@ static void drain(struct conn *c)
     sock_touch(&c->sock);
 }
 
-/* A stream whose client owes us bytes and has the window to send them. */
+/* The client owes us bytes and has the window to send them. */
 static bool is_late(const struct h2_stream *s, int64_t now)
 {
-    const struct http_limits *limits = limits_of(s->h);
-    int64_t                   wait_ns = s->is_open ? limits->body_wait_ns : limits->head_wait_ns;
+    return s->is_open && !s->has_ended && !s->is_finished && !s->is_aborted && s->unconsumed < STREAM_WINDOW_BYTES / 2 &&
+           (now - s->since_ms) * NS_PER_MS > limits_of(s->h)->body_wait_ns;
+}
 
-    return !s->has_ended && !s->is_finished && s->unconsumed < STREAM_WINDOW_BYTES / 2 &&
-           (now - s->since_ms) * NS_PER_MS > wait_ns;
+/* A header block that does not go on stops the whole connection. */
+static bool is_stuck(const struct h2_stream *s, int64_t now)
+{
+    return !s->is_open && !s->is_refused && (now - s->since_ms) * NS_PER_MS > limits_of(s->h)->head_wait_ns;
 }
 
 static void on_tick(struct conn *c, int64_t now)
@@ -664,12 +666,15 @@ static void on_tick(struct conn *c, int64_t now)
         goaway(h);
     if (h->n_streams == 0 && !h->is_notified && (now - h->since_ms) * NS_PER_MS > limits_of(h)->idle_ns)
         drain(c);
-    for (struct h2_stream *s = h->streams; s != NULL; s = s->next)
-        if (is_late(s, now) && !s->is_aborted) {
+    for (struct h2_stream *s = h->streams; s != NULL; s = s->next) {
+        if (is_late(s, now)) {
             s->is_aborted = true;
             nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
             sock_touch(&c->sock);
+        } else if (is_stuck(s, now)) {
+            conn_close(c);
         }
+    }
 }
 
 static void gone(struct conn *c)
