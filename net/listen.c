@@ -94,14 +94,15 @@ static enum code resolve(const char *address, struct addrinfo **out, struct faul
     return CODE_OK;
 }
 
-static int bind_one(const struct sockaddr *addr, socklen_t n)
+static int bind_one(const struct sockaddr *addr, socklen_t n, bool is_shared)
 {
     int fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), yes = 1, no = 0;
 
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
+    if (is_shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof yes);
     if (addr->sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no);
     if (bind(fd, addr, n) == 0 && listen(fd, BACKLOG) == 0)
@@ -110,6 +111,16 @@ static int bind_one(const struct sockaddr *addr, socklen_t n)
     close(fd);
     errno = error;
     return -1;
+}
+
+/* Sharing the port among loops would let a second server of this user share it too, and take half of the connections. */
+static bool is_free(const struct sockaddr *addr, socklen_t n)
+{
+    int fd = bind_one(addr, n, false);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 static void print_address(const struct sockaddr_storage *a, char *out, size_t n)
@@ -146,8 +157,12 @@ static enum code bind_all(struct listener *l, const char *address, struct fault 
     memcpy(&at, found->ai_addr, found->ai_addrlen);
     n = found->ai_addrlen;
     freeaddrinfo(found);
+    for (size_t i = 0; i < l->n; i++)
+        l->entries[i].fd = -1;
+    if (!is_free((struct sockaddr *)&at, n))
+        return fail(why, CODE_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));
     for (size_t i = 0; i < l->n; i++) {
-        l->entries[i].fd = bind_one((struct sockaddr *)&at, n);
+        l->entries[i].fd = bind_one((struct sockaddr *)&at, n, true);
         if (l->entries[i].fd < 0)
             return fail(why, CODE_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));
         n = sizeof at;
