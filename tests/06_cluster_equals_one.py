@@ -32,9 +32,9 @@ QUESTIONS = [
     ("SelectMergeStacktraces", {"profileTypeID": CPU, "labelSelector": "{}", "maxNodes": 50}),
     ("SelectMergeStacktraces", {"profileTypeID": CPU, "labelSelector": '{service_name=~"service-[12]"}'}),
     ("SelectMergeStacktraces", {"profileTypeID": "memory:alloc_space:bytes:space:bytes", "labelSelector": "{}"}),
-    ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 86400, "groupBy": ["service_name"]}),
-    ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 86400, "groupBy": ["pod"], "aggregation": 1}),
-    ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 86400, "groupBy": ["pod"], "limit": 3}),
+    ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 1800, "groupBy": ["service_name"]}),
+    ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 1800, "groupBy": ["pod"], "aggregation": 1}),
+    ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 1800, "groupBy": ["pod"], "limit": 3}),
 ]
 
 with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
@@ -46,7 +46,7 @@ with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
     for method, question in QUESTIONS:
         path = f"/querier.v1.QuerierService/{method}"
         alone, together = one.rpc(path, {**span, **question}), cluster.queriers[0].rpc(path, {**span, **question})
-        if method == "SelectSeries":  # the step is a day: only the sums matter, not where a second fell
+        if method == "SelectSeries":  # all in the last step, whose time differs by a few ms
             for answer in (alone, together):
                 for series in answer["series"]:
                     series["points"] = [{"value": p["value"]} for p in series["points"]]
@@ -54,7 +54,7 @@ with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
 
     series = {name: shard.metric("hearth_shard_series") for name, shard in cluster.shards.items()}
     whole = sum(series.values())
-    assert whole >= SERVICES * (PODS + 2), series  # more when a time bucket ended meanwhile
+    assert whole >= SERVICES * (PODS + 1), series  # more when a time bucket ended meanwhile
     assert all(n >= 0.15 * whole for n in series.values()), f"unevenly spread: {series}"
 
     # hearthctl against the cluster, and frontends keep nothing to be asked for.
