@@ -11,7 +11,8 @@
  * M1  Each slot has one owner, and it is active.  Without "owner" it is the active shard with the highest XXH3-64 (seed 0) of
  *     { u32 n, name, u32 slot }, little-endian: a new shard takes its share from all others and moves nothing else.
  * M2  Names and addresses are distinct: a shard that was asked twice would be counted twice.
- * M3  A parsed map never changes.  Whoever uses one holds a reference; the last one frees it.
+ * M3  A parsed map never changes, but for what is remembered about absent shards.  Whoever uses one holds a reference; the
+ *     last one frees it.
  * M4  Strict: an unknown, duplicate or misspelt key is an error that says where.
  */
 #pragma once
@@ -45,6 +46,7 @@ struct shard_map {
     struct map_shard *shards;
     uint16_t          owner[SLOTS]; /* an index into shards */
     uint16_t          self;         /* which one this process is, or MAP_NOBODY; set before it is shared */
+    _Atomic int64_t  *away_since_ns; /* [n_shards] monotonic: since when pushes have found it away; 0: it is there */
 
     ck_epoch_entry_t reclaim;
     _Atomic unsigned refs;

@@ -4,7 +4,7 @@
  *     place --> local: writer ----------------------------------> answered
  *           `-> remote: send --> reply: results ----------------> answered
  *                  ^              | not sent, or not its slot
- *                  `--- place <-- hold (250 ms, at most 8 s)
+ *                  `--- place <-- hold (250 ms, until 8 s after the shard went away)
  *
  * A batch is sent again only from the states in which the shard has certainly not taken it: the request never left, or the
  * shard refused it.  Once a request may have arrived and no answer came, the fate of its batches is unknown: the pusher is
@@ -140,13 +140,27 @@ static bool hold_bytes(struct group *g)
     return true;
 }
 
+/*
+ * When to give up on a shard that is away now: what comes while it is long gone is tried once and not held, so that a lost
+ * shard does not fill the frontends.
+ */
+static int64_t patience_until(struct group *g, int64_t now_ns)
+{
+    _Atomic int64_t *since_ns = &g->map->away_since_ns[g->shard];
+    int64_t          began_ns = 0;
+
+    if (atomic_compare_exchange_strong(since_ns, &began_ns, now_ns))
+        began_ns = now_ns;
+    return began_ns + HOLD_NS < g->push->until_ns ? began_ns + HOLD_NS : g->push->until_ns;
+}
+
 /* The shard has not taken them: try again a little later, if there is time and room to wait. */
 static void hold(struct group *g, const char *because)
 {
     struct router          *r = g->push->router;
     const struct map_shard *shard = &g->map->shards[g->shard];
-    int64_t                 at_ns = clock_mono_ns() + AGAIN_NS;
-    bool                    is_late = at_ns >= g->push->until_ns;
+    int64_t                 now_ns = clock_mono_ns(), at_ns = now_ns + AGAIN_NS;
+    bool                    is_late = at_ns >= patience_until(g, now_ns);
 
     if (is_late || !hold_bytes(g)) {
         metric_add(r->metrics.unavailable, (int64_t)g->n);
@@ -205,6 +219,7 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
     const char            *name = g->map->shards[g->shard].name;
 
     if (code == CODE_OK && response->n_results == g->n) {
+        atomic_store(&g->map->away_since_ns[g->shard], 0);
         take_results(g, response);
     } else if (!was_sent || code == CODE_FAILED_PRECONDITION) { /* not there yet, or another shard at that address */
         hold(g, text);

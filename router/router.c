@@ -13,6 +13,7 @@
 #include "router/router_priv.h"
 
 enum { MAP_BYTES_MAX = 4 << 20, HELD_BYTES = 64 << 20 };
+#define REFRESH_NS (200 * NS_PER_MS)
 
 CK_EPOCH_CONTAINER(struct shard_map, reclaim, map_of)
 
@@ -173,7 +174,10 @@ void peer_fields_make(const struct router *r, const char *shard, struct peer_fie
 void router_refresh(struct router *r)
 {
     struct fault why;
+    int64_t      now_ns = clock_mono_ns(), before_ns = atomic_load(&r->refreshed_ns);
 
+    if (now_ns - before_ns < REFRESH_NS || !atomic_compare_exchange_strong(&r->refreshed_ns, &before_ns, now_ns))
+        return;
     if (router_reload(r, &why) != CODE_OK)
         log_warn("shard map not taken", log_str("why", why.text));
 }
@@ -187,6 +191,7 @@ static void metrics_open(struct router_metrics *m)
     m->retries = metric_counter("hearth_router_retries_total", "Batches sent again, none of which had been taken.", "");
     m->misplaced = metric_counter("hearth_router_misplaced_total", "Batches that a shard refused by a newer map.", "");
     m->unavailable = metric_counter("hearth_router_unavailable_total", "Batches refused because their shard was away.", "");
+    m->unanswered = metric_counter("hearth_router_unanswered_questions_total", "Shards that did not answer a query.", "");
     m->unknown = metric_counter("hearth_router_unknown_total", "Batches whose shard broke off: taken or not.", "");
 }
 

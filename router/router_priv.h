@@ -9,7 +9,7 @@
 #include "router/retry.h"
 
 struct router_metrics {
-    struct metric *epoch, *reload_ok, *reload_failures, *held_bytes, *retries, *misplaced, *unavailable, *unknown;
+    struct metric *epoch, *reload_ok, *reload_failures, *held_bytes, *retries, *misplaced, *unavailable, *unknown, *unanswered;
 };
 
 struct router {
@@ -22,6 +22,7 @@ struct router {
     pthread_mutex_t              reload;
     uint64_t                     file_hash; /* of what was read last; under `reload`, like the next */
     bool                         was_missing;
+    _Atomic int64_t              refreshed_ns; /* monotonic */
 
     _Atomic uint64_t adopted; /* the highest epoch ever adopted, also by an earlier process */
     _Atomic size_t   held_bytes;
@@ -37,5 +38,5 @@ struct peer_fields {
 };
 void peer_fields_make(const struct router *r, const char *shard, struct peer_fields *out);
 
-/* Reads the map file again and writes what is wrong with it to the log. */
+/* Reads the map file again, if that was not done just now, and writes what is wrong with it to the log. */
 void router_refresh(struct router *r);

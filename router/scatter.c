@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "router/router_priv.h"
 
-enum { ANSWER_BYTES_MAX = 1 << 30 };
+enum { ANSWER_BYTES_MAX = 256 << 20 };
 
 struct asked {
     struct scattered  *all;
@@ -66,8 +66,10 @@ static void on_answer(void *arg, enum code code, const char *text, bool was_sent
         ask(q);
         return;
     }
-    if (code != CODE_OK)
+    if (code != CODE_OK) {
+        metric_add(q->all->router->metrics.unanswered, 1);
         snprintf(why, sizeof why, "shard %s: %s", name, text);
+    }
     what->reply(what->arg, name, code, code == CODE_OK ? "" : why, answer);
     finish_one(q->all);
 }

@@ -146,6 +146,11 @@ static void query(struct call *c, const ProtobufCMessage *message)
         call_fail(c, &why);
         return;
     }
+    if (call_is_cancelled(c)) { /* nobody waits for it any more */
+        (void)fail(&why, CODE_CANCELED, "the caller has gone");
+        call_fail(c, &why);
+        return;
+    }
     p = partial_new(q.kind);
     if (query_local(app_of(c)->shard, &q, p, &why) == CODE_OK)
         call_reply(c, &partial_encode(p, call_arena(c))->base);
