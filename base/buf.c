@@ -11,7 +11,7 @@ char *buf_reserve(struct buf *b, size_t more)
 
     if (__builtin_add_overflow(b->n, more, &need))
         abort();
-    if (need > b->cap) {
+    if (need > b->cap || b->p == NULL) {
         size_t cap = b->cap ? b->cap : 256;
         while (cap < need)
             cap *= 2;

@@ -18,10 +18,10 @@
 enum { FIELDS_MAX = 16, MEMORY_FACTOR = 16, MEMORY_LEAST_BYTES = 1 << 20 };
 
 struct rpc_client {
-    size_t              n;
-    _Atomic size_t      next; /* round robin */
-    struct http_client **https; /* [n], each made, used and freed on its loop; NULL before its first request */
-    struct loop        *const *loops;
+    size_t               n;
+    _Atomic size_t       next;  /* round robin */
+    struct http_client **https; /* [n], each its loop's: made when first needed */
+    struct loop        **loops;
 };
 
 /* Two hold it: the request until it is answered, and a cancellation on its way to the loop. */
@@ -46,11 +46,13 @@ struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops)
 
     assert(n_loops > 0);
     c->n = n_loops;
-    c->loops = loops;
+    c->loops = mem_alloc(n_loops * sizeof(struct loop *));
+    memcpy(c->loops, loops, n_loops * sizeof(struct loop *));
     c->https = mem_zalloc(n_loops * sizeof(struct http_client *));
     return c;
 }
 
+/* Closing is the loop's to do, while the one who closes waits. */
 struct closing {
     struct task         task;
     struct http_client *http;
@@ -59,22 +61,24 @@ struct closing {
 
 static void close_http(struct task *t)
 {
-    struct closing *closing = (struct closing *)(void *)((char *)t - offsetof(struct closing, task));
+    struct closing *c = (struct closing *)t;
 
-    http_client_free(closing->http);
-    sem_post(&closing->done);
+    http_client_free(c->http);
+    sem_post(&c->done);
 }
 
-/* On the client's loop, and waited for. */
-static void http_close(struct loop *l, struct http_client *http)
+static void http_free(struct loop *l, struct http_client *http)
 {
-    struct closing closing = { .task.run = close_http, .http = http };
+    struct closing c = { .task.run = close_http, .http = http };
 
-    sem_init(&closing.done, 0, 0);
-    loop_post(l, &closing.task);
-    while (sem_wait(&closing.done) != 0)
-        ;
-    sem_destroy(&closing.done);
+    sem_init(&c.done, 0, 0);
+    if (loop_is_mine(l))
+        close_http(&c.task);
+    else
+        loop_post(l, &c.task);
+    while (sem_wait(&c.done) != 0)
+        continue;
+    sem_destroy(&c.done);
 }
 
 void rpc_client_free(struct rpc_client *c)
@@ -83,8 +87,9 @@ void rpc_client_free(struct rpc_client *c)
         return;
     for (size_t i = 0; i < c->n; i++)
         if (c->https[i] != NULL)
-            http_close(c->loops[i], c->https[i]);
+            http_free(c->loops[i], c->https[i]);
     free(c->https);
+    free(c->loops);
     free(c);
 }
 
@@ -172,12 +177,11 @@ static void start(struct task *t)
     struct rpc_pending *p = (struct rpc_pending *)((char *)t - offsetof(struct rpc_pending, start));
     struct http_reply   cancelled = { .code = CODE_CANCELED, .text = SLICE("cancelled before it was sent") };
 
-    struct http_client **http = &p->client->https[p->lane];
-
     if (p->is_cancelled) {
         on_done(p, &cancelled);
         return;
     }
+    struct http_client **http = &p->client->https[p->lane];
     if (*http == NULL)
         *http = http_client_new(p->client->loops[p->lane]);
     p->request = http_client_send(*http, &p->send);

@@ -22,7 +22,7 @@ typedef void rpc_reply_fn(void *arg, enum code code, const char *text, bool was_
 
 /* Spreads its connections over the loops. */
 struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops);
-void               rpc_client_free(struct rpc_client *c); /* nothing pending */
+void               rpc_client_free(struct rpc_client *c); /* nothing pending; the loops still run, or are this thread's */
 
 struct rpc_request {
     const char                       *address; /* "host:port" */

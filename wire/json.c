@@ -127,8 +127,11 @@ void json_double(struct json_writer *w, double v)
         json_text(w, isnan(v) ? SLICE("NaN") : v > 0 ? SLICE("Infinity") : SLICE("-Infinity"));
         return;
     }
-    if (fabs(v) < 1e15 && v == (double)(int64_t)v && !(v == 0 && signbit(v))) {
-        json_int(w, (int64_t)v);
+    if (fabs(v) < 1e15 && v == (double)(int64_t)v) {
+        if (v == 0 && signbit(v))
+            json_raw(w, SLICE("-0.0")); /* "-0" is read as an integer, which has no sign then */
+        else
+            json_int(w, (int64_t)v);
         return;
     }
     for (int precision = 15; precision <= 17; precision++) {
