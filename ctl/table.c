@@ -44,7 +44,7 @@ void table_cell(struct table *t, struct slice text)
 
 static void row_write(const struct table *t, const struct slice *cells, size_t columns_max, struct buf *out)
 {
-    size_t used = 0;
+    size_t used = 0, begin = out->n;
 
     for (size_t i = 0; i < t->n_columns; i++) {
         bool   is_last = i + 1 == t->n_columns;
@@ -64,6 +64,8 @@ static void row_write(const struct table *t, const struct slice *cells, size_t c
             text_pad(out, GAP + (t->columns[i].is_number ? 0 : pad));
         used += t->width[i] + GAP;
     }
+    while (out->n > begin && out->p[out->n - 1] == ' ')
+        out->n--;
     buf_byte(out, '\n');
 }
 
