@@ -218,6 +218,15 @@ static void limits(void)
     struct regex *r;
     struct fault  why;
     struct buf    big = { 0 };
+    bool          is_match;
+    int           slow = 0;
+
+    /* Each of these values takes long, none too long; all of them together would. */
+    assert(regex_new(SLICE("(?:a?){14}a{14}[bc]"), a, &r, &why) == CODE_OK);
+    while (slow < 1000 && regex_test(r, slice_of("aaaaaaaaaaaaaaaaaaaaaaa"), &is_match, &why) == CODE_OK)
+        slow++;
+    assert(slow == 100 && why.code == CODE_RESOURCE_EXHAUSTED);
+    regex_free(r);
 
     const struct slice *none;
     buf_text(&big, "[x]");

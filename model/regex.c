@@ -1,15 +1,18 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "model/regex.h"
 
-#include <assert.h>
 #include <pcre2.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 enum {
     PATTERN_BYTES_MAX = 64 << 10,
     NESTING_MAX = 250,
-    STEPS_MAX = 200 * 1000, /* about 10 ms */
+    STEPS_MAX = 200 * 1000, /* 5 to 35 ms */
+    STEPS_QUICK = 2000, STEPS_A_BYTE = 20, /* what nearly every pattern needs at most */
+    SLOW_MAX = 100, /* values that may need more than that, of all that one regex is tested with */
     DEPTH_MAX = 50 * 1000,
     HEAP_KIB_MAX = 8 << 10,
 };
@@ -21,8 +24,14 @@ struct regex {
     struct literals            literals;
     struct slice               pattern;
     pcre2_code                *program;
-    pcre2_match_context       *limits; /* written once, then only read */
-    _Atomic(pcre2_match_data *) spare; /* taken and put back by whoever tests; NULL while somebody has it */
+    _Atomic(struct scratch *)  spare; /* taken and put back by whoever tests; NULL while somebody has it */
+    _Atomic int                slow;
+};
+
+/* What one match works with; its memory grows with use and is kept for the next. */
+struct scratch {
+    pcre2_match_data    *data;
+    pcre2_match_context *limits;
 };
 
 static pcre2_compile_context *compile_limits(void)
@@ -52,12 +61,6 @@ static enum code compile(struct regex *r, struct slice vetted, struct fault *why
         pcre2_get_error_message(error, text, sizeof text);
         return fail(why, CODE_INVALID_ARGUMENT, "error parsing regexp: %s at offset %zu", (const char *)text, (size_t)at);
     }
-    r->limits = pcre2_match_context_create(NULL);
-    if (r->limits == NULL)
-        abort();
-    pcre2_set_match_limit(r->limits, STEPS_MAX);
-    pcre2_set_depth_limit(r->limits, DEPTH_MAX);
-    pcre2_set_heap_limit(r->limits, HEAP_KIB_MAX);
     return CODE_OK;
 }
 
@@ -83,11 +86,31 @@ enum code regex_new(struct slice pattern, struct arena *a, struct regex **out, s
     return code;
 }
 
+static struct scratch *scratch_new(void)
+{
+    struct scratch *s = mem_alloc(sizeof *s);
+
+    *s = (struct scratch){ pcre2_match_data_create(1, NULL), pcre2_match_context_create(NULL) };
+    if (s->data == NULL || s->limits == NULL)
+        abort();
+    pcre2_set_depth_limit(s->limits, DEPTH_MAX);
+    pcre2_set_heap_limit(s->limits, HEAP_KIB_MAX);
+    return s;
+}
+
+static void scratch_free(struct scratch *s)
+{
+    if (s == NULL)
+        return;
+    pcre2_match_data_free(s->data);
+    pcre2_match_context_free(s->limits);
+    free(s);
+}
+
 void regex_free(struct regex *r)
 {
     pcre2_code_free(r->program);
-    pcre2_match_context_free(r->limits);
-    pcre2_match_data_free(atomic_load(&r->spare));
+    scratch_free(atomic_load(&r->spare));
 }
 
 static bool among(const struct literals *l, struct slice value)
@@ -107,39 +130,53 @@ static bool among(const struct literals *l, struct slice value)
     return false;
 }
 
-/* The scratch memory of a match, which grows with use, is kept for the next; a thread that finds none makes its own. */
-static pcre2_match_data *scratch_take(struct regex *r)
+/* A thread that finds none makes its own. */
+static struct scratch *scratch_take(struct regex *r)
 {
-    pcre2_match_data *m = atomic_exchange_explicit(&r->spare, NULL, memory_order_acquire);
+    struct scratch *s = atomic_exchange_explicit(&r->spare, NULL, memory_order_acquire);
 
-    if (m == NULL)
-        m = pcre2_match_data_create(1, NULL);
-    if (m == NULL)
-        abort();
-    return m;
+    return s != NULL ? s : scratch_new();
 }
 
-static void scratch_give(struct regex *r, pcre2_match_data *m)
+static void scratch_give(struct regex *r, struct scratch *s)
 {
-    pcre2_match_data_free(atomic_exchange_explicit(&r->spare, m, memory_order_acq_rel));
+    scratch_free(atomic_exchange_explicit(&r->spare, s, memory_order_acq_rel));
 }
 
-static enum code run(struct regex *r, struct slice value, bool *matches, struct fault *why)
+static int match(struct regex *r, struct slice value, struct scratch *s, uint32_t steps)
 {
-    pcre2_match_data *m = scratch_take(r);
-    int rc = pcre2_match(r->program, (PCRE2_SPTR)(value.n ? value.p : ""), value.n, 0, 0, m, r->limits);
+    pcre2_set_match_limit(s->limits, steps);
+    return pcre2_match(r->program, (PCRE2_SPTR)(value.n ? value.p : ""), value.n, 0, 0, s->data, s->limits);
+}
 
-    scratch_give(r, m);
-    if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH) {
-        *matches = rc >= 0;
-        return CODE_OK;
-    }
+static bool is_limit(int rc) { return rc < 0 && rc != PCRE2_ERROR_NOMATCH; }
+
+static enum code too_slow(const struct regex *r, struct slice value, struct fault *why)
+{
     struct slice shown = { r->pattern.p, r->pattern.n < 80 ? r->pattern.n : 80 };
+
     while (shown.n < r->pattern.n && shown.n > 0 && ((unsigned char)r->pattern.p[shown.n] & 0xC0) == 0x80)
         shown.n--; /* not through a character */
     return fail(why, CODE_RESOURCE_EXHAUSTED,
-                "regular expression `%.*s` needs more than %d steps or %d KiB on a label value of %zu bytes: simplify it",
-                SLICE_ARGS(shown), STEPS_MAX, HEAP_KIB_MAX, value.n);
+                "regular expression `%.*s` needs more than %d steps or %d KiB on a label value of %zu bytes, or many on more "
+                "than %d values: simplify it",
+                SLICE_ARGS(shown), STEPS_MAX, HEAP_KIB_MAX, value.n, SLOW_MAX);
+}
+
+/* First with little, then, for a few values only, with all: values without end cannot each take the most. */
+static enum code run(struct regex *r, struct slice value, bool *matches, struct fault *why)
+{
+    struct scratch *s = scratch_take(r);
+    uint32_t        quick = STEPS_QUICK + STEPS_A_BYTE * (uint32_t)(value.n < STEPS_MAX ? value.n : STEPS_MAX);
+    int             rc = match(r, value, s, quick < STEPS_MAX ? quick : STEPS_MAX);
+
+    if (is_limit(rc) && atomic_fetch_add_explicit(&r->slow, 1, memory_order_relaxed) < SLOW_MAX)
+        rc = match(r, value, s, STEPS_MAX);
+    scratch_give(r, s);
+    if (is_limit(rc))
+        return too_slow(r, value, why);
+    *matches = rc >= 0;
+    return CODE_OK;
 }
 
 enum code regex_test(struct regex *r, struct slice value, bool *matches, struct fault *why)

@@ -5,7 +5,7 @@
  *
  * X1  Anchored at both ends; dot matches newline; UTF-8; \d \w \s are ASCII.
  * X2  Anything RE2 refuses is refused: backreferences, look-around, atomic groups, possessive repeats, recursion, verbs.
- * X3  A test costs a bounded number of steps and bytes, whatever the pattern.
+ * X3  A test costs a bounded number of steps and bytes, whatever the pattern, and only a bounded number of tests many steps.
  *
  * Compiling is one thread's; a regex made is read by any number of threads.  No just-in-time code: every distinct value is
  * tested once, and the server needs no memory that is both writable and executable.

@@ -134,6 +134,8 @@ static void delay(int64_t ns)
         clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
+static bool is_given_up(const void *call) { return call_is_cancelled(call); }
+
 static void query(struct call *c, const ProtobufCMessage *message)
 {
     struct question q;
@@ -146,11 +148,8 @@ static void query(struct call *c, const ProtobufCMessage *message)
         call_fail(c, &why);
         return;
     }
-    if (call_is_cancelled(c)) { /* nobody waits for it any more */
-        (void)fail(&why, CODE_CANCELED, "the caller has gone");
-        call_fail(c, &why);
-        return;
-    }
+    q.is_given_up = is_given_up;
+    q.asker = c;
     p = partial_new(q.kind);
     if (query_local(app_of(c)->shard, &q, p, &why) == CODE_OK)
         call_reply(c, &partial_encode(p, call_arena(c))->base);
