@@ -99,17 +99,29 @@ static void take_symbols(struct intake *in)
     publish_step(PUBLISHED_SYMBOLS);
 }
 
+static uint32_t depth_max(const struct batch *b)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < b->n_stacks; i++)
+        most = batch_stack(b, i).n > most ? batch_stack(b, i).n : most;
+    return most;
+}
+
 static void take_stacks(struct intake *in)
 {
     const struct batch *from = in->from;
     uint32_t           *ids = arena_array(in->scratch, from->n_stack_locations, sizeof *ids);
+    struct stack_trail  trail = { .nodes = arena_array(in->scratch, (size_t)depth_max(from) + 1, sizeof *trail.nodes) };
 
+    trail.nodes[0] = 0;
     in->stacks = map_new(in, from->n_stacks);
     for (uint32_t i = 0; i < from->n_stack_locations; i++)
         ids[i] = in->locations[from->stack_locations[i]];
     for (uint32_t i = 0; i < from->n_stacks; i++) {
-        uint32_t at = i ? from->stack_end[i - 1] : 0;
-        in->stacks[i] = stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab, ids + at, from->stack_end[i] - at);
+        struct batch_stack s = batch_stack(from, i);
+        in->stacks[i] = stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab, &trail,
+                                   ids + (s.locations - from->stack_locations), s.n);
     }
     publish_step(PUBLISHED_STACKS);
 }

@@ -19,18 +19,33 @@ void stacks_free(struct stacks *k, struct slab *s)
     table_free(&k->ids, s);
 }
 
-/* Exact, without trust in hashes: the path read upwards is the list. */
-static bool stack_is(const struct stacks *k, uint32_t i, const uint32_t *locations, uint32_t n)
+/*
+ * Exact, without trust in hashes: the path read upwards is the list.  Below depth `shared` nodes are compared; there the
+ * trail has the node that the rest of the list, which is that of the stack before, leads to.
+ */
+static bool stack_is(const struct stacks *k, uint32_t i, struct stack_trail *trail, uint32_t shared,
+                     const uint32_t *locations, uint32_t n)
 {
     uint32_t node = ((const struct stack *)vec_at(&k->all, i))->location;
 
-    for (uint32_t at = 0; at < n; at++) {
+    for (uint32_t depth = n; depth > shared; depth--) {
         struct path p = paths_at(&k->locations, node);
-        if (node == 0 || p.key != locations[at])
+        if (node == 0 || p.key != locations[n - depth])
             return false;
+        trail->nodes[depth] = node;
         node = p.parent;
     }
-    return node == 0;
+    return node == trail->nodes[shared];
+}
+
+/* How much of the path from the root is that of the stack before. */
+static uint32_t trail_shared(const struct stack_trail *trail, const uint32_t *locations, uint32_t n)
+{
+    uint32_t most = n < trail->n ? n : trail->n, shared = 0;
+
+    while (shared < most && locations[n - 1 - shared] == trail->locations[trail->n - 1 - shared])
+        shared++;
+    return shared;
 }
 
 /* The frames of one location below function node `at`. */
@@ -49,25 +64,34 @@ static uint32_t frames_below(struct stacks *k, struct slab *s, const struct symt
     return at;
 }
 
-uint32_t stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const uint32_t *locations, uint32_t n)
+/* The child of location node `parent`, made with its function nodes when missing. */
+static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location)
+{
+    bool     is_new;
+    uint32_t node = paths_child(&k->locations, s, parent, location, &is_new);
+
+    if (is_new) {
+        uint32_t below = frames_below(k, s, t, vec_u32(&k->function_of, parent), location);
+        vec_add(&k->function_of, s, &below);
+    }
+    return node;
+}
+
+uint32_t stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, struct stack_trail *trail,
+                    const uint32_t *locations, uint32_t n)
 {
     uint64_t          hash = n > 0 ? hash64(locations, n * sizeof *locations) : 0;
     struct table_walk w = table_walk(&k->ids, hash);
-    uint32_t          i, node = 0;
+    uint32_t          i, shared = trail_shared(trail, locations, n);
 
+    trail->n = n;
+    trail->locations = locations;
     while (table_next(&k->ids, &w, &i))
-        if (stack_is(k, i, locations, n))
+        if (stack_is(k, i, trail, shared, locations, n))
             return i;
-    for (uint32_t at = n; at > 0; at--) {
-        uint32_t parent = node;
-        bool     is_new;
-        node = paths_child(&k->locations, s, parent, locations[at - 1], &is_new);
-        if (is_new) {
-            uint32_t below = frames_below(k, s, t, vec_u32(&k->function_of, parent), locations[at - 1]);
-            vec_add(&k->function_of, s, &below);
-        }
-    }
-    i = vec_add(&k->all, s, &(struct stack){ node, vec_u32(&k->function_of, node) });
+    for (uint32_t depth = shared; depth < n; depth++)
+        trail->nodes[depth + 1] = node_below(k, s, t, trail->nodes[depth], locations[n - 1 - depth]);
+    i = vec_add(&k->all, s, &(struct stack){ trail->nodes[n], vec_u32(&k->function_of, trail->nodes[n]) });
     table_put(&k->ids, s, hash, i);
     return i;
 }
