@@ -4,7 +4,7 @@
  *     place --> local: writer ----------------------------------> answered
  *           `-> remote: send --> reply: results ----------------> answered
  *                  ^              | not sent, or not its slot
- *                  `--- place <-- hold (250 ms, until 8 s after the shard went away)
+ *                  `--- place <-- hold (250 ms, until 8 s after the shard went away, at least 1 s)
  *
  * A batch is sent again only from the states in which the shard has certainly not taken it: the request never left, or the
  * shard refused it.  Once a request may have arrived and no answer came, the fate of its batches is unknown: the pusher is
@@ -19,6 +19,7 @@
 #include "router/router_priv.h"
 
 #define HOLD_NS (8 * NS_PER_S)
+#define GLANCE_NS (1 * NS_PER_S)
 #define AGAIN_NS (250 * NS_PER_MS)
 
 enum { ANSWER_BYTES_MAX = 16 << 20 };
@@ -37,6 +38,7 @@ struct push {
     struct router       *router;
     struct batch        *batches;
     const struct labels *labels;
+    int64_t              began_ns;
     int64_t              until_ns; /* nothing is sent or held beyond it */
     push_fn             *each;
     push_done_fn        *done;
@@ -141,8 +143,8 @@ static bool hold_bytes(struct group *g)
 }
 
 /*
- * When to give up on a shard that is away now: what comes while it is long gone is tried once and not held, so that a lost
- * shard does not fill the frontends.
+ * When to give up on a shard that is away now: what comes while it is long gone is held for a second only, so that a lost
+ * shard does not fill the frontends, and one that is just back is found.
  */
 static int64_t patience_until(struct group *g, int64_t now_ns)
 {
@@ -151,7 +153,10 @@ static int64_t patience_until(struct group *g, int64_t now_ns)
 
     if (atomic_compare_exchange_strong(since_ns, &began_ns, now_ns))
         began_ns = now_ns;
-    return began_ns + HOLD_NS < g->push->until_ns ? began_ns + HOLD_NS : g->push->until_ns;
+    int64_t until_ns = began_ns + HOLD_NS, least_ns = g->push->began_ns + GLANCE_NS;
+    if (until_ns < least_ns)
+        until_ns = least_ns;
+    return until_ns < g->push->until_ns ? until_ns : g->push->until_ns;
 }
 
 /* The shard has not taken them: try again a little later, if there is time and room to wait. */
@@ -321,11 +326,12 @@ void router_push(struct router *r, struct batch *batches, const struct labels *l
 {
     struct push *p = mem_zalloc(sizeof *p + n * sizeof *p->items);
     size_t      *all = mem_alloc(n * sizeof *all);
-    int64_t      held_until_ns = clock_mono_ns() + HOLD_NS;
+    int64_t      now_ns = clock_mono_ns();
 
     assert(r->config.is_frontend);
     *p = (struct push){ .router = r, .batches = batches, .labels = labels, .each = each, .done = done, .arg = arg };
-    p->until_ns = deadline_ns < held_until_ns ? deadline_ns : held_until_ns;
+    p->began_ns = now_ns;
+    p->until_ns = deadline_ns < now_ns + HOLD_NS ? deadline_ns : now_ns + HOLD_NS;
     p->open = n + 1;
     for (size_t i = 0; i < n; i++) {
         p->items[i].push = p;
