@@ -108,7 +108,7 @@ enum { SCANNED_FREE = 16, SCANNED_BYTES = 40 };
 static enum code walk_message(struct walk *w, const ProtobufCMessageDescriptor *d, struct slice bytes, int depth)
 {
     struct pb_cursor at = pb_cursor(bytes);
-    struct pb_field  f;
+    struct pb_field  f = { 0 };
 
     if (depth > CODEC_DEPTH_MAX)
         return fail(w->why, CODE_INVALID_ARGUMENT, "%s: more than %d messages inside each other", d->name, CODEC_DEPTH_MAX);
