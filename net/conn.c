@@ -7,7 +7,7 @@
 
 static const char PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-enum { PREFACE_BYTES = sizeof PREFACE - 1 };
+enum { PREFACE_BYTES = sizeof PREFACE - 1, DRAIN_WAIT_MS = 500 };
 
 static void on_bytes(void *owner, struct slice bytes)
 {
@@ -113,9 +113,7 @@ void conn_drain(struct conn *c)
     if (c->sock.is_closing)
         return;
     if (c->proto != NULL)
-        c->proto->drain(c);
-    else
-        conn_close(c);
+        c->proto->drain(c); /* one that has said nothing may still be about to; conn_tick sees to it */
 }
 
 void conn_tick(struct conn *c, int64_t now_ms)
@@ -128,6 +126,6 @@ void conn_tick(struct conn *c, int64_t now_ms)
         conn_close(c);
     else if (c->proto != NULL)
         c->proto->on_tick(c, now_ms);
-    else if (now_ms - c->since_ms > limits->head_wait_ns / NS_PER_MS)
+    else if (now_ms - c->since_ms > (c->door->is_draining ? DRAIN_WAIT_MS : limits->head_wait_ns / NS_PER_MS))
         conn_close(c);
 }

@@ -435,7 +435,9 @@ static void on_tick(struct conn *c, int64_t now_ms)
     int64_t                   waited_ns = (now_ms - h->since_ms) * NS_PER_MS;
     bool                      has_begun = h->in.n > 0 || !h->is_used;
 
-    if (h->state == H1_LINGER && waited_ns > LINGER_MS * NS_PER_MS)
+    if (c->sock.out.n > 0)
+        wait_begins(h); /* the client has something to read; conn_tick looks after those that do not */
+    else if (h->state == H1_LINGER && waited_ns > LINGER_MS * NS_PER_MS)
         conn_close(c);
     else if (h->state == H1_HEAD && !has_begun && waited_ns > limits->idle_ns)
         conn_close(c);

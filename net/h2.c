@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "net/conn.h"
 #include "net/h1_head.h"
 #include "net/h2_guard.h"
@@ -45,6 +46,7 @@ struct h2_stream {
     nghttp2_nv         *head, *trailers;
     size_t              n_head, n_trailers;
     bool is_open;       /* on_head was called */
+    bool is_head_method;
     bool is_refused;    /* 431: the app does not hear of it */
     bool has_ended;     /* the client's END_STREAM came */
     bool is_touched, has_head, is_submitted, is_finished, is_aborted, is_writable_due;
@@ -66,6 +68,7 @@ struct h2 {
 struct h2_shared {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option            *option;
+    struct metric             *n_terminated;
 };
 
 static const struct carrier h2_carrier;
@@ -93,13 +96,20 @@ static struct h2_stream *stream_at(nghttp2_session *session, int32_t id)
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
+/* GOAWAY with `error`, then the end; nothing more is read. */
+static void terminate(struct h2 *h, uint32_t error)
+{
+    h->is_over = true;
+    nghttp2_session_terminate_session(h->session, error);
+    metric_add(h->c->door->h2->n_terminated, 1);
+    sock_touch(&h->c->sock);
+}
+
 /* The peer has cost more than it may. */
 static void charge(struct h2 *h, int cost)
 {
-    if (!h->is_over && !h2_guard_charge(&h->guard, cost, now_ms(h))) {
-        h->is_over = true;
-        nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
-    }
+    if (!h->is_over && !h2_guard_charge(&h->guard, cost, now_ms(h)))
+        terminate(h, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* --- streams ----------------------------------------------------------------------------------------------------- */
@@ -184,10 +194,9 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
     struct h2 *h = arg;
 
-    if (hd->type == NGHTTP2_HEADERS && (hd->stream_id & 1) && !h2_guard_stream(&h->guard, hd->stream_id)) {
-        h->is_over = true;
-        nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
-    }
+    (void)session;
+    if (hd->type == NGHTTP2_HEADERS && (hd->stream_id & 1) && !h2_guard_stream(&h->guard, hd->stream_id))
+        terminate(h, NGHTTP2_PROTOCOL_ERROR);
     if (hd->type == NGHTTP2_PING || hd->type == NGHTTP2_SETTINGS || hd->type == NGHTTP2_PRIORITY ||
         (hd->type == NGHTTP2_DATA && hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM)))
         charge(h, 1);
@@ -242,8 +251,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     s->head_bytes += n_name + n_value + 32;
     if (s->head_bytes > HEAD_ABUSE_FACTOR * limits_of(h)->head_bytes_max) {
-        h->is_over = true;
-        nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+        terminate(h, NGHTTP2_ENHANCE_YOUR_CALM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
@@ -279,6 +287,7 @@ static void request_begins(struct h2_stream *s, bool has_ended)
     }
     x->fields = s->fields;
     x->has_body = !has_ended;
+    s->is_head_method = slice_is(x->method, "HEAD");
     said = exchange_field(x, "content-length");
     if (said.n > 0 && slice_to_i64(said, &length) && length >= 0)
         x->content_length = length;
@@ -486,6 +495,8 @@ static void h2_write(struct exchange *x, struct slice bytes)
     struct h2_stream *s = stream_of(x);
 
     assert(s->has_head && !s->is_finished);
+    if (s->is_head_method)
+        return;
     outq_copy(&s->body, bytes.p, bytes.n);
     wrote(s, bytes.n);
 }
@@ -495,6 +506,10 @@ static void h2_give(struct exchange *x, void *bytes, size_t n)
     struct h2_stream *s = stream_of(x);
 
     assert(s->has_head && !s->is_finished);
+    if (s->is_head_method) {
+        free(bytes);
+        return;
+    }
     outq_give(&s->body, bytes, n);
     wrote(s, n);
 }
@@ -559,10 +574,6 @@ static void submit(struct h2_stream *s)
         return;
     }
     s->is_submitted = true;
-    if (slice_is(s->x.pub.method, "HEAD") && s->body.n > 0) {
-        s->h->held -= s->body.n;
-        outq_drop(&s->body, s->body.n);
-    }
     bool is_short = s->is_finished && s->body.n == 0 && s->n_trailers == 0;
     nghttp2_submit_response(session, s->id, s->head, s->n_head, is_short ? NULL : &provider);
 }
@@ -575,10 +586,8 @@ static void on_bytes(struct conn *c, struct slice bytes)
 
     if (h->is_over)
         return;
-    if (nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.p, bytes.n) < 0) {
-        h->is_over = true; /* nghttp2 has nothing more to say for some faults, and queued a GOAWAY for others */
-        nghttp2_session_terminate_session(h->session, NGHTTP2_PROTOCOL_ERROR);
-    }
+    if (nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.p, bytes.n) < 0)
+        terminate(h, NGHTTP2_PROTOCOL_ERROR); /* nothing, where nghttp2 has queued a GOAWAY of its own */
     sock_touch(&c->sock);
 }
 
@@ -727,6 +736,8 @@ void h2_start(struct conn *c)
         abort(); /* out of memory */
     nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, sizeof settings / sizeof *settings);
     nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW_BYTES);
+    if (c->door->is_draining)
+        drain(c);
     sock_touch(&c->sock);
 }
 
@@ -745,6 +756,8 @@ struct h2_shared *h2_shared_new(void)
     nghttp2_session_callbacks_set_on_frame_send_callback(s->callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_stream_close_callback(s->callbacks, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(s->callbacks, send_data);
+    s->n_terminated = metric_counter("hearth_net_h2_terminated_total",
+                                     "HTTP/2 connections ended because the peer broke the protocol or our patience.", "");
     nghttp2_option_set_no_auto_window_update(s->option, 1);
     nghttp2_option_set_stream_reset_rate_limit(s->option, RESET_BURST, RESET_PER_S);
     nghttp2_option_set_max_outbound_ack(s->option, OUTBOUND_ACKS_MAX);

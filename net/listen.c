@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "net/conn.h"
 
 enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, TICK_MS_MAX = 1000, TICK_MS_MIN = 10, ACCEPT_PAUSE_MS = 100 };
@@ -36,6 +37,7 @@ struct listener {
     struct http_app    app;
     struct http_limits limits;
     struct h2_shared  *h2;
+    struct metric     *n_accepted;
     char               address[96];
     _Atomic int64_t    connections;
     atomic_bool        is_drained;
@@ -174,8 +176,6 @@ static enum code bind_all(struct listener *l, const char *address, struct fault 
 
 /* --- a door ------------------------------------------------------------------------------------------------------- */
 
-static void on_connection(uv_poll_t *poll, int status, int events);
-
 static void accepted(struct entry *e, int fd, const struct sockaddr_storage *from)
 {
     int  yes = 1;
@@ -184,6 +184,7 @@ static void accepted(struct entry *e, int fd, const struct sockaddr_storage *fro
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     print_address(from, peer, sizeof peer);
     atomic_fetch_add_explicit(&e->door.listener->connections, 1, memory_order_relaxed);
+    metric_add(e->door.listener->n_accepted, 1);
     conn_new(&e->door, fd, peer);
 }
 
@@ -195,12 +196,8 @@ static void pause_accepting(struct entry *e)
     e->is_paused = true;
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+static void accept_waiting(struct entry *e)
 {
-    struct entry *e = poll->data;
-
-    (void)status;
-    (void)events;
     for (int i = 0; i < ACCEPTS_A_TURN; i++) {
         struct sockaddr_storage from;
         socklen_t               n = sizeof from;
@@ -214,6 +211,13 @@ static void on_connection(uv_poll_t *poll, int status, int events)
             return;
         }
     }
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    accept_waiting(poll->data);
 }
 
 static int64_t tick_ns(const struct http_limits *l)
@@ -272,10 +276,12 @@ static void on_poll_closed(uv_handle_t *h)
     closed_maybe(e);
 }
 
+/* Those that wait to be accepted would be reset with the socket: they come in first. */
 static void stop_accepting(struct entry *e)
 {
     if (e->door.is_draining)
         return;
+    accept_waiting(e);
     e->door.is_draining = true;
     uv_close((uv_handle_t *)&e->poll, on_poll_closed);
 }
@@ -336,6 +342,7 @@ enum code listener_new(const char *address, struct loop *const *loops, size_t n_
     l->limits = *limits;
     l->n = n_loops;
     l->h2 = h2_shared_new();
+    l->n_accepted = metric_counter("hearth_net_connections_total", "Connections accepted.", "");
     sem_init(&l->closed, 0, 0);
     for (size_t i = 0; i < n_loops; i++)
         entry_init(&l->entries[i], l, loops[i]);
