@@ -42,14 +42,13 @@ static size_t put_special(struct buf *out, struct slice rest)
             buf_printf(out, "\\u%04x", c);
         return 1;
     }
-    struct slice window = { rest.p, rest.n < 4 ? rest.n : 4 };
-    size_t       valid = utf8_valid_prefix(window);
-    if (valid == 0) {
+    size_t n = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4; /* of this one character: what follows may need escaping */
+    if (n > rest.n || !utf8_is_valid(slice_make(rest.p, n))) {
         buf_text(out, "\xEF\xBF\xBD");
         return 1;
     }
-    buf_put(out, rest.p, valid);
-    return valid;
+    buf_put(out, rest.p, n);
+    return n;
 }
 
 static void put_quoted(struct buf *out, struct slice text)

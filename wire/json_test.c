@@ -23,11 +23,13 @@ static void test_writer(void)
     json_close(&w, ']');
     json_key(&w, SLICE("b"));
     json_text(&w, SLICE("\xE2\x82\xAC\xED\xA0\x80/"));
+    json_key(&w, SLICE("d"));
+    json_text(&w, SLICE("\xC3\xBC\"\n\xE2\x82\xAC\\\xC3"));
     json_key(&w, SLICE("c"));
     json_base64(&w, SLICE("\xFF"));
     json_close(&w, '}');
     assert(slice_is(buf_view(&out), "{\"a\\t\":[-9223372036854775808,18446744073709551615,\"-1\",true],"
-                                    "\"b\":\"\xE2\x82\xAC\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD/\",\"c\":\"/w==\"}"));
+                                    "\"b\":\"\xE2\x82\xAC\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD/\",\"d\":\"\xC3\xBC\\\"\\n\xE2\x82\xAC\\\\\xEF\xBF\xBD\",\"c\":\"/w==\"}"));
     buf_free(&out);
 }
 
