@@ -33,6 +33,7 @@ struct directory {
     struct epoch          *epoch;
     _Atomic(struct part *) parts[PARTS]; /* NULL: empty */
     struct directory_sums  sums;
+    struct tenant         *richest; /* NULL: not known */
 };
 
 /* A bucket out of sight, with the directory's reference. */
@@ -189,6 +190,17 @@ void directory_weigh(struct directory *d, struct tenant *t, struct held *h)
     h->series = now.series;
     h->profiles = now.profiles;
     h->samples = now.samples;
+    if (d->richest != NULL && t->bytes > d->richest->bytes)
+        d->richest = t;
+}
+
+struct tenant *directory_richest(struct directory *d)
+{
+    if (d->richest == NULL)
+        for (struct tenant *t = directory_next(d, NULL); t != NULL; t = directory_next(d, t))
+            if (d->richest == NULL || t->bytes > d->richest->bytes)
+                d->richest = t;
+    return d->richest;
 }
 
 /* Publishes the part with `t` at i, or without what stands there (t == NULL). */
@@ -315,6 +327,8 @@ void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns)
         tenant_remove(d, t); /* D3 */
     else
         row_replace(d, t, row_without(r, i));
+    if (t == d->richest)
+        d->richest = NULL;
     gone->bucket = h.bucket;
     epoch_retire(d->epoch, &gone->reclaim, dropped_free); /* after the row without it was published: D2 */
 }

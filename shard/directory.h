@@ -43,6 +43,9 @@ struct held   *tenant_row(const struct tenant *t, size_t *n);         /* oldest 
 struct slice   tenant_name(const struct tenant *t);
 size_t         tenant_bytes(const struct tenant *t); /* of its buckets */
 
+/* Whoever holds most bytes; NULL: nobody has a bucket.  Looks at all tenants only after that one has dropped a bucket. */
+struct tenant *directory_richest(struct directory *d);
+
 /* Puts `bucket` in, whose reference passes to the directory.  There is none yet at `start_ns`. */
 struct held *directory_add(struct directory *d, struct slice tenant, int64_t start_ns, struct bucket *bucket);
 

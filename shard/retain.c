@@ -69,19 +69,18 @@ static bool oldest_but(const struct tenant *t, struct slice tenant, int64_t keep
     return true;
 }
 
-/* Whoever holds most and has a bucket to give; NULL: nobody who has to. */
+/*
+ * Who has to give: whoever holds most, unless the tenant that asks would then hold more than he; then the asking one himself.
+ * NULL: that one has nothing to give but the bucket at keep_ns.
+ */
 static struct tenant *giver(struct shard *s, struct slice tenant, int64_t keep_ns, size_t grows)
 {
-    struct tenant *self = directory_tenant(s->directory, tenant), *richest = NULL;
+    struct tenant *self = directory_tenant(s->directory, tenant), *richest = directory_richest(s->directory);
     size_t         after = (self ? tenant_bytes(self) : 0) + grows;
     int64_t        start_ns;
 
-    for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t))
-        if ((richest == NULL || tenant_bytes(t) > tenant_bytes(richest)) && oldest_but(t, tenant, keep_ns, &start_ns))
-            richest = t;
-    if (richest == NULL || richest == self || tenant_bytes(richest) >= after)
+    if (richest != NULL && richest != self && tenant_bytes(richest) >= after)
         return richest;
-    /* Everybody who could give is poorer: the own past goes, if there is one. */
     return self != NULL && oldest_but(self, tenant, keep_ns, &start_ns) ? self : NULL;
 }
 
