@@ -39,7 +39,8 @@ static enum code address_parse(const char *url, char *out, struct fault *why)
     struct slice s = slice_of(url);
 
     if (slice_starts(s, SLICE("https://")))
-        return fail(why, CODE_INVALID_ARGUMENT, "%s: TLS is not spoken yet; use http://, through a tunnel if need be", url);
+        return fail(why, CODE_INVALID_ARGUMENT, "%s: TLS is not spoken yet; use http://, through a tunnel if need be",
+                    url);
     if (slice_starts(s, SLICE("http://")))
         s = slice_from(s, 7);
     if (s.n > 0 && s.p[s.n - 1] == '/')
@@ -47,7 +48,7 @@ static enum code address_parse(const char *url, char *out, struct fault *why)
     if (s.n == 0 || s.n > ADDRESS_MAX - 8 || slice_find(s, SLICE("/")) < s.n || slice_find(s, SLICE(" ")) < s.n)
         return fail(why, CODE_INVALID_ARGUMENT, "\"%s\" is not a server's address: write http://HOST:PORT", url);
     bool         is_v6 = s.p[0] == '[';
-    struct slice tail  = is_v6 ? slice_from(s, slice_find(s, SLICE("]"))) : s;
+    struct slice tail = is_v6 ? slice_from(s, slice_find(s, SLICE("]"))) : s;
     bool         has_port = slice_find(tail, SLICE(":")) < tail.n;
     snprintf(out, ADDRESS_MAX, "%.*s%s", SLICE_ARGS(s), has_port ? "" : ":4040");
     return CODE_OK;
@@ -72,8 +73,8 @@ static enum code token_read(const char *path, char *out, size_t room, struct fau
 
 enum code api_open(const struct api_config *config, struct api **out, struct fault *why)
 {
-    struct api *api  = mem_zalloc(sizeof *api);
-    size_t      n    = 0;
+    struct api *api = mem_zalloc(sizeof *api);
+    size_t      n = 0;
     enum code   code = address_parse(config->url, api->address, why);
 
     if (code == CODE_OK && config->token_file != NULL)
@@ -91,9 +92,9 @@ enum code api_open(const struct api_config *config, struct api **out, struct fau
         api->fields[n++] = api->bearer;
     }
     api->timeout_ns = config->timeout_ns;
-    api->answers    = queue_new(2 * IN_FLIGHT_MAX);
-    api->loop       = loop_new(0);
-    api->client     = rpc_client_new(&api->loop, 1);
+    api->answers = queue_new(2 * IN_FLIGHT_MAX);
+    api->loop = loop_new(0);
+    api->client = rpc_client_new(&api->loop, 1);
     loop_start(api->loop);
     *out = api;
     return CODE_OK;
@@ -118,7 +119,7 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
 {
     struct pending *p = arg;
 
-    p->answer.code           = code;
+    p->answer.code = code;
     p->answer.is_unreachable = code == CODE_DEADLINE_EXCEEDED || (code == CODE_UNAVAILABLE && !was_sent);
     if (code == CODE_OK) {
         size_t n = protobuf_c_message_get_packed_size(response);
@@ -139,18 +140,18 @@ void api_send(struct api *api, size_t ticket, const char *path, const ProtobufCM
 
     assert(api->n_in_flight < IN_FLIGHT_MAX);
     p->answer.ticket = ticket;
-    p->api           = api;
-    p->response      = response;
+    p->api = api;
+    p->response = response;
     api->n_in_flight++;
-    rpc_client_call(api->client, &(struct rpc_request){ .address            = api->address,
-                                                        .path               = path,
-                                                        .message            = request,
-                                                        .response           = response,
-                                                        .fields             = api->fields,
-                                                        .deadline_ns        = clock_mono_ns() + api->timeout_ns,
+    rpc_client_call(api->client, &(struct rpc_request){ .address = api->address,
+                                                        .path = path,
+                                                        .message = request,
+                                                        .response = response,
+                                                        .fields = api->fields,
+                                                        .deadline_ns = clock_mono_ns() + api->timeout_ns,
                                                         .response_bytes_max = RESPONSE_BYTES_MAX,
-                                                        .on_reply           = on_reply,
-                                                        .arg                = p });
+                                                        .on_reply = on_reply,
+                                                        .arg = p });
 }
 
 struct answer *api_wait(struct api *api)

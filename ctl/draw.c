@@ -26,7 +26,7 @@ static size_t pen_column(const struct pen *p, int64_t x)
 /* What stands in the box: its name and share, or less when there is less room. */
 static void box_label(const struct pen *p, const struct box *b, size_t columns, struct buf *label)
 {
-    struct slice name  = b->level == 0 ? SLICE("total") : p->g->names[b->name];
+    struct slice name = b->level == 0 ? SLICE("total") : p->g->names[b->name];
     struct buf   share = { 0 };
 
     buf_byte(&share, ' ');
@@ -54,7 +54,7 @@ static void box_paint(struct pen *p, const struct box *b, size_t from, size_t to
     box_label(p, b, to - from, p->out);
     buf_text(p->out, "\033[0m");
     p->colour = colour;
-    p->at     = to;
+    p->at = to;
 }
 
 /* The bar at `from` may already stand there, as the end of the box to the left. */
@@ -109,8 +109,8 @@ void graph_draw(const struct graph *g, const struct draw_options *o, struct buf 
     while (i < g->n && (o->depth_max == 0 || g->boxes[i].level <= o->depth_max)) {
         uint32_t level = g->boxes[i].level;
         size_t   begin = out->n;
-        p.at           = 0;
-        p.colour       = N_WARM;
+        p.at = 0;
+        p.colour = N_WARM;
         for (; i < g->n && g->boxes[i].level == level; i++)
             box_draw(&p, &g->boxes[i]);
         if (out->n > begin)

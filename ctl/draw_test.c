@@ -12,7 +12,7 @@
 
 static const struct slice names[] = { SLICE("total"), SLICE("a"), SLICE("c"), SLICE("d"), SLICE("b"), SLICE("e") };
 static const int64_t      level0[] = { 0, 4, 0, 0 }, level1[] = { 0, 4, 0, 1 }, level2[] = { 0, 1, 0, 4, 0, 3, 2, 2 },
-                     level3[]              = { 0, 1, 1, 5, 2, 1, 1, 3 };
+                     level3[] = { 0, 1, 1, 5, 2, 1, 1, 3 };
 static const struct graph_level small_levels[] = { { level0, 4 }, { level1, 4 }, { level2, 8 }, { level3, 8 } };
 
 static void expect(struct buf *out, const char *golden)
@@ -37,7 +37,7 @@ static struct graph small_graph(struct arena *a)
 static void check_plain(const struct graph *g)
 {
     struct buf          out = { 0 };
-    struct draw_options o   = { .columns = 41, .unit = TEXT_NANOSECONDS };
+    struct draw_options o = { .columns = 41, .unit = TEXT_NANOSECONDS };
 
     graph_draw(g, &o, &out);
     expect(&out, "|total 4ns                              |\n"
@@ -45,7 +45,7 @@ static void check_plain(const struct graph *g)
                  "|b 25.0%  |c 75.0%                      |\n"
                  "|e 25.0%  |                   |d 25.0%  |\n"
                  "one column = 0ns; percent of 4ns\n");
-    o.columns   = 21;
+    o.columns = 21;
     o.depth_max = 2;
     graph_draw(g, &o, &out);
     expect(&out, "|total 4ns          |\n"
@@ -62,8 +62,8 @@ static void check_plain(const struct graph *g)
 
 static void check_colour(const struct graph *g)
 {
-    struct buf          out   = { 0 };
-    struct draw_options o     = { .columns = 40, .has_colour = true };
+    struct buf          out = { 0 };
+    struct draw_options o = { .columns = 40, .has_colour = true };
     size_t              boxes = 0;
 
     graph_draw(g, &o, &out);
@@ -90,8 +90,8 @@ static void check_lists(const struct graph *g, struct arena *a)
 /* f calls itself: its total counts once, its selfs add up. */
 static void check_recursion(struct arena *a)
 {
-    static const struct slice       two[]    = { SLICE("total"), SLICE("f") };
-    static const int64_t            one[]    = { 0, 9, 3, 1 }, inner[] = { 3, 6, 6, 1 }, root[] = { 0, 9, 0, 0 };
+    static const struct slice       two[] = { SLICE("total"), SLICE("f") };
+    static const int64_t            one[] = { 0, 9, 3, 1 }, inner[] = { 3, 6, 6, 1 }, root[] = { 0, 9, 0, 0 };
     static const struct graph_level levels[] = { { root, 4 }, { one, 4 }, { inner, 4 } };
     struct graph                    g;
     struct fault                    why;
@@ -109,10 +109,14 @@ static void check_broken(struct arena *a)
     struct fault         why;
 
     assert(graph_make(names, 6, NULL, 0, a, &g, &why) == CODE_DATA_LOSS);
-    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { outside, 4 } }, 2, a, &g, &why) == CODE_DATA_LOSS);
-    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { unnamed, 4 } }, 2, a, &g, &why) == CODE_DATA_LOSS);
-    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { negative, 4 } }, 2, a, &g, &why) == CODE_DATA_LOSS);
-    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { level1, 3 } }, 2, a, &g, &why) == CODE_DATA_LOSS);
+    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { outside, 4 } }, 2, a, &g, &why) ==
+           CODE_DATA_LOSS);
+    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { unnamed, 4 } }, 2, a, &g, &why) ==
+           CODE_DATA_LOSS);
+    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { negative, 4 } }, 2, a, &g, &why) ==
+           CODE_DATA_LOSS);
+    assert(graph_make(names, 6, (struct graph_level[]){ { level0, 4 }, { level1, 3 } }, 2, a, &g, &why) ==
+           CODE_DATA_LOSS);
 }
 
 static void check_text(void)
@@ -137,8 +141,8 @@ static void check_text(void)
 static void check_table(struct arena *a)
 {
     static const struct table_column columns[] = { { "NAME", false }, { "N", true }, { "WHAT", false } };
-    struct table                    *t         = table_new(a, columns, 3);
-    struct buf                       out       = { 0 };
+    struct table                    *t = table_new(a, columns, 3);
+    struct buf                       out = { 0 };
 
     table_cell(t, SLICE("alpha"));
     table_cell(t, SLICE("12"));

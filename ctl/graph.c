@@ -12,10 +12,10 @@ static size_t level_boxes(const struct graph_level *levels, size_t n)
 }
 
 /* The boxes of one level, whose parents are boxes [above, made) in ascending x. */
-static enum code level_make(const struct graph_level *level, uint32_t depth, size_t n_names, struct box *boxes, size_t above,
-                            size_t made, struct fault *why)
+static enum code level_make(const struct graph_level *level, uint32_t depth, size_t n_names, struct box *boxes,
+                            size_t above, size_t made, struct fault *why)
 {
-    int64_t x      = 0;
+    int64_t x = 0;
     size_t  parent = above;
 
     for (size_t i = 0; i < level->n / 4; i++) {
@@ -32,7 +32,8 @@ static enum code level_make(const struct graph_level *level, uint32_t depth, siz
         while (parent < made && boxes[parent].x + boxes[parent].total <= b->x)
             parent++;
         if (parent == made || b->x < boxes[parent].x || x > boxes[parent].x + boxes[parent].total)
-            return fail(why, CODE_DATA_LOSS, "the flame graph is broken: level %u, box %zu lies outside its parent", depth, i);
+            return fail(why, CODE_DATA_LOSS, "the flame graph is broken: level %u, box %zu lies outside its parent",
+                        depth, i);
         b->parent = (uint32_t)parent;
     }
     return CODE_OK;
@@ -118,8 +119,8 @@ struct function_sum *graph_functions(const struct graph *g, bool by_total, struc
 
     for (size_t i = 1; i < g->n; i++) {
         const struct box *b = &g->boxes[i];
-        seen[b->name]       = true;
-        sums[b->name].name  = b->name;
+        seen[b->name] = true;
+        sums[b->name].name = b->name;
         sums[b->name].self += b->self;
         if (!box_recurs(g, i))
             sums[b->name].total += b->total;

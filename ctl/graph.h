@@ -36,8 +36,8 @@ struct graph_level {
 };
 
 /* Everything is in `a`; names are borrowed.  DATA_LOSS: what in the answer breaks G1. */
-must_check enum code graph_make(const struct slice *names, size_t n_names, const struct graph_level *levels, size_t n_levels,
-                                struct arena *a, struct graph *out, struct fault *why);
+must_check enum code graph_make(const struct slice *names, size_t n_names, const struct graph_level *levels,
+                                size_t n_levels, struct arena *a, struct graph *out, struct fault *why);
 
 /* Folded stacks, `main;work;read 17`, one line for each box with a self value, in the order of the boxes. */
 void graph_collapse(const struct graph *g, struct buf *out);

@@ -28,10 +28,11 @@ static void overview_write(struct buf *out)
         buf_printf(out, "  %-12s %s\n", command_table[i].name, command_table[i].summary);
     buf_text(out, "\nOptions of every command:\n");
     options_write(NULL, out);
-    buf_printf(out, "\n%s\nFirst steps:\n"
-                    "  hearthctl push --name checkout cpu.pb.gz    send a profile\n"
-                    "  hearthctl flame                             look at it\n"
-                    "`hearthctl help COMMAND` tells all about one command.\n",
+    buf_printf(out,
+               "\n%s\nFirst steps:\n"
+               "  hearthctl push --name checkout cpu.pb.gz    send a profile\n"
+               "  hearthctl flame                             look at it\n"
+               "`hearthctl help COMMAND` tells all about one command.\n",
                footer);
 }
 

@@ -25,16 +25,18 @@ static enum exit_code nothing_there(const struct session *s, const char *what)
 
 static void types_write(struct session *s, const Querier__V1__ProfileTypesResponse *r)
 {
-    static const struct table_column columns[] = { { "PROFILE TYPE", false }, { "SAMPLE", false }, { "UNIT", false },
-                                                   { "PERIOD", false } };
-    struct table                    *t         = table_new(s->arena, columns, 4);
+    static const struct table_column columns[] = {
+        { "PROFILE TYPE", false }, { "SAMPLE", false }, { "UNIT", false }, { "PERIOD", false }
+    };
+    struct table *t = table_new(s->arena, columns, 4);
 
     for (size_t i = 0; i < r->n_profile_types; i++) {
         const Types__V1__ProfileType *type = r->profile_types[i];
         text_cell(t, type->id);
         text_cell(t, type->sample_type);
         text_cell(t, type->sample_unit);
-        table_cell(t, arena_printf(s->arena, "%s%s%s", type->period_type, *type->period_unit ? " " : "", type->period_unit));
+        table_cell(
+            t, arena_printf(s->arena, "%s%s%s", type->period_type, *type->period_unit ? " " : "", type->period_unit));
     }
     table_write(t, s->term.is_tty ? (size_t)s->term.columns : 0, &s->out);
 }
@@ -62,10 +64,11 @@ enum exit_code command_types(struct session *s)
 
     if (s->options->n_args > 0)
         return say(EXIT_USAGE, "`types` takes no argument: %s", s->options->args[0]);
-    q.start              = s->from_ms;
-    q.end                = s->to_ms;
-    struct answer *a     = api_ask(s->api, QUERIER "ProfileTypes", &q.base, &querier__v1__profile_types_response__descriptor);
-    enum exit_code code  = answer_check(s, a);
+    q.start = s->from_ms;
+    q.end = s->to_ms;
+    struct answer *a =
+        api_ask(s->api, QUERIER "ProfileTypes", &q.base, &querier__v1__profile_types_response__descriptor);
+    enum exit_code code = answer_check(s, a);
     if (code == EXIT_FINE) {
         const Querier__V1__ProfileTypesResponse *r = (const void *)a->message;
         if (s->options->is_json)
@@ -93,11 +96,11 @@ static struct answer *values_ask(struct session *s, const char *name, char **mat
 {
     Types__V1__LabelValuesRequest q = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
 
-    q.name       = (char *)name;
-    q.matchers   = matchers;
+    q.name = (char *)name;
+    q.matchers = matchers;
     q.n_matchers = n_matchers;
-    q.start      = s->from_ms;
-    q.end        = s->to_ms;
+    q.start = s->from_ms;
+    q.end = s->to_ms;
     return api_ask(s->api, QUERIER "LabelValues", &q.base, &types__v1__label_values_response__descriptor);
 }
 
@@ -110,13 +113,13 @@ static enum exit_code labels_write(struct session *s, const Types__V1__LabelName
     struct table *t = table_new(s->arena, columns, 3);
 
     for (size_t i = 0; i < names->n_names; i++) {
-        struct answer *a    = values_ask(s, names->names[i], matchers, n_matchers);
+        struct answer *a = values_ask(s, names->names[i], matchers, n_matchers);
         enum exit_code code = answer_check(s, a);
         if (code != EXIT_FINE) {
             answer_free(a);
             return code;
         }
-        const Types__V1__LabelValuesResponse *r     = (const void *)a->message;
+        const Types__V1__LabelValuesResponse *r = (const void *)a->message;
         struct buf                            shown = { 0 };
         for (size_t k = 0; k < r->n_names && k < SHOWN_MAX; k++)
             buf_printf(&shown, "%s%s", k ? ", " : "", r->names[k]);
@@ -134,11 +137,11 @@ static enum exit_code label_names(struct session *s, char **matchers, size_t n_m
 {
     Types__V1__LabelNamesRequest q = TYPES__V1__LABEL_NAMES_REQUEST__INIT;
 
-    q.matchers          = matchers;
-    q.n_matchers        = n_matchers;
-    q.start             = s->from_ms;
-    q.end               = s->to_ms;
-    struct answer *a    = api_ask(s->api, QUERIER "LabelNames", &q.base, &types__v1__label_names_response__descriptor);
+    q.matchers = matchers;
+    q.n_matchers = n_matchers;
+    q.start = s->from_ms;
+    q.end = s->to_ms;
+    struct answer *a = api_ask(s->api, QUERIER "LabelNames", &q.base, &types__v1__label_names_response__descriptor);
     enum exit_code code = answer_check(s, a);
     if (code == EXIT_FINE) {
         const Types__V1__LabelNamesResponse *r = (const void *)a->message;
@@ -155,7 +158,7 @@ static enum exit_code label_names(struct session *s, char **matchers, size_t n_m
 
 static enum exit_code label_values(struct session *s, const char *name, char **matchers, size_t n_matchers)
 {
-    struct answer *a    = values_ask(s, name, matchers, n_matchers);
+    struct answer *a = values_ask(s, name, matchers, n_matchers);
     enum exit_code code = answer_check(s, a);
 
     if (code == EXIT_FINE) {
@@ -163,7 +166,8 @@ static enum exit_code label_values(struct session *s, const char *name, char **m
         if (s->options->is_json)
             names_json(s, r->names, r->n_names);
         else if (r->n_names == 0)
-            say(EXIT_FINE, "no values of `%s` between --from and --to: `hearthctl labels` lists the names there are", name);
+            say(EXIT_FINE, "no values of `%s` between --from and --to: `hearthctl labels` lists the names there are",
+                name);
         for (size_t i = 0; !s->options->is_json && i < r->n_names; i++) {
             text_fit(&s->out, slice_of(r->names[i]), SIZE_MAX);
             buf_byte(&s->out, '\n');
@@ -175,9 +179,9 @@ static enum exit_code label_values(struct session *s, const char *name, char **m
 
 enum exit_code command_labels(struct session *s)
 {
-    const char **args   = s->options->args;
-    size_t       n      = s->options->n_args;
-    const char  *name   = n > 0 && args[0][0] != '{' ? args[0] : NULL;
+    const char **args = s->options->args;
+    size_t       n = s->options->n_args;
+    const char  *name = n > 0 && args[0][0] != '{' ? args[0] : NULL;
     size_t       n_rest = n - (name != NULL);
 
     if (n_rest > 1)
@@ -199,11 +203,13 @@ static const char *label_of(const Types__V1__Labels *l, const char *name)
 
 static void series_write(struct session *s, const Querier__V1__SeriesResponse *r)
 {
-    static const struct table_column columns[] = { { "SERVICE", false }, { "PROFILE TYPE", false }, { "LABELS", false } };
-    struct table                    *t         = table_new(s->arena, columns, 3);
+    static const struct table_column columns[] = { { "SERVICE", false },
+                                                   { "PROFILE TYPE", false },
+                                                   { "LABELS", false } };
+    struct table                    *t = table_new(s->arena, columns, 3);
 
     for (size_t i = 0; i < r->n_labels_set; i++) {
-        const Types__V1__Labels *l      = r->labels_set[i];
+        const Types__V1__Labels *l = r->labels_set[i];
         struct buf               labels = { 0 };
         for (size_t k = 0; k < l->n_labels; k++)
             if (!is_plumbing(l->labels[k]->name))
@@ -239,11 +245,11 @@ enum exit_code command_series(struct session *s)
 
     if (s->options->n_args > 1)
         return say(EXIT_USAGE, "`series` takes one selector; quote it for the shell");
-    q.matchers          = (char **)s->options->args;
-    q.n_matchers        = s->options->n_args;
-    q.start             = s->from_ms;
-    q.end               = s->to_ms;
-    struct answer *a    = api_ask(s->api, QUERIER "Series", &q.base, &querier__v1__series_response__descriptor);
+    q.matchers = (char **)s->options->args;
+    q.n_matchers = s->options->n_args;
+    q.start = s->from_ms;
+    q.end = s->to_ms;
+    struct answer *a = api_ask(s->api, QUERIER "Series", &q.base, &querier__v1__series_response__descriptor);
     enum exit_code code = answer_check(s, a);
     if (code == EXIT_FINE) {
         const Querier__V1__SeriesResponse *r = (const void *)a->message;

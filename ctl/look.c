@@ -35,14 +35,15 @@ static const char *type_choose(struct session *s, enum exit_code *code)
     *code = EXIT_FINE;
     if (s->options->type != NULL)
         return s->options->type;
-    q.start         = s->from_ms;
-    q.end           = s->to_ms;
-    struct answer *a = api_ask(s->api, QUERIER "ProfileTypes", &q.base, &querier__v1__profile_types_response__descriptor);
-    *code            = answer_check(s, a);
+    q.start = s->from_ms;
+    q.end = s->to_ms;
+    struct answer *a =
+        api_ask(s->api, QUERIER "ProfileTypes", &q.base, &querier__v1__profile_types_response__descriptor);
+    *code = answer_check(s, a);
     const char *type = NULL;
     if (*code == EXIT_FINE) {
         const Querier__V1__ProfileTypesResponse *r = (const void *)a->message;
-        type                                       = type_pick(r);
+        type = type_pick(r);
         if (type == NULL)
             say(EXIT_FINE, "no profiles between --from and --to; push one: hearthctl push --name SERVICE FILE");
         else if (r->n_profile_types > 1)
@@ -62,7 +63,7 @@ static enum text_unit type_unit(const char *type)
 
     for (int i = 0; i < 2; i++) {
         size_t colon = slice_find(rest, SLICE(":"));
-        rest         = slice_from(rest, colon < rest.n ? colon + 1 : rest.n);
+        rest = slice_from(rest, colon < rest.n ? colon + 1 : rest.n);
     }
     rest.n = slice_find(rest, SLICE(":"));
     return text_unit_of(rest);
@@ -70,7 +71,7 @@ static enum text_unit type_unit(const char *type)
 
 static enum code graph_of(struct session *s, const Querier__V1__FlameGraph *f, struct graph *out, struct fault *why)
 {
-    struct slice       *names  = arena_array(s->arena, f->n_names, sizeof *names);
+    struct slice       *names = arena_array(s->arena, f->n_names, sizeof *names);
     struct graph_level *levels = arena_array(s->arena, f->n_levels, sizeof *levels);
 
     for (size_t i = 0; i < f->n_names; i++)
@@ -99,13 +100,12 @@ static enum exit_code look_ask(struct session *s, int64_t max_nodes, struct look
 
     q.profile_typeid = (char *)l->type;
     q.label_selector = (char *)l->selector;
-    q.start          = s->from_ms;
-    q.end            = s->to_ms;
-    q._max_nodes_case =
-        max_nodes ? QUERIER__V1__SELECT_MERGE_STACKTRACES_REQUEST___MAX_NODES_MAX_NODES : 0;
+    q.start = s->from_ms;
+    q.end = s->to_ms;
+    q._max_nodes_case = max_nodes ? QUERIER__V1__SELECT_MERGE_STACKTRACES_REQUEST___MAX_NODES_MAX_NODES : 0;
     q.max_nodes = max_nodes;
-    l->answer   = api_ask(s->api, QUERIER "SelectMergeStacktraces", &q.base,
-                          &querier__v1__select_merge_stacktraces_response__descriptor);
+    l->answer = api_ask(s->api, QUERIER "SelectMergeStacktraces", &q.base,
+                        &querier__v1__select_merge_stacktraces_response__descriptor);
     enum exit_code code = answer_check(s, l->answer);
     if (code != EXIT_FINE)
         return code;
@@ -129,7 +129,7 @@ static enum exit_code look_begin(struct session *s, int64_t nodes_usual, struct 
     if (!option_number("max-nodes", s->options->max_nodes, 1, nodes_usual, &max_nodes))
         return EXIT_USAGE;
     l->selector = s->options->n_args ? s->options->args[0] : "{}";
-    l->type     = type_choose(s, &code);
+    l->type = type_choose(s, &code);
     return l->type != NULL ? look_ask(s, max_nodes, l) : code;
 }
 
@@ -155,11 +155,12 @@ static struct slice percent_cell(struct session *s, int64_t part, int64_t whole)
 
 static void top_write(struct session *s, const struct look *l, const struct function_sum *sums, size_t n, size_t n_all)
 {
-    static const struct table_column columns[] = { { "SELF", true }, { "", true }, { "TOTAL", true }, { "", true },
-                                                   { "FUNCTION", false } };
-    enum text_unit                   unit      = type_unit(l->type);
-    struct table                    *t         = table_new(s->arena, columns, 5);
-    int64_t                          whole     = l->graph.total;
+    static const struct table_column columns[] = {
+        { "SELF", true }, { "", true }, { "TOTAL", true }, { "", true }, { "FUNCTION", false }
+    };
+    enum text_unit unit = type_unit(l->type);
+    struct table  *t = table_new(s->arena, columns, 5);
+    int64_t        whole = l->graph.total;
 
     for (size_t i = 0; i < n; i++) {
         table_cell(t, value_cell(s, sums[i].self, unit));
@@ -200,7 +201,7 @@ enum exit_code command_top(struct session *s)
     if (code == EXIT_FINE && l.type != NULL) {
         size_t                     n_all;
         const struct function_sum *sums = graph_functions(&l.graph, by_total, s->arena, &n_all);
-        size_t                     n    = limit == 0 || (uint64_t)limit > n_all ? n_all : (size_t)limit;
+        size_t                     n = limit == 0 || (uint64_t)limit > n_all ? n_all : (size_t)limit;
         if (s->options->is_json)
             top_json(s, &l, sums, n);
         else if (n_all > 0)
@@ -217,7 +218,8 @@ static void flame_json(struct session *s, const struct look *l)
 
     buf_text(&s->out, "{\"type\": ");
     text_json(&s->out, slice_of(l->type));
-    buf_printf(&s->out, ", \"total\": %lld, \"maxSelf\": %lld,\n \"names\": [", (long long)f->total, (long long)f->max_self);
+    buf_printf(&s->out, ", \"total\": %lld, \"maxSelf\": %lld,\n \"names\": [", (long long)f->total,
+               (long long)f->max_self);
     for (size_t i = 0; i < f->n_names; i++) {
         buf_text(&s->out, i ? ", " : "");
         text_json(&s->out, slice_of(f->names[i]));
@@ -234,11 +236,11 @@ static void flame_json(struct session *s, const struct look *l)
 
 static void flame_write(struct session *s, const struct look *l, double percent_min, int64_t depth)
 {
-    struct draw_options o = { .columns     = s->term.columns,
-                              .has_colour  = s->term.has_colour,
+    struct draw_options o = { .columns = s->term.columns,
+                              .has_colour = s->term.has_colour,
                               .percent_min = percent_min,
-                              .depth_max   = depth > UINT32_MAX ? UINT32_MAX : (uint32_t)depth,
-                              .unit        = type_unit(l->type) };
+                              .depth_max = depth > UINT32_MAX ? UINT32_MAX : (uint32_t)depth,
+                              .unit = type_unit(l->type) };
 
     text_fit(&s->out, slice_of(l->type), SIZE_MAX);
     buf_byte(&s->out, ' ');
@@ -268,7 +270,8 @@ enum exit_code command_flame(struct session *s)
     int64_t     depth;
     double      percent_min;
 
-    if (!option_number("depth", s->options->depth, 0, 0, &depth) || !percent_option(s->options->min_percent, &percent_min))
+    if (!option_number("depth", s->options->depth, 0, 0, &depth) ||
+        !percent_option(s->options->min_percent, &percent_min))
         return EXIT_USAGE;
     enum exit_code code = look_begin(s, s->options->is_collapsed ? NODES_WHOLE : 0, &l);
     if (code == EXIT_FINE && l.type != NULL) {

@@ -59,21 +59,21 @@ static enum code range_read(struct session *s, struct fault *why)
     if (from_ns > to_ns)
         return fail(why, CODE_INVALID_ARGUMENT, "--from is after --to");
     s->from_ms = from_ns / NS_PER_MS;
-    s->to_ms   = (to_ns + NS_PER_MS - 1) / NS_PER_MS;
+    s->to_ms = (to_ns + NS_PER_MS - 1) / NS_PER_MS;
     return CODE_OK;
 }
 
 static enum code session_open(struct session *s, struct fault *why)
 {
-    const struct options *o       = s->options;
-    struct api_config     config  = { .url        = setting(o->url, "HEARTH_URL", "http://127.0.0.1:4040"),
-                                      .tenant     = setting(o->tenant, "HEARTH_TENANT", NULL),
-                                      .token_file = setting(o->token_file, "HEARTH_TOKEN_FILE", NULL) };
+    const struct options *o = s->options;
+    struct api_config     config = { .url = setting(o->url, "HEARTH_URL", "http://127.0.0.1:4040"),
+                                     .tenant = setting(o->tenant, "HEARTH_TENANT", NULL),
+                                     .token_file = setting(o->token_file, "HEARTH_TOKEN_FILE", NULL) };
     const char           *timeout = o->timeout ? o->timeout : "30s";
 
     s->now_ns = clock_real_ns();
-    s->term   = term_of(STDOUT_FILENO, slice_of(o->colour ? o->colour : "auto"));
-    s->arena  = arena_new(0);
+    s->term = term_of(STDOUT_FILENO, slice_of(o->colour ? o->colour : "auto"));
+    s->arena = arena_new(0);
     if (o->colour && strcmp(o->colour, "always") && strcmp(o->colour, "never") && strcmp(o->colour, "auto"))
         return fail(why, CODE_INVALID_ARGUMENT, "--color %s: write always, never or auto", o->colour);
     enum code code = duration_parse(slice_of(timeout), &config.timeout_ns, why);
@@ -84,7 +84,7 @@ static enum code session_open(struct session *s, struct fault *why)
 
 static enum exit_code command_run(const struct options *o, command_fn *run)
 {
-    struct session s    = { .options = o };
+    struct session s = { .options = o };
     struct fault   why;
     enum exit_code code = EXIT_USAGE;
 
@@ -101,10 +101,10 @@ static enum exit_code command_run(const struct options *o, command_fn *run)
 /* help, version and completion need no server. */
 static enum exit_code local_run(const struct options *o)
 {
-    struct buf     out  = { 0 };
+    struct buf     out = { 0 };
     struct fault   why;
     enum exit_code code = EXIT_FINE;
-    const char    *arg  = o->n_args ? o->args[0] : NULL;
+    const char    *arg = o->n_args ? o->args[0] : NULL;
 
     if (o->command == NULL || o->wants_help || !strcmp(o->command, "help"))
         help_write(o->wants_help || o->command == NULL ? o->command : arg, &out);

@@ -16,11 +16,13 @@ const struct option option_table[] = {
     { "from", "TIME", AT(from), "types labels series top flame", "begin of the range (default -1h)" },
     { "to", "TIME", AT(to), "types labels series top flame", "end of the range (default now)" },
     { "name", "SERVICE", AT(name), "push", "the service that was profiled: label service_name" },
-    { "type", "NAME", AT(type), "push", "what was profiled: label __name__ (default: from the file, e.g. process_cpu)" },
+    { "type", "NAME", AT(type), "push",
+      "what was profiled: label __name__ (default: from the file, e.g. process_cpu)" },
     { "label", "K=V", AT(labels), "push", "one more label; may be given several times" },
     { "keep-time", NULL, AT(keep_time), "push", "keep the times in the files (the server refuses old ones)" },
     { "type", "ID", AT(type), "top flame", "profile type (default: the one there is, or CPU; see `hearthctl types`)" },
-    { "max-nodes", "N", AT(max_nodes), "top flame", "have the server cut to the N greatest nodes (default: it decides for flame)" },
+    { "max-nodes", "N", AT(max_nodes), "top flame",
+      "have the server cut to the N greatest nodes (default: it decides for flame)" },
     { "limit", "N", AT(limit), "top", "show N functions (default 20; 0: all)" },
     { "sort", "BY", AT(sort), "top", "self or total (default self)" },
     { "min-percent", "P", AT(min_percent), "flame", "leave out boxes below P percent of the whole" },
@@ -44,7 +46,8 @@ const struct command command_table[] = {
       "  hearthctl series\n  hearthctl series '{service_name=~\"check.*\"}' --json\n" },
     { "top", "top [--type ID] [SELECTOR]", "functions by what they cost, by themselves and with all they call",
       "  hearthctl top '{service_name=\"checkout\"}'\n"
-      "  hearthctl top --type memory:inuse_space:bytes:space:bytes --sort total --limit 50 '{service_name=\"api\"}'\n" },
+      "  hearthctl top --type memory:inuse_space:bytes:space:bytes --sort total --limit 50 "
+      "'{service_name=\"api\"}'\n" },
     { "flame", "flame [--type ID] [SELECTOR]", "a flame graph in the terminal",
       "  hearthctl flame '{service_name=\"checkout\"}'\n"
       "  hearthctl flame --from -6h --to -5h --min-percent 1 '{service_name=\"checkout\"}'\n"
@@ -102,12 +105,12 @@ static size_t word_distance(struct slice a, const char *b)
         row[j] = j;
     for (size_t i = 1; i <= a.n; i++) {
         size_t before = row[0];
-        row[0]        = i;
+        row[0] = i;
         for (size_t j = 1; j <= n; j++) {
             size_t swap = before + (a.p[i - 1] != b[j - 1]);
-            before      = row[j];
-            row[j]      = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j]      = row[j] < swap ? row[j] : swap;
+            before = row[j];
+            row[j] = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = row[j] < swap ? row[j] : swap;
         }
     }
     return row[n];
@@ -147,9 +150,9 @@ static enum code option_set(struct options *out, const struct option *o, const c
 /* argv[*i] is an option; its value may be argv[*i + 1]. */
 static enum code option_take(int argc, const char **argv, int *i, struct options *out, struct fault *why)
 {
-    struct slice text  = slice_of(argv[*i] + 2);
+    struct slice text = slice_of(argv[*i] + 2);
     size_t       equal = slice_find(text, SLICE("="));
-    struct slice name  = { text.p, equal };
+    struct slice name = { text.p, equal };
     const char  *value = equal < text.n ? text.p + equal + 1 : NULL;
 
     const struct option *o = option_find(name, out->command);
@@ -184,7 +187,7 @@ static enum code command_pick(int argc, const char **argv, struct options *out, 
             return fail(why, CODE_INVALID_ARGUMENT, "unknown command `%s`", argv[i]);
         }
         struct slice         name = slice_of(argv[i] + (argv[i][1] == '-' ? 2 : 1));
-        const struct option *o    = option_find(name, NULL);
+        const struct option *o = option_find(name, NULL);
         for (size_t k = 0; o == NULL && k < n_options; k++)
             if (slice_is(name, option_table[k].name))
                 o = &option_table[k]; /* an option of the command still to come */
@@ -197,7 +200,7 @@ enum code options_parse(int argc, const char **argv, struct options *out, struct
 {
     bool is_command_seen = false, are_ended = false;
 
-    *out           = (struct options){ .args = argv };
+    *out = (struct options){ .args = argv };
     enum code code = command_pick(argc, argv, out, why);
     for (int i = 1; code == CODE_OK && i < argc; i++) {
         const char *arg = argv[i];

@@ -44,8 +44,8 @@ struct options {
 
 struct option {
     const char *name;
-    const char *value; /* its placeholder in --help; NULL: a switch */
-    size_t      offset; /* in struct options: const char * or bool */
+    const char *value;    /* its placeholder in --help; NULL: a switch */
+    size_t      offset;   /* in struct options: const char * or bool */
     const char *commands; /* "push top flame"; NULL: all */
     const char *help;
 };

@@ -77,7 +77,8 @@ static void check_help(void)
         struct buf page = { 0 };
         help_write(command_table[i].name, &page);
         buf_byte(&page, 0);
-        assert(strstr(page.p, command_table[i].synopsis) && strstr(page.p, "Examples:") && strstr(page.p, "Exit codes:"));
+        assert(strstr(page.p, command_table[i].synopsis) && strstr(page.p, "Examples:") &&
+               strstr(page.p, "Exit codes:"));
         for (size_t k = 0; k < n_options; k++)
             assert(!option_is_for(&option_table[k], command_table[i].name) || strstr(page.p, option_table[k].help));
         buf_free(&page);

@@ -14,7 +14,7 @@ struct outline {
 
 static uint64_t value_type_at(struct slice message)
 {
-    struct pb_cursor c  = pb_cursor(message);
+    struct pb_cursor c = pb_cursor(message);
     struct pb_field  f;
     uint64_t         at = 0;
 
@@ -86,7 +86,8 @@ static struct slice time_set(struct slice pprof, int64_t time_ns, struct arena *
     return kept;
 }
 
-enum code profile_file_make(struct slice bytes, int64_t time_ns, struct arena *a, struct profile_file *out, struct fault *why)
+enum code profile_file_make(struct slice bytes, int64_t time_ns, struct arena *a, struct profile_file *out,
+                            struct fault *why)
 {
     struct outline o;
     struct slice   pprof = bytes;

@@ -31,7 +31,7 @@ static struct slice pprof_of(struct arena *a, const char *const *types)
 /* The last time_nanos: the one that counts. */
 static uint64_t time_of(struct slice pprof)
 {
-    struct pb_cursor c    = pb_cursor(pprof);
+    struct pb_cursor c = pb_cursor(pprof);
     struct pb_field  f;
     uint64_t         time = 0;
 
@@ -48,12 +48,9 @@ static void check_names(struct arena *a)
         const char *types[4];
         const char *name;
     } rows[] = {
-        { { "samples", "cpu" }, "process_cpu" },
-        { { "alloc_objects", "alloc_space", "inuse_space" }, "memory" },
-        { { "contentions", "delay" }, "mutex" },
-        { { "sample", "wall" }, "wall" },
-        { { "goroutine" }, "goroutine" },
-        { { "exception" }, "exception" },
+        { { "samples", "cpu" }, "process_cpu" }, { { "alloc_objects", "alloc_space", "inuse_space" }, "memory" },
+        { { "contentions", "delay" }, "mutex" }, { { "sample", "wall" }, "wall" },
+        { { "goroutine" }, "goroutine" },        { { "exception" }, "exception" },
         { { "objects", "space" }, "memory" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -67,7 +64,7 @@ static void check_names(struct arena *a)
 static void check_time(struct arena *a)
 {
     static const char *const types[] = { "cpu", NULL };
-    struct slice             plain   = pprof_of(a, types);
+    struct slice             plain = pprof_of(a, types);
     struct profile_file      file;
     struct fault             why;
     struct buf               zipped = { 0 };

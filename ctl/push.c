@@ -14,7 +14,7 @@
 
 enum { IN_FLIGHT_MAX = 8, BAR_COLUMNS = 30 };
 
-#define SPREAD_STEP_NS (10 * NS_PER_S)          /* as far apart as an agent's profiles */
+#define SPREAD_STEP_NS (10 * NS_PER_S)             /* as far apart as an agent's profiles */
 #define SPREAD_WHOLE_NS (INT64_C(1800) * NS_PER_S) /* well within the hour that servers accept and queries show */
 
 struct push {
@@ -31,8 +31,8 @@ static void bar_draw(const struct push *p)
 
     if (!p->has_bar)
         return;
-    fprintf(stderr, "\r[%.*s%*s] %zu/%zu", (int)filled, "##############################", (int)(BAR_COLUMNS - filled), "",
-            p->n_done, n);
+    fprintf(stderr, "\r[%.*s%*s] %zu/%zu", (int)filled, "##############################", (int)(BAR_COLUMNS - filled),
+            "", p->n_done, n);
     if (p->n_refused)
         fprintf(stderr, ", %zu refused", p->n_refused);
 }
@@ -102,7 +102,7 @@ static enum code fd_read(int fd, struct buf *out, struct fault *why)
 static enum code file_read(const char *name, struct buf *out, struct fault *why)
 {
     bool is_stdin = strcmp(name, "-") == 0;
-    int  fd       = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
+    int  fd = is_stdin ? STDIN_FILENO : open(name, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return fail(why, CODE_NOT_FOUND, "%s", strerror(errno));
@@ -117,7 +117,7 @@ static enum code file_read(const char *name, struct buf *out, struct fault *why)
 /* The last file is of now, those before it of earlier: a series, not a pile.  0: the file's own time. */
 static int64_t file_time(const struct session *s, size_t i)
 {
-    int64_t n    = (int64_t)s->options->n_args;
+    int64_t n = (int64_t)s->options->n_args;
     int64_t step = SPREAD_WHOLE_NS / n < SPREAD_STEP_NS ? SPREAD_WHOLE_NS / n : SPREAD_STEP_NS;
 
     return s->options->keep_time ? 0 : s->now_ns - (n - 1 - (int64_t)i) * step;
@@ -125,44 +125,44 @@ static int64_t file_time(const struct session *s, size_t i)
 
 static void profile_send(struct push *p, size_t ticket, const struct profile_file *file, struct arena *a)
 {
-    const struct options        *o       = p->s->options;
-    size_t                       n       = 0;
-    Types__V1__LabelPair        *pairs   = arena_array(a, o->n_labels + 2, sizeof *pairs);
-    Types__V1__LabelPair       **labels  = arena_array(a, o->n_labels + 2, sizeof *labels);
-    Push__V1__PushRequest        request = PUSH__V1__PUSH_REQUEST__INIT;
-    Push__V1__RawProfileSeries   series = PUSH__V1__RAW_PROFILE_SERIES__INIT, *all_series = &series;
-    Push__V1__RawSample          sample = PUSH__V1__RAW_SAMPLE__INIT, *samples = &sample;
-    struct buf                   zipped = { 0 };
+    const struct options      *o = p->s->options;
+    size_t                     n = 0;
+    Types__V1__LabelPair      *pairs = arena_array(a, o->n_labels + 2, sizeof *pairs);
+    Types__V1__LabelPair     **labels = arena_array(a, o->n_labels + 2, sizeof *labels);
+    Push__V1__PushRequest      request = PUSH__V1__PUSH_REQUEST__INIT;
+    Push__V1__RawProfileSeries series = PUSH__V1__RAW_PROFILE_SERIES__INIT, *all_series = &series;
+    Push__V1__RawSample        sample = PUSH__V1__RAW_SAMPLE__INIT, *samples = &sample;
+    struct buf                 zipped = { 0 };
 
     for (size_t i = 0; i < o->n_labels + 2; i++)
         types__v1__label_pair__init(labels[i] = &pairs[i]);
     if (o->name != NULL) {
-        pairs[n].name    = (char *)"service_name";
+        pairs[n].name = (char *)"service_name";
         pairs[n++].value = (char *)o->name;
     }
-    pairs[n].name    = (char *)"__name__";
+    pairs[n].name = (char *)"__name__";
     pairs[n++].value = o->type ? (char *)o->type : (char *)arena_copy(a, file->name).p;
     for (size_t i = 0; i < o->n_labels; i++) {
-        struct slice text  = slice_of(o->labels[i]);
+        struct slice text = slice_of(o->labels[i]);
         size_t       equal = slice_find(text, SLICE("="));
-        pairs[n].name      = (char *)arena_copy(a, (struct slice){ text.p, equal }).p;
-        pairs[n++].value   = (char *)text.p + equal + 1;
+        pairs[n].name = (char *)arena_copy(a, (struct slice){ text.p, equal }).p;
+        pairs[n++].value = (char *)text.p + equal + 1;
     }
     zip_gzip(file->pprof, &zipped);
     sample.raw_profile = (ProtobufCBinaryData){ zipped.n, (uint8_t *)zipped.p };
-    series.labels      = labels;
-    series.n_labels    = n;
-    series.samples     = &samples;
-    series.n_samples   = 1;
-    request.series     = &all_series;
-    request.n_series   = 1;
+    series.labels = labels;
+    series.n_labels = n;
+    series.samples = &samples;
+    series.n_samples = 1;
+    request.series = &all_series;
+    request.n_series = 1;
     api_send(p->s->api, ticket, "/push.v1.PusherService/Push", &request.base, &push__v1__push_response__descriptor);
     buf_free(&zipped);
 }
 
 static void file_push(struct push *p, size_t i)
 {
-    struct arena       *a     = arena_new(0);
+    struct arena       *a = arena_new(0);
     struct buf          bytes = { 0 };
     struct profile_file file;
     struct fault        why;
@@ -183,13 +183,13 @@ static void file_push(struct push *p, size_t i)
 
 static void summary_write(struct push *p, size_t n_pushed)
 {
-    const struct options *o   = p->s->options;
+    const struct options *o = p->s->options;
     struct buf           *out = &p->s->out;
-    int64_t               ns  = clock_real_ns() - p->s->now_ns;
+    int64_t               ns = clock_real_ns() - p->s->now_ns;
 
     if (o->is_json) {
-        buf_printf(out, "{\"pushed\": %zu, \"refused\": %zu, \"bytes\": %zu, \"refusals\": [%.*s]}\n", n_pushed, p->n_refused,
-                   p->n_bytes, SLICE_ARGS(buf_view(&p->refusals)));
+        buf_printf(out, "{\"pushed\": %zu, \"refused\": %zu, \"bytes\": %zu, \"refusals\": [%.*s]}\n", n_pushed,
+                   p->n_refused, p->n_bytes, SLICE_ARGS(buf_view(&p->refusals)));
         return;
     }
     buf_printf(out, "pushed %zu of %zu profile%s (", n_pushed, o->n_args, o->n_args == 1 ? "" : "s");

@@ -36,7 +36,8 @@ enum exit_code answer_check(const struct session *s, const struct answer *a)
         return EXIT_FINE;
     if (a->is_unreachable) {
         say(EXIT_UNREACHABLE, "no answer from %s: %s", api_address(s->api), a->text);
-        return say(EXIT_UNREACHABLE, "is Hearth running there? `./dev run` starts one; --url or HEARTH_URL names another");
+        return say(EXIT_UNREACHABLE,
+                   "is Hearth running there? `./dev run` starts one; --url or HEARTH_URL names another");
     }
     say(EXIT_REFUSED, "%s", a->text);
     const char *hint = hint_for(a->code);

@@ -7,7 +7,6 @@
 #include "ctl/options.h"
 #include "ctl/term.h"
 
-
 /* Scripts rely on these (see `hearthctl help`). */
 enum exit_code { EXIT_FINE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 

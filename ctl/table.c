@@ -28,14 +28,14 @@ struct table *table_new(struct arena *a, const struct table_column *columns, siz
 void table_cell(struct table *t, struct slice text)
 {
     if (t->n == t->cap) {
-        size_t        cap   = t->cap ? t->cap * 2 : 64;
+        size_t        cap = t->cap ? t->cap * 2 : 64;
         struct slice *wider = arena_array(t->a, cap, sizeof *wider);
         if (t->n)
             memcpy(wider, t->cells, t->n * sizeof *wider);
         t->cells = wider;
-        t->cap   = cap;
+        t->cap = cap;
     }
-    size_t at    = t->n % t->n_columns;
+    size_t at = t->n % t->n_columns;
     size_t width = text_columns(text);
     if (t->width[at] < width)
         t->width[at] = width;
@@ -48,7 +48,7 @@ static void row_write(const struct table *t, const struct slice *cells, size_t c
 
     for (size_t i = 0; i < t->n_columns; i++) {
         bool   is_last = i + 1 == t->n_columns;
-        size_t room    = t->width[i];
+        size_t room = t->width[i];
         if (is_last && columns_max > 0) {
             size_t left = columns_max > used ? columns_max - used : 0;
             if (left < LAST_MIN)
@@ -56,7 +56,7 @@ static void row_write(const struct table *t, const struct slice *cells, size_t c
             room = room < left ? room : left;
         }
         size_t takes = text_columns(cells[i]);
-        size_t pad   = takes < room ? room - takes : 0;
+        size_t pad = takes < room ? room - takes : 0;
         if (t->columns[i].is_number)
             text_pad(out, pad);
         text_fit(out, cells[i], room);

@@ -6,8 +6,8 @@
 static int32_t text_decode(struct slice s, size_t *n)
 {
     static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    const uint8_t       *p       = (const uint8_t *)s.p;
-    size_t               length  = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
+    const uint8_t       *p = (const uint8_t *)s.p;
+    size_t               length = p[0] < 0x80 ? 1 : p[0] >> 5 == 6 ? 2 : p[0] >> 4 == 14 ? 3 : p[0] >> 3 == 30 ? 4 : 0;
 
     *n = 1;
     if (length <= 1)
@@ -47,7 +47,7 @@ size_t text_columns(struct slice s)
 
 size_t text_fit(struct buf *out, struct slice s, size_t columns)
 {
-    size_t all  = text_columns(s);
+    size_t all = text_columns(s);
     size_t room = all <= columns ? columns : columns ? columns - 1 : 0; /* the last column is for the mark */
     size_t used = 0, n;
 
@@ -90,9 +90,9 @@ struct step {
 };
 
 static const struct step steps[][6] = {
-    [TEXT_PLAIN]       = { { 1e12, "T" }, { 1e9, "G" }, { 1e6, "M" }, { 1e3, "k" }, { 1, "" } },
+    [TEXT_PLAIN] = { { 1e12, "T" }, { 1e9, "G" }, { 1e6, "M" }, { 1e3, "k" }, { 1, "" } },
     [TEXT_NANOSECONDS] = { { 3600e9, "h" }, { 60e9, "min" }, { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" }, { 1, "ns" } },
-    [TEXT_BYTES]       = { { 1ull << 40, "TiB" }, { 1 << 30, "GiB" }, { 1 << 20, "MiB" }, { 1 << 10, "KiB" }, { 1, "B" } },
+    [TEXT_BYTES] = { { 1ull << 40, "TiB" }, { 1 << 30, "GiB" }, { 1 << 20, "MiB" }, { 1 << 10, "KiB" }, { 1, "B" } },
 };
 
 void text_value(struct buf *out, int64_t value, enum text_unit unit)

@@ -8,8 +8,9 @@
 static const struct unit {
     const char *name;
     int64_t     ns;
-} units[] = { { "ms", NS_PER_MS },         { "s", NS_PER_S },           { "min", 60 * NS_PER_S },      { "m", 60 * NS_PER_S },
-              { "h", 3600 * NS_PER_S },    { "d", 86400 * NS_PER_S },   { "w", 604800 * NS_PER_S },    { "y", 31536000 * NS_PER_S } };
+} units[] = { { "ms", NS_PER_MS },        { "s", NS_PER_S },           { "min", 60 * NS_PER_S },
+              { "m", 60 * NS_PER_S },     { "h", 3600 * NS_PER_S },    { "d", 86400 * NS_PER_S },
+              { "w", 604800 * NS_PER_S }, { "y", 31536000 * NS_PER_S } };
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -21,7 +22,7 @@ static struct slice digits_take(struct slice *s)
     while (n < s->n && is_digit(s->p[n]))
         n++;
     struct slice digits = { s->p, n };
-    *s                  = slice_from(*s, n);
+    *s = slice_from(*s, n);
     return digits;
 }
 
@@ -32,7 +33,7 @@ static const struct unit *unit_take(struct slice *s)
     while (n < s->n && !is_digit(s->p[n]))
         n++;
     struct slice name = { s->p, n };
-    *s                = slice_from(*s, n);
+    *s = slice_from(*s, n);
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (slice_is(name, units[i].name))
             return &units[i];
@@ -42,7 +43,7 @@ static const struct unit *unit_take(struct slice *s)
 enum code duration_parse(struct slice text, int64_t *out_ns, struct fault *why)
 {
     struct slice rest = text;
-    int64_t      sum  = 0;
+    int64_t      sum = 0;
     long long    count;
 
     if (slice_to_i64(text, &count) && count >= 0 && !__builtin_mul_overflow(count, NS_PER_S, out_ns))
@@ -52,7 +53,7 @@ enum code duration_parse(struct slice text, int64_t *out_ns, struct fault *why)
     while (rest.n > 0) {
         int64_t            part;
         bool               is_count = slice_to_i64(digits_take(&rest), &count);
-        const struct unit *unit     = unit_take(&rest);
+        const struct unit *unit = unit_take(&rest);
         if (!is_count || unit == NULL || __builtin_mul_overflow(count, unit->ns, &part) ||
             __builtin_add_overflow(sum, part, &sum))
             goto bad;
@@ -70,7 +71,7 @@ static bool number_take(struct slice *s, size_t n, int *out)
 
     if (s->n < n || !is_digit(s->p[0]) || !slice_to_i64((struct slice){ s->p, n }, &value))
         return false;
-    *s   = slice_from(*s, n);
+    *s = slice_from(*s, n);
     *out = (int)value;
     return true;
 }
@@ -87,11 +88,11 @@ static bool char_take(struct slice *s, char c)
 static bool civil_ns(struct tm civil, int64_t *out_ns)
 {
     struct tm normal = civil;
-    time_t    s      = timegm(&normal);
+    time_t    s = timegm(&normal);
 
     *out_ns = (int64_t)s * NS_PER_S;
-    return civil.tm_year >= 70 && civil.tm_year < 330 && normal.tm_mday == civil.tm_mday && normal.tm_mon == civil.tm_mon &&
-           normal.tm_hour == civil.tm_hour && normal.tm_min == civil.tm_min;
+    return civil.tm_year >= 70 && civil.tm_year < 330 && normal.tm_mday == civil.tm_mday &&
+           normal.tm_mon == civil.tm_mon && normal.tm_hour == civil.tm_hour && normal.tm_min == civil.tm_min;
 }
 
 /* Z, +01:00, -0330, or nothing (UTC). */
@@ -115,7 +116,7 @@ static bool zone_take(struct slice *s, int64_t *offset_ns)
 /* RFC 3339, seconds and zone optional (UTC then), a space for the T allowed; also a date alone. */
 static bool stamp_parse(struct slice s, int64_t *out_ns)
 {
-    struct tm civil    = { 0 };
+    struct tm civil = { 0 };
     int64_t   fraction = 0, offset;
 
     if (!number_take(&s, 4, &civil.tm_year) || !char_take(&s, '-') || !number_take(&s, 2, &civil.tm_mon) ||
@@ -148,7 +149,7 @@ static bool digits_parse(struct slice s, int64_t *out_ns)
         return false;
     if (s.n == 8) {
         civil = (struct tm){ .tm_year = (int)(value / 10000) - 1900,
-                             .tm_mon  = (int)(value / 100 % 100) - 1,
+                             .tm_mon = (int)(value / 100 % 100) - 1,
                              .tm_mday = (int)(value % 100) };
         if (civil_ns(civil, out_ns))
             return true;
