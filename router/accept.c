@@ -3,9 +3,10 @@
 #include "router/router_priv.h"
 
 /*
- * Whether the slot is ours as far as can be known.  The newest map decides.  Where the sender's is newer than ours it is
- * believed: it reached him first, and where a batch lives does not change an answer as long as it lives once.  But a
- * shard that has adopted a newer map than the one it can read now (a restart with an old file) does not believe an old one.
+ * Whether the slot is ours as far as can be known.  The newest map decides.  Where the sender's is newer than ours it
+ * is believed: it reached him first, and where a batch lives does not change an answer as long as it lives once.  But a
+ * shard that has adopted a newer map than the one it can read now (a restart with an old file) does not believe an old
+ * one.
  */
 static enum code check_slot(const struct router *r, const struct shard_map *m, const struct batch *b, struct fault *why)
 {

@@ -1,6 +1,6 @@
 /*
- * Epoch file: DIR/epoch, the highest map epoch that a shard has adopted, as a decimal number and a line feed.  It is what
- * keeps a shard that restarts with an old map from taking slots it has given away.
+ * Epoch file: DIR/epoch, the highest map epoch that a shard has adopted, as a decimal number and a line feed.  It is
+ * what keeps a shard that restarts with an old map from taking slots it has given away.
  */
 #pragma once
 

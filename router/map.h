@@ -8,11 +8,12 @@
  *
  * "slots", "spread" (4), "state" (active), "owner" and "checksum" may be left out.
  *
- * M1  Each slot has one owner, and it is active.  Without "owner" it is the active shard with the highest XXH3-64 (seed 0) of
- *     { u32 n, name, u32 slot }, little-endian: a new shard takes its share from all others and moves nothing else.
+ * M1  Each slot has one owner, and it is active.  Without "owner" it is the active shard with the highest XXH3-64 (seed
+ *     0) of { u32 n, name, u32 slot }, little-endian: a new shard takes its share from all others and moves nothing
+ *     else.
  * M2  Names and addresses are distinct: a shard that was asked twice would be counted twice.
- * M3  A parsed map never changes, but for what is remembered about absent shards.  Whoever uses one holds a reference; the
- *     last one frees it.
+ * M3  A parsed map never changes, but for what is remembered about absent shards.  Whoever uses one holds a reference;
+ *     the last one frees it.
  * M4  Strict: an unknown, duplicate or misspelt key is an error that says where.
  */
 #pragma once

@@ -2,8 +2,9 @@
  * slot = XXH3-64 (seed 0) of { u32 n, tenant, u32 n, service, u32 share } mod 1024, little-endian,
  * share = labels_hash mod spread.
  *
- * So a tenant's service is spread over at most `spread` slots, its symbols stay together there, and one label set always
- * goes to one place.  Never to be changed: the golden vectors in place_test.c stand for every cluster that exists.
+ * So a tenant's service is spread over at most `spread` slots, its symbols stay together there, and one label set
+ * always goes to one place.  Never to be changed: the golden vectors in place_test.c stand for every cluster that
+ * exists.
  */
 #include <assert.h>
 #include <endian.h>

@@ -1,6 +1,6 @@
 /*
- * Goal: placement never changes by accident, and spreads as promised.  Method: golden vectors, recorded when the first cluster
- * could have been started; then counting.
+ * Goal: placement never changes by accident, and spreads as promised.  Method: golden vectors, recorded when the first
+ * cluster could have been started; then counting.
  */
 #include <assert.h>
 #include <stdio.h>

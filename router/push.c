@@ -6,9 +6,9 @@
  *                  ^              | not sent, or not its slot
  *                  `--- place <-- hold (250 ms, until 8 s after the shard went away, at least 1 s)
  *
- * A batch is sent again only from the states in which the shard has certainly not taken it: the request never left, or the
- * shard refused it.  Once a request may have arrived and no answer came, the fate of its batches is unknown: the pusher is
- * told so, since a second copy would be counted twice.
+ * A batch is sent again only from the states in which the shard has certainly not taken it: the request never left, or
+ * the shard refused it.  Once a request may have arrived and no answer came, the fate of its batches is unknown: the
+ * pusher is told so, since a second copy would be counted twice.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -143,8 +143,8 @@ static bool hold_bytes(struct group *g)
 }
 
 /*
- * When to give up on a shard that is away now: what comes while it is long gone is held for a second only, so that a lost
- * shard does not fill the frontends, and one that is just back is found.
+ * When to give up on a shard that is away now: what comes while it is long gone is held for a second only, so that a
+ * lost shard does not fill the frontends, and one that is just back is found.
  */
 static int64_t patience_until(struct group *g, int64_t now_ns)
 {

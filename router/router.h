@@ -41,19 +41,19 @@ must_check enum code router_new(const struct router_config *config, struct route
 void                 router_free(struct router *r);
 
 /*
- * Re-reads the map file; a map of a higher epoch is taken.  A bad file keeps the map in use and is told once: the next call
- * is OK until the file changes again.  Any thread; main does it every second.
+ * Re-reads the map file; a map of a higher epoch is taken.  A bad file keeps the map in use and is told once: the next
+ * call is OK until the file changes again.  Any thread; main does it every second.
  */
 must_check enum code router_reload(struct router *r, struct fault *why);
 uint64_t             router_epoch(const struct router *r);
 
 /*
- * Several batches of one request, each to its owner; `each` once for every batch (for different ones at the same time, on
- * different threads), then `done` once, maybe before the return.
+ * Several batches of one request, each to its owner; `each` once for every batch (for different ones at the same time,
+ * on different threads), then `done` once, maybe before the return.
  *
- * A shard that cannot be reached is waited for until 8 s after it went away, 1 s when that is over, within the deadline and
- * while what waits stays under held_bytes_max.  A batch is sent again only when it is certain that the shard did not take
- * it.  UNAVAILABLE names the shard.
+ * A shard that cannot be reached is waited for until 8 s after it went away, 1 s when that is over, within the deadline
+ * and while what waits stays under held_bytes_max.  A batch is sent again only when it is certain that the shard did
+ * not take it.  UNAVAILABLE names the shard.
  */
 typedef void push_fn(void *arg, size_t i, enum code code, const char *text); /* for batch i */
 typedef void push_done_fn(void *arg);
@@ -82,7 +82,8 @@ struct scatter {
 void router_scatter(struct router *r, const struct scatter *s);
 
 /*
- * The batch a peer sent us, for a->batch: slot ownership and epoch are checked, then the writer takes it and a->done runs.
- * Not OK: a->done does not run.  FAILED_PRECONDITION: the slot is not ours by a map that is newer than the sender's.
+ * The batch a peer sent us, for a->batch: slot ownership and epoch are checked, then the writer takes it and a->done
+ * runs.  Not OK: a->done does not run.  FAILED_PRECONDITION: the slot is not ours by a map that is newer than the
+ * sender's.
  */
 must_check enum code router_accept(struct router *r, const struct batch *b, struct append *a, struct fault *why);

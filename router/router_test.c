@@ -1,7 +1,8 @@
 /*
- * Goal: each batch of a push reaches its owner once or its pusher is told the truth; questions reach everybody; maps change
- * under way.  Method: a cluster in one process.  Its wire is rpc_client_call below, which stands in for rpc/client.c and
- * can be told to be down, to break off, or to lead to another node; replies come on threads of their own, as from a loop.
+ * Goal: each batch of a push reaches its owner once or its pusher is told the truth; questions reach everybody; maps
+ * change under way.  Method: a cluster in one process.  Its wire is rpc_client_call below, which stands in for
+ * rpc/client.c and can be told to be down, to break off, or to lead to another node; replies come on threads of their
+ * own, as from a loop.
  */
 #include "router/router.h"
 

@@ -5,8 +5,9 @@
  *         `-- by hash of the name                `-- one for each tenant, replaced whole
  *
  * D1  What readers reach (parts, rows) never changes once published: a change publishes a copy and retires the old one.
- * D2  A row in a directory holds a reference on each of its buckets; one that was removed is let go only after every reader
- *     of that time has left, so whoever finds a bucket inside an epoch section can take a reference (bucket_ref).
+ * D2  A row in a directory holds a reference on each of its buckets; one that was removed is let go only after every
+ *     reader of that time has left, so whoever finds a bucket inside an epoch section can take a reference
+ *     (bucket_ref).
  * D3  No tenant without buckets: the last bucket takes its record along, so names do not pile up.
  * D4  One writer, the shard's thread; readers in a section of the same epoch (base/epoch.h).  Order is by name and time
  *     only, never by address: the same appends make the same directory.
@@ -50,8 +51,8 @@ struct tenant *directory_richest(struct directory *d);
 struct held *directory_add(struct directory *d, struct slice tenant, int64_t start_ns, struct bucket *bucket);
 
 /*
- * Takes the bucket out of the sight of new readers; its memory comes back when the epoch has passed and nobody has it pinned.
- * `t` may be gone afterwards (D3).
+ * Takes the bucket out of the sight of new readers; its memory comes back when the epoch has passed and nobody has it
+ * pinned.  `t` may be gone afterwards (D3).
  */
 void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns);
 

@@ -1,9 +1,9 @@
 /*
  * Retention: by time, and by memory.
  *
- * Memory is given back in buckets, the oldest first, and fairly: whoever holds most gives first, and nobody has to give to one
- * who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past, and is
- * refused when it has none left to lose.
+ * Memory is given back in buckets, the oldest first, and fairly: whoever holds most gives first, and nobody has to give
+ * to one who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past,
+ * and is refused when it has none left to lose.
  *
  * Dropping begins an eighth below the limit.  Between the two there is room for buckets that were dropped and are still
  * being read; only when queries hold more than that is a batch refused that would otherwise fit.
@@ -70,8 +70,8 @@ static bool oldest_but(const struct tenant *t, struct slice tenant, int64_t keep
 }
 
 /*
- * Who has to give: whoever holds most, unless the tenant that asks would then hold more than he; then the asking one himself.
- * NULL: that one has nothing to give but the bucket at keep_ns.
+ * Who has to give: whoever holds most, unless the tenant that asks would then hold more than he; then the asking one
+ * himself.  NULL: that one has nothing to give but the bucket at keep_ns.
  */
 static struct tenant *giver(struct shard *s, struct slice tenant, int64_t keep_ns, size_t grows)
 {

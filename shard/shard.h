@@ -7,8 +7,8 @@
  *     socket, file or clock and is deterministic: live appends, replay and simulation are one function.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
  * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.
- * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most gives
- *     first); a batch that still does not fit is refused with RESOURCE_EXHAUSTED.
+ * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most
+ *     gives first); a batch that still does not fit is refused with RESOURCE_EXHAUSTED.
  */
 #pragma once
 

@@ -41,8 +41,8 @@ size_t shard_used(const struct shard *s);
 void retain_by_time(struct shard *s, int64_t now_ns);
 
 /*
- * Makes room for `grows` more bytes in the bucket at `start_ns` of `tenant`, which is not dropped.  RESOURCE_EXHAUSTED: what
- * may fairly be dropped does not suffice, or running queries still hold what was.
+ * Makes room for `grows` more bytes in the bucket at `start_ns` of `tenant`, which is not dropped.  RESOURCE_EXHAUSTED:
+ * what may fairly be dropped does not suffice, or running queries still hold what was.
  */
 must_check enum code retain_room(struct shard *s, struct slice tenant, int64_t start_ns, size_t grows, struct fault *why);
 

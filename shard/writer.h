@@ -1,5 +1,6 @@
 /*
- * Writer: the one thread that steps its shards.  Appends come in through a bounded ring and are answered by their done().
+ * Writer: the one thread that steps its shards.  Appends come in through a bounded ring and are answered by their
+ * done().
  */
 #pragma once
 

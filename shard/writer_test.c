@@ -1,6 +1,7 @@
 /*
- * Goal: many pushers and readers and one writer agree: each append is answered once, an acked profile is in the next pin, and
- * dropping under the readers' feet hurts nobody.  Method: threads against a small memory limit; run it under TSan too.
+ * Goal: many pushers and readers and one writer agree: each append is answered once, an acked profile is in the next
+ * pin, and dropping under the readers' feet hurts nobody.  Method: threads against a small memory limit; run it under
+ * TSan too.
  */
 #include "shard/writer.h"
 
