@@ -18,8 +18,8 @@ static enum code check_slot(const struct router *r, const struct shard_map *m, c
     if (b->map_epoch > m->epoch ? b->map_epoch >= adopted : is_current && m->owner[b->slot] == m->self)
         return CODE_OK;
     if (!is_current)
-        return fail(why, CODE_FAILED_PRECONDITION, "shard %s has seen map epoch %llu and cannot use %llu", r->config.self,
-                    (unsigned long long)adopted, (unsigned long long)b->map_epoch);
+        return fail(why, CODE_FAILED_PRECONDITION, "shard %s has seen map epoch %llu and cannot use %llu",
+                    r->config.self, (unsigned long long)adopted, (unsigned long long)b->map_epoch);
     return fail(why, CODE_FAILED_PRECONDITION, "slot %u belongs to shard %s by map epoch %llu, not to %s", b->slot,
                 m->shards[m->owner[b->slot]].name, (unsigned long long)m->epoch, r->config.self);
 }
@@ -35,6 +35,7 @@ enum code router_accept(struct router *r, const struct batch *b, struct append *
         return code;
     a->batch = b;
     if (!writer_submit(r->config.writer, a))
-        return fail(why, CODE_RESOURCE_EXHAUSTED, "shard %s: too many batches are waiting to be stored", r->config.self);
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "shard %s: too many batches are waiting to be stored",
+                    r->config.self);
     return CODE_OK;
 }

@@ -25,7 +25,8 @@ static enum code check_keys(json_t *object, const char *where, const char *const
     const char *key;
     json_t     *value;
 
-    json_object_foreach (object, key, value) {
+    json_object_foreach(object, key, value)
+    {
         size_t i = 0;
         while (known[i] != NULL && strcmp(known[i], key) != 0)
             i++;
@@ -46,21 +47,24 @@ static enum code get_text(json_t *object, const char *key, const char *where, co
 }
 
 /* A missing number is `otherwise`; 0: it must be there. */
-static enum code get_number(json_t *object, const char *key, int64_t least, int64_t most, int64_t otherwise, int64_t *out,
-                            struct fault *why)
+static enum code get_number(json_t *object, const char *key, int64_t least, int64_t most, int64_t otherwise,
+                            int64_t *out, struct fault *why)
 {
     json_t *v = json_object_get(object, key);
 
     *out = v ? json_integer_value(v) : otherwise;
     if ((v == NULL && otherwise == 0) || (v != NULL && !json_is_integer(v)) || *out < least || *out > most)
-        return fail(why, CODE_INVALID_ARGUMENT, "shard map: \"%s\" must be a whole number from %" PRId64 " to %" PRId64, key,
-                    least, most);
+        return fail(why, CODE_INVALID_ARGUMENT, "shard map: \"%s\" must be a whole number from %" PRId64 " to %" PRId64,
+                    key, least, most);
     return CODE_OK;
 }
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-static bool is_made_of(const char *s, const char *chars) { return strlen(s) <= NAME_MAX_BYTES && s[strspn(s, chars)] == '\0'; }
+static bool is_made_of(const char *s, const char *chars)
+{
+    return strlen(s) <= NAME_MAX_BYTES && s[strspn(s, chars)] == '\0';
+}
 
 static bool is_address(const char *s)
 {
@@ -186,8 +190,8 @@ static enum code parse_owner(json_t *list, struct shard_map *m, struct fault *wh
         const char *name = json_string_value(json_array_get(list, slot));
         uint16_t    i = name ? map_find(m, name) : MAP_NOBODY;
         if (i == MAP_NOBODY || m->shards[i].state != SHARD_ACTIVE)
-            return fail(why, CODE_INVALID_ARGUMENT, "shard map: owner[%zu]: \"%.60s\" is not the name of an active shard", slot,
-                        name ? name : "");
+            return fail(why, CODE_INVALID_ARGUMENT,
+                        "shard map: owner[%zu]: \"%.60s\" is not the name of an active shard", slot, name ? name : "");
         m->owner[slot] = i;
     }
     return CODE_OK;
@@ -204,15 +208,18 @@ static enum code check_checksum(json_t *root, const struct shard_map *m, struct 
         return why->code;
     snprintf(is, sizeof is, "%016" PRIx64, map_checksum(m));
     if (strcmp(text, is) != 0)
-        return fail(why, CODE_INVALID_ARGUMENT, "shard map: the checksum of this content is %s, not \"%.40s\"", is, text);
+        return fail(why, CODE_INVALID_ARGUMENT, "shard map: the checksum of this content is %s, not \"%.40s\"", is,
+                    text);
     return CODE_OK;
 }
 
 static enum code parse_root(json_t *root, struct shard_map *m, struct fault *why)
 {
-    static const char *const known[] = { "cluster_id", "epoch", "slots", "spread", "shards", "owner", "checksum", NULL };
-    const char              *cluster_id;
-    int64_t                  epoch, slots, spread;
+    static const char *const known[] = {
+        "cluster_id", "epoch", "slots", "spread", "shards", "owner", "checksum", NULL
+    };
+    const char *cluster_id;
+    int64_t     epoch, slots, spread;
 
     if (!json_is_object(root))
         return bad(why, "top level", "must be an object");
@@ -250,7 +257,8 @@ enum code map_parse(struct slice text, struct shard_map **out, struct fault *why
     json_t      *root = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &error);
 
     if (root == NULL)
-        return fail(why, CODE_INVALID_ARGUMENT, "shard map: line %d, column %d: %s", error.line, error.column, error.text);
+        return fail(why, CODE_INVALID_ARGUMENT, "shard map: line %d, column %d: %s", error.line, error.column,
+                    error.text);
     struct shard_map *m = map_new();
     enum code         code = parse_root(root, m, why);
     json_decref(root);

@@ -45,8 +45,8 @@ struct shard_map {
     uint32_t          spread;
     uint16_t          n_shards;
     struct map_shard *shards;
-    uint16_t          owner[SLOTS]; /* an index into shards */
-    uint16_t          self;         /* which one this process is, or MAP_NOBODY; set before it is shared */
+    uint16_t          owner[SLOTS];  /* an index into shards */
+    uint16_t          self;          /* which one this process is, or MAP_NOBODY; set before it is shared */
     _Atomic int64_t  *away_since_ns; /* [n_shards] monotonic: since when pushes have found it away; 0: it is there */
 
     ck_epoch_entry_t reclaim;

@@ -73,8 +73,10 @@ static void bad_ones(void)
     refused("{" HEAD "\"shards\":[{\"name\":\"s0\"}]}", "shards[0]: \"address\"");
     refused("{" HEAD "\"shards\":[{\"name\":\"s0\",\"address\":\"h\"}]}", "HOST:PORT");
     refused("{" HEAD "\"shards\":[{\"name\":\"s0\",\"address\":\"h:70000\"}]}", "HOST:PORT");
-    refused("{" HEAD "\"shards\":[{\"name\":\"s0\",\"address\":\"h:1\",\"state\":\"up\"}]}", "\"state\" must be active");
-    refused("{" HEAD "\"shards\":[{\"name\":\"s0\",\"address\":\"h:1\",\"weight\":1}]}", "shards[0]: unknown key \"weight\"");
+    refused("{" HEAD "\"shards\":[{\"name\":\"s0\",\"address\":\"h:1\",\"state\":\"up\"}]}",
+            "\"state\" must be active");
+    refused("{" HEAD "\"shards\":[{\"name\":\"s0\",\"address\":\"h:1\",\"weight\":1}]}",
+            "shards[0]: unknown key \"weight\"");
     refused("{" HEAD "\"shards\":[" SHARD0 "],\"owner\":[\"s0\"]}", "\"owner\"");
     refused("{" HEAD "\"shards\":[" SHARD0 "],\"checksum\":\"0\"}", "checksum of this content");
 }

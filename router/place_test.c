@@ -21,11 +21,16 @@ static void golden(void)
         uint32_t    spread;
         uint16_t    slot;
     } all[] = {
-        { "anonymous", "checkout", "a", 4, 719 },   { "anonymous", "checkout", "b", 4, 251 },
-        { "anonymous", "checkout", "c", 4, 486 },   { "anonymous", "checkout", "a", 1, 461 },
-        { "anonymous", "checkout", "b", 1, 461 },   { "anonymous", "checkout", "a", 1024, 20 },
-        { "team-a", "checkout", "a", 4, 451 },      { "anonymous", "", "", 4, 538 },
-        { "", "", "", 1, 240 },                     { "anonymou", "scheckout", "a", 1, 427 },
+        { "anonymous", "checkout", "a", 4, 719 },
+        { "anonymous", "checkout", "b", 4, 251 },
+        { "anonymous", "checkout", "c", 4, 486 },
+        { "anonymous", "checkout", "a", 1, 461 },
+        { "anonymous", "checkout", "b", 1, 461 },
+        { "anonymous", "checkout", "a", 1024, 20 },
+        { "team-a", "checkout", "a", 4, 451 },
+        { "anonymous", "", "", 4, 538 },
+        { "", "", "", 1, 240 },
+        { "anonymou", "scheckout", "a", 1, 427 },
         { "t\xc3\xa9nant", "\xe2\x82\xac", "x", 16, 507 },
     };
 

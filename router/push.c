@@ -169,8 +169,8 @@ static void hold(struct group *g, const char *because)
 
     if (is_late || !hold_bytes(g)) {
         metric_add(r->metrics.unavailable, (int64_t)g->n);
-        answer_group(g, CODE_UNAVAILABLE, "shard %s (%s) does not take profiles: %s%s", shard->name, shard->address, because,
-                     is_late ? "" : "; too much is waiting for shards already");
+        answer_group(g, CODE_UNAVAILABLE, "shard %s (%s) does not take profiles: %s%s", shard->name, shard->address,
+                     because, is_late ? "" : "; too much is waiting for shards already");
         return;
     }
     g->later = (struct later){ .at_ns = at_ns, .run = place_again };
@@ -239,11 +239,11 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
 
 static void send_remote(struct group *g)
 {
-    struct push          *p = g->push;
-    struct buf            bytes = { 0 };
-    append_request        request = HEARTH__SHARD__V1__APPEND_REQUEST__INIT;
-    ProtobufCBinaryData  *batches = mem_alloc(g->n * sizeof *batches);
-    size_t                from = 0;
+    struct push         *p = g->push;
+    struct buf           bytes = { 0 };
+    append_request       request = HEARTH__SHARD__V1__APPEND_REQUEST__INIT;
+    ProtobufCBinaryData *batches = mem_alloc(g->n * sizeof *batches);
+    size_t               from = 0;
 
     for (size_t k = 0; k < g->n; k++) {
         batch_encode(&p->batches[g->at[k]], &bytes);
@@ -255,7 +255,7 @@ static void send_remote(struct group *g)
     request.map_epoch = g->map->epoch;
     request.n_batches = g->n;
     request.batches = batches;
-    rpc_client_call(p->router->config.client, &(struct rpc_request){
+    struct rpc_request call = {
         .address = g->map->shards[g->shard].address,
         .path = "/hearth.shard.v1.Shard/Append",
         .message = &request.base,
@@ -265,7 +265,8 @@ static void send_remote(struct group *g)
         .response_bytes_max = ANSWER_BYTES_MAX,
         .on_reply = on_reply,
         .arg = g,
-    });
+    };
+    rpc_client_call(p->router->config.client, &call);
     free(batches); /* encoded: rpc/client.h */
     buf_free(&bytes);
 }

@@ -15,5 +15,5 @@ struct later {
 };
 
 struct retry *retry_start(void);
-void          retry_stop(struct retry *r); /* runs what is still waiting, at once */
+void          retry_stop(struct retry *r);                 /* runs what is still waiting, at once */
 void          retry_add(struct retry *r, struct later *l); /* any thread */

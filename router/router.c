@@ -57,10 +57,7 @@ struct shard_map *router_map(struct router *r)
     return m;
 }
 
-uint64_t router_epoch(const struct router *r)
-{
-    return atomic_load_explicit(&r->adopted, memory_order_relaxed);
-}
+uint64_t router_epoch(const struct router *r) { return atomic_load_explicit(&r->adopted, memory_order_relaxed); }
 
 /* A shard under a map remembers how far it has come; one that is alone has nothing to give away. */
 static bool keeps_epoch(const struct router *r)
@@ -185,13 +182,17 @@ void router_refresh(struct router *r)
 static void metrics_open(struct router_metrics *m)
 {
     m->epoch = metric_gauge("hearth_router_map_epoch", "Epoch of the shard map in use.", "");
-    m->reload_ok = metric_gauge("hearth_router_map_last_reload_successful", "0: the map file is bad and not in use.", "");
-    m->reload_failures = metric_counter("hearth_router_map_reload_failures_total", "Map files that were not taken.", "");
+    m->reload_ok =
+        metric_gauge("hearth_router_map_last_reload_successful", "0: the map file is bad and not in use.", "");
+    m->reload_failures =
+        metric_counter("hearth_router_map_reload_failures_total", "Map files that were not taken.", "");
     m->held_bytes = metric_gauge("hearth_router_held_bytes", "Batches that wait for a shard to come back.", "");
     m->retries = metric_counter("hearth_router_retries_total", "Batches sent again, none of which had been taken.", "");
     m->misplaced = metric_counter("hearth_router_misplaced_total", "Batches that a shard refused by a newer map.", "");
-    m->unavailable = metric_counter("hearth_router_unavailable_total", "Batches refused because their shard was away.", "");
-    m->unanswered = metric_counter("hearth_router_unanswered_questions_total", "Shards that did not answer a query.", "");
+    m->unavailable =
+        metric_counter("hearth_router_unavailable_total", "Batches refused because their shard was away.", "");
+    m->unanswered =
+        metric_counter("hearth_router_unanswered_questions_total", "Shards that did not answer a query.", "");
     m->unknown = metric_counter("hearth_router_unknown_total", "Batches whose shard broke off: taken or not.", "");
 }
 
@@ -224,7 +225,8 @@ static enum code check_self(const struct router *r, struct fault *why)
     bool                    has_peers = m->n_shards > (m->self != MAP_NOBODY);
 
     if (r->config.shard != NULL && m->self == MAP_NOBODY)
-        return fail(why, CODE_INVALID_ARGUMENT, "%s: no shard of it is called \"%s\"", r->config.map_file, r->config.self);
+        return fail(why, CODE_INVALID_ARGUMENT, "%s: no shard of it is called \"%s\"", r->config.map_file,
+                    r->config.self);
     if (has_peers && r->config.client == NULL)
         return fail(why, CODE_INVALID_ARGUMENT, "%s names other shards, and this process cannot call them",
                     r->config.map_file);

@@ -26,15 +26,16 @@ uint16_t place(struct slice tenant, struct slice service, struct labels labels, 
 struct router;
 
 struct router_config {
-    const char        *map_file;  /* NULL: one shard, here */
-    const char        *self;      /* the name of the shard in this process, as in the map; NULL: none */
-    struct shard      *shard;     /* this process's, or NULL */
-    struct writer     *writer;    /* its writer */
-    struct rpc_client *client;    /* NULL when there are no peers */
-    bool               is_frontend; /* this process places batches */
-    const char        *data_dir;    /* where a shard keeps the highest epoch it has seen; NULL: in memory only */
+    const char        *map_file;       /* NULL: one shard, here */
+    const char        *self;           /* the name of the shard in this process, as in the map; NULL: none */
+    struct shard      *shard;          /* this process's, or NULL */
+    struct writer     *writer;         /* its writer */
+    struct rpc_client *client;         /* NULL when there are no peers */
+    bool               is_frontend;    /* this process places batches */
+    const char        *data_dir;       /* where a shard keeps the highest epoch it has seen; NULL: in memory only */
     size_t             held_bytes_max; /* of batches that wait for a shard to come back; 0: 64 MiB */
-    const char *const *peer_fields; /* for rpc_request.fields of every request to a peer (its token); borrowed, or NULL */
+    const char *const
+        *peer_fields; /* for rpc_request.fields of every request to a peer (its token); borrowed, or NULL */
 };
 
 must_check enum code router_new(const struct router_config *config, struct router **out, struct fault *why);
@@ -69,7 +70,8 @@ struct shard *router_local(struct router *r);
  * Asks every other shard that may hold data, in parallel.  `reply` runs once for each (concurrently), then `done` once.
  * With no peers `done` runs before the return.  A shard that cannot be reached is UNAVAILABLE, named in the text.
  */
-typedef void scatter_reply_fn(void *arg, const char *shard, enum code code, const char *text, const ProtobufCMessage *answer);
+typedef void scatter_reply_fn(void *arg, const char *shard, enum code code, const char *text,
+                              const ProtobufCMessage *answer);
 struct scatter {
     const char                       *path;
     const ProtobufCMessage           *message;

@@ -9,7 +9,8 @@
 #include "router/retry.h"
 
 struct router_metrics {
-    struct metric *epoch, *reload_ok, *reload_failures, *held_bytes, *retries, *misplaced, *unavailable, *unknown, *unanswered;
+    struct metric *epoch, *reload_ok, *reload_failures, *held_bytes, *retries, *misplaced, *unavailable, *unknown,
+        *unanswered;
 };
 
 struct router {
@@ -17,12 +18,12 @@ struct router {
     struct router_metrics metrics;
     struct retry         *retry; /* NULL without peers */
 
-    struct epoch                *epoch; /* of `map`; retired and polled under `reload` */
-    _Atomic(struct shard_map *)  map;
-    pthread_mutex_t              reload;
-    uint64_t                     file_hash; /* of what was read last; under `reload`, like the next */
-    bool                         was_missing;
-    _Atomic int64_t              refreshed_ns; /* monotonic */
+    struct epoch               *epoch; /* of `map`; retired and polled under `reload` */
+    _Atomic(struct shard_map *) map;
+    pthread_mutex_t             reload;
+    uint64_t                    file_hash; /* of what was read last; under `reload`, like the next */
+    bool                        was_missing;
+    _Atomic int64_t             refreshed_ns; /* monotonic */
 
     _Atomic uint64_t adopted; /* the highest epoch ever adopted, also by an earlier process */
     _Atomic size_t   held_bytes;

@@ -47,13 +47,13 @@ static _Atomic int calls_open;
 /* ---- the wire ---- */
 
 struct wire_call {
-    struct node       *node;
-    char               path[64];
-    uint8_t           *bytes;
-    size_t             n;
-    int64_t            deadline_ns;
-    rpc_reply_fn      *on_reply;
-    void              *arg;
+    struct node  *node;
+    char          path[64];
+    uint8_t      *bytes;
+    size_t        n;
+    int64_t       deadline_ns;
+    rpc_reply_fn *on_reply;
+    void         *arg;
 };
 
 struct wire_append {
@@ -67,12 +67,12 @@ static void appended(struct append *a) { sem_post(((struct wire_append *)(void *
 /* What server/svc_shard.c does, one batch after the other. */
 static void serve_append(struct wire_call *c)
 {
-    append_request  *request = (append_request *)protobuf_c_message_unpack(&hearth__shard__v1__append_request__descriptor, NULL,
-                                                                          c->n, c->bytes);
-    append_response  response = HEARTH__SHARD__V1__APPEND_RESPONSE__INIT;
-    struct arena    *a = arena_new(0);
-    append_result   *results = arena_array(a, request->n_batches, sizeof *results), **list;
-    sem_t            done;
+    append_request *request = (append_request *)protobuf_c_message_unpack(
+        &hearth__shard__v1__append_request__descriptor, NULL, c->n, c->bytes);
+    append_response response = HEARTH__SHARD__V1__APPEND_RESPONSE__INIT;
+    struct arena   *a = arena_new(0);
+    append_result  *results = arena_array(a, request->n_batches, sizeof *results), **list;
+    sem_t           done;
 
     sem_init(&done, 0, 0);
     list = arena_array(a, request->n_batches, sizeof *list);
@@ -206,8 +206,13 @@ static struct router *router_of(const struct node *n, size_t held_bytes_max)
     struct router       *r;
     struct fault         why;
     struct router_config config = {
-        .map_file = map_path, .client = (struct rpc_client *)(void *)&client, .held_bytes_max = held_bytes_max,
-        .self = n ? n->name : NULL, .shard = n ? n->shard : NULL, .writer = n ? n->writer : NULL, .is_frontend = n == NULL,
+        .map_file = map_path,
+        .client = (struct rpc_client *)(void *)&client,
+        .held_bytes_max = held_bytes_max,
+        .self = n ? n->name : NULL,
+        .shard = n ? n->shard : NULL,
+        .writer = n ? n->writer : NULL,
+        .is_frontend = n == NULL,
         .peer_fields = peer_fields,
     };
 
@@ -341,10 +346,10 @@ static int push_all(struct router *r)
 
 static void alone(void)
 {
-    struct router       *r;
-    struct fault         why;
-    struct shard        *s = shard_new(&(struct shard_config){ .name = "0", .retention_ns = NEVER, .limit_bytes = SIZE_MAX });
-    struct writer       *w = writer_start(s);
+    struct router *r;
+    struct fault   why;
+    struct shard  *s = shard_new(&(struct shard_config){ .name = "0", .retention_ns = NEVER, .limit_bytes = SIZE_MAX });
+    struct writer *w = writer_start(s);
     struct router_config config = { .shard = s, .writer = w, .is_frontend = true };
 
     assert(router_new(&config, &r, &why) == CODE_OK && router_epoch(r) == 1 && router_local(r) == s);
@@ -507,16 +512,17 @@ static void maps_are_taken_only_when_they_are_good_and_newer(void)
 /* A shard that comes back with an old map file still knows that it had seen a newer one. */
 static void the_highest_epoch_outlives_a_restart(void)
 {
-    struct router       *r;
-    struct fault         why;
-    struct arena        *a = arena_new(0);
-    struct batch        *b = test_batch(a, &(struct test_profile){ "t", "s", "p", T0, 1, 1, 1 });
-    struct append        append = { .done = appended };
-    char                 path[80];
+    struct router *r;
+    struct fault   why;
+    struct arena  *a = arena_new(0);
+    struct batch  *b = test_batch(a, &(struct test_profile){ "t", "s", "p", T0, 1, 1, 1 });
+    struct append  append = { .done = appended };
+    char           path[80];
 
     cluster_start(1);
-    struct router_config config = { .map_file = map_path, .self = "s0", .shard = nodes[0].shard, .writer = nodes[0].writer,
-                                    .data_dir = dir };
+    struct router_config config = {
+        .map_file = map_path, .self = "s0", .shard = nodes[0].shard, .writer = nodes[0].writer, .data_dir = dir
+    };
     write_map(7, 1);
     assert(router_new(&config, &r, &why) == CODE_OK && router_epoch(r) == 7);
     router_free(r);
@@ -537,10 +543,10 @@ static void the_highest_epoch_outlives_a_restart(void)
 }
 
 struct scatter_test {
-    _Atomic int replies, dones, failures;
-    int64_t     profiles;
-    char        failed[64];
-    sem_t       done;
+    _Atomic int     replies, dones, failures;
+    int64_t         profiles;
+    char            failed[64];
+    sem_t           done;
     pthread_mutex_t lock;
 };
 
@@ -575,9 +581,13 @@ static void scatter(struct router *r, struct scatter_test *t)
 
     *t = (struct scatter_test){ .lock = PTHREAD_MUTEX_INITIALIZER };
     sem_init(&t->done, 0, 0);
-    router_scatter(r, &(struct scatter){ .path = "/hearth.shard.v1.Shard/Status", .message = &request.base,
-                                         .response = &hearth__shard__v1__status_response__descriptor, .deadline_ns = NEVER,
-                                         .reply = on_reply, .done = on_scattered, .arg = t });
+    router_scatter(r, &(struct scatter){ .path = "/hearth.shard.v1.Shard/Status",
+                                         .message = &request.base,
+                                         .response = &hearth__shard__v1__status_response__descriptor,
+                                         .deadline_ns = NEVER,
+                                         .reply = on_reply,
+                                         .done = on_scattered,
+                                         .arg = t });
     while (sem_wait(&t->done) != 0)
         ;
     sem_destroy(&t->done);

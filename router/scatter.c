@@ -38,9 +38,8 @@ static rpc_reply_fn on_answer;
 
 static void ask(struct asked *q)
 {
-    struct scattered *all = q->all;
-
-    rpc_client_call(all->router->config.client, &(struct rpc_request){
+    struct scattered  *all = q->all;
+    struct rpc_request call = {
         .address = all->map->shards[q->shard].address,
         .path = all->what.path,
         .message = all->what.message,
@@ -50,7 +49,9 @@ static void ask(struct asked *q)
         .response_bytes_max = ANSWER_BYTES_MAX,
         .on_reply = on_answer,
         .arg = q,
-    });
+    };
+
+    rpc_client_call(all->router->config.client, &call);
 }
 
 static void on_answer(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *answer)

@@ -44,10 +44,10 @@ struct many {
 
 static void answer(struct many *all)
 {
-    struct arena    *a = call_arena(all->call);
-    append_response  response = HEARTH__SHARD__V1__APPEND_RESPONSE__INIT;
-    append_result   *results = arena_array(a, all->n, sizeof *results);
-    append_result  **list = arena_array(a, all->n, sizeof *list);
+    struct arena   *a = call_arena(all->call);
+    append_response response = HEARTH__SHARD__V1__APPEND_RESPONSE__INIT;
+    append_result  *results = arena_array(a, all->n, sizeof *results);
+    append_result **list = arena_array(a, all->n, sizeof *list);
 
     for (size_t i = 0; i < all->n; i++) {
         const struct append *one = &all->at[i].append;
@@ -181,7 +181,8 @@ static void status(struct call *c, const ProtobufCMessage *message)
     call_reply(c, &response.base);
 }
 
-#define MESSAGES(name) &hearth__shard__v1__##name##_request__descriptor, &hearth__shard__v1__##name##_response__descriptor
+#define MESSAGES(name)                                                                                                 \
+    &hearth__shard__v1__##name##_request__descriptor, &hearth__shard__v1__##name##_response__descriptor
 
 static const struct method methods[] = {
     { "/hearth.shard.v1.Shard/Append", MESSAGES(append), LANE_DECODE, REQUEST_BYTES_MAX, append },

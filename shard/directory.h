@@ -38,7 +38,8 @@ void              directory_free(struct directory *d); /* no readers; lets go of
 
 /* Writer. */
 struct tenant *directory_tenant(const struct directory *d, struct slice name); /* NULL: has no bucket */
-struct tenant *directory_next(const struct directory *d, const struct tenant *after); /* NULL: the first, by part and name */
+struct tenant *directory_next(const struct directory *d,
+                              const struct tenant    *after);            /* NULL: the first, by part and name */
 struct held   *tenant_held(const struct tenant *t, int64_t start_ns); /* NULL: none; good until the row changes */
 struct held   *tenant_row(const struct tenant *t, size_t *n);         /* oldest first; good until the row changes */
 struct slice   tenant_name(const struct tenant *t);

@@ -112,7 +112,8 @@ enum code retain_room(struct shard *s, struct slice tenant, int64_t keep_ns, siz
         return fail(why, CODE_RESOURCE_EXHAUSTED,
                     "shard %s: memory limit of %zu bytes: running queries still hold %zu bytes that were dropped",
                     s->config.name, limit, shard_used(s) - used_in_sight(s));
-    return fail(why, CODE_RESOURCE_EXHAUSTED,
-                "shard %s: memory limit of %zu bytes: %zu in use, %zu more needed, and tenant %.*s has no older data to give",
-                s->config.name, limit, used_in_sight(s), grows, SLICE_ARGS(tenant));
+    return fail(
+        why, CODE_RESOURCE_EXHAUSTED,
+        "shard %s: memory limit of %zu bytes: %zu in use, %zu more needed, and tenant %.*s has no older data to give",
+        s->config.name, limit, used_in_sight(s), grows, SLICE_ARGS(tenant));
 }

@@ -61,7 +61,8 @@ struct shard_stats {
     int64_t series, profiles, samples, buckets, tenants;
     int64_t dropped_buckets, dropped_bytes;
     int64_t visited_buckets; /* by pins, ever: what a query looked at */
-    int64_t data_since_ns;   /* nothing older than this can be complete: start of the process, or the last drop for memory */
+    int64_t
+        data_since_ns; /* nothing older than this can be complete: start of the process, or the last drop for memory */
 };
 struct shard_stats shard_stats(struct shard *s); /* any thread */
 const char        *shard_name(const struct shard *s);

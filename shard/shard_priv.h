@@ -30,7 +30,8 @@ struct shard {
     /* shared */
     _Atomic int64_t visited;
     struct {
-        _Atomic int64_t bytes, series, profiles, samples, buckets, tenants, dropped_buckets, dropped_bytes, data_since_ns;
+        _Atomic int64_t bytes, series, profiles, samples, buckets, tenants, dropped_buckets, dropped_bytes,
+            data_since_ns;
     } shown; /* stored by the writer, one by one; read by anybody */
 };
 
@@ -44,7 +45,8 @@ void retain_by_time(struct shard *s, int64_t now_ns);
  * Makes room for `grows` more bytes in the bucket at `start_ns` of `tenant`, which is not dropped.  RESOURCE_EXHAUSTED:
  * what may fairly be dropped does not suffice, or running queries still hold what was.
  */
-must_check enum code retain_room(struct shard *s, struct slice tenant, int64_t start_ns, size_t grows, struct fault *why);
+must_check enum code retain_room(struct shard *s, struct slice tenant, int64_t start_ns, size_t grows,
+                                 struct fault *why);
 
 /* stats.c */
 void stats_open(struct shard *s);

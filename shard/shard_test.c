@@ -18,13 +18,14 @@
 
 static struct shard *shard_of(int64_t retention_ns, size_t limit_bytes)
 {
-    return shard_new(&(struct shard_config){ .name = "test", .retention_ns = retention_ns, .limit_bytes = limit_bytes });
+    return shard_new(
+        &(struct shard_config){ .name = "test", .retention_ns = retention_ns, .limit_bytes = limit_bytes });
 }
 
 static enum code push_at(struct shard *s, const struct test_profile *p, int64_t now_ns)
 {
-    struct arena  *a = arena_new(0);
-    struct append  one = { .batch = test_batch(a, p) }, *all = &one;
+    struct arena *a = arena_new(0);
+    struct append one = { .batch = test_batch(a, p) }, *all = &one;
 
     shard_step(s, &all, 1, now_ns);
     if (one.code != CODE_OK)
@@ -99,7 +100,8 @@ static void impossible_times_are_refused(void)
     assert(shard_stats(s).buckets == 0 && shard_stats(s).tenants == 0 && shard_stats(s).bytes == 0);
     shard_free(s);
     s = shard_of(INT64_MAX, SIZE_MAX);
-    assert(push_at(s, &(struct test_profile){ "a", "svc", "p", -1, 1, 0, 0 }, T0) == CODE_OK); /* 1969 has buckets too */
+    assert(push_at(s, &(struct test_profile){ "a", "svc", "p", -1, 1, 0, 0 }, T0) ==
+           CODE_OK); /* 1969 has buckets too */
     assert(profiles_of(s, "a") == 1);
     shard_free(s);
 }
@@ -218,10 +220,13 @@ static void random_run(uint64_t seed, size_t per_step, struct buf *out)
         for (; n < per_step; n++, i++) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             uint64_t r = seed >> 20;
-            appends[n] = (struct append){ .batch = test_batch(a, &(struct test_profile){
-                tenants[r % 64 < 40 ? 0 : r % 8], r & 64 ? "x" : "y", r & 128 ? "p1" : "p2",
-                T0 + i * NS_PER_S * 5 - (int64_t)(r >> 10 & 7) * SPAN, 1 + (int64_t)(r & 1023), (unsigned)(r >> 8) % 500,
-                (unsigned)(r >> 5) % 900 }) };
+            appends[n] = (struct append){
+                .batch = test_batch(a, &(struct test_profile){ tenants[r % 64 < 40 ? 0 : r % 8], r & 64 ? "x" : "y",
+                                                               r & 128 ? "p1" : "p2",
+                                                               T0 + i * NS_PER_S * 5 - (int64_t)(r >> 10 & 7) * SPAN,
+                                                               1 + (int64_t)(r & 1023), (unsigned)(r >> 8) % 500,
+                                                               (unsigned)(r >> 5) % 900 })
+            };
             list[n] = &appends[n];
         }
         shard_step(s, list, n, T0 + i / 48 * 48 * NS_PER_S * 5);
@@ -230,7 +235,8 @@ static void random_run(uint64_t seed, size_t per_step, struct buf *out)
         arena_reset(a);
     }
     assert(shard_stats(s).dropped_buckets > 0);
-    tick(s, T0); /* readers are gone: what is accounted is what is held, and some 100 bytes for each bucket and tenant */
+    tick(s,
+         T0); /* readers are gone: what is accounted is what is held, and some 100 bytes for each bucket and tenant */
     size_t weight = 0, bytes = shard_stats(s).bytes;
     for (int i = 0; i < 8; i++)
         weight += digest(s, slice_of(tenants[i]), out);

@@ -15,7 +15,8 @@ static void open_drops(struct shard_metrics *m, const char *labels)
         char both[320];
         snprintf(both, sizeof both, "%s,reason=\"%s\"", labels, reasons[i]);
         m->dropped_buckets[i] = metric_counter("hearth_shard_dropped_buckets_total", "Time buckets dropped.", both);
-        m->dropped_bytes[i] = metric_counter("hearth_shard_dropped_bytes_total", "Accounted bytes of dropped buckets.", both);
+        m->dropped_bytes[i] =
+            metric_counter("hearth_shard_dropped_bytes_total", "Accounted bytes of dropped buckets.", both);
     }
 }
 
@@ -38,7 +39,8 @@ void stats_open(struct shard *s)
 
     label_of(s->config.name, labels, sizeof labels);
     m->bytes = gauge("hearth_shard_bytes", "Accounted bytes, with those that running queries keep.", labels);
-    m->pinned_bytes = gauge("hearth_shard_dropped_but_pinned_bytes", "Bytes of dropped buckets that are still there.", labels);
+    m->pinned_bytes =
+        gauge("hearth_shard_dropped_but_pinned_bytes", "Bytes of dropped buckets that are still there.", labels);
     m->limit_bytes = gauge("hearth_shard_limit_bytes", "The memory limit; 0: none.", labels);
     m->series = gauge("hearth_shard_series", "Series held, counted once in each time bucket.", labels);
     m->profiles = gauge("hearth_shard_profiles", "Profiles held.", labels);

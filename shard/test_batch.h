@@ -44,7 +44,8 @@ static inline void test_stack(struct test_batch *t)
 {
     for (uint32_t i = 0; i < 2; i++) {
         t->lines[i] = (struct batch_line){ .function = i, .line = 1 };
-        t->locations[i] = (struct batch_location){ .address = i + 1, .mapping = BATCH_NONE, .line_at = i, .n_lines = 1 };
+        t->locations[i] =
+            (struct batch_location){ .address = i + 1, .mapping = BATCH_NONE, .line_at = i, .n_lines = 1 };
     }
     t->stack_end[0] = 2;
     t->stack[0] = 1; /* leaf first */

@@ -61,7 +61,8 @@ struct writer *writer_start(struct shard *s)
 
     w->shard = s;
     w->ring = queue_new(RING_SLOTS);
-    w->ring_full = metric_counter("hearth_writer_ring_full_total", "Batches refused because a writer's ring was full.", "");
+    w->ring_full =
+        metric_counter("hearth_writer_ring_full_total", "Batches refused because a writer's ring was full.", "");
     if (pthread_create(&w->thread, NULL, writer_main, w) != 0)
         abort();
     return w;
