@@ -314,11 +314,23 @@ static uint32_t frames_max(const struct batch *batch)
 
 static bool is_roomy(const struct vec *v, uint64_t more) { return vec_n(v) + more < VEC_MAX; }
 
+static bool is_group_roomy(const struct group *g, const struct batch *batch)
+{
+    uint64_t nodes = batch->n_stack_locations, frames = nodes * frames_max(batch);
+
+    return is_roomy(&g->symtab.strings, (uint64_t)batch->n_strings + batch->n_locations) &&
+           is_roomy(&g->symtab.functions, batch->n_functions) && is_roomy(&g->symtab.lines, batch->n_lines) &&
+           is_roomy(&g->symtab.mappings, batch->n_mappings) && is_roomy(&g->symtab.locations, batch->n_locations) &&
+           is_roomy(&g->stacks.locations.nodes, nodes) && is_roomy(&g->stacks.functions.nodes, frames) &&
+           is_roomy(&g->stacks.all, batch->n_stacks);
+}
+
 /* Everything that can be refused is refused here, before anything is touched. */
 static enum code append_check(const struct bucket *b, const struct batch *batch, struct fault *why)
 {
-    const struct group *g = bucket_group(b, batch_string(batch, batch->service));
-    uint64_t            strings = (uint64_t)batch->n_strings + batch->n_locations;
+    static const struct group none;
+    const struct group       *g = bucket_group(b, batch_string(batch, batch->service));
+    uint64_t                  streams = (uint64_t)batch->n_parts * batch->n_types;
 
     if (batch->time_ns < b->start_ns || batch->time_ns >= b->end_ns)
         return fail(why, CODE_OUT_OF_RANGE, "profile time %lld is not in the bucket [%lld, %lld)", (long long)batch->time_ns,
@@ -326,14 +338,12 @@ static enum code append_check(const struct bucket *b, const struct batch *batch,
     if (batch->n_types > ROWS_COLUMNS_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "a profile has %u sample types; %d is the most", batch->n_types,
                     ROWS_COLUMNS_MAX);
-    if (g != NULL && (!is_roomy(&g->symtab.strings, strings) || !is_roomy(&g->symtab.lines, batch->n_lines) ||
-                      !is_roomy(&g->symtab.locations, batch->n_locations) ||
-                      !is_roomy(&g->stacks.locations.nodes, batch->n_stack_locations) ||
-                      !is_roomy(&g->stacks.functions.nodes, (uint64_t)batch->n_stack_locations * frames_max(batch))))
-        return fail(why, CODE_RESOURCE_EXHAUSTED, "the bucket is out of ids for symbols of one service");
-    if (!is_roomy(&b->series.streams, (uint64_t)batch->n_parts * batch->n_types) ||
+    if (!is_group_roomy(g != NULL ? g : &none, batch))
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "the frames of service \"%.*s\" do not fit into one time bucket",
+                    SLICE_ARGS(batch_string(batch, batch->service)));
+    if (!is_roomy(&b->series.streams, streams) || !is_roomy(&b->types.all, batch->n_types) ||
         atomic_load_explicit(&b->n_batches, memory_order_relaxed) >= VEC_MAX)
-        return fail(why, CODE_RESOURCE_EXHAUSTED, "the bucket is out of ids for series");
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "the series of one time bucket are too many");
     return CODE_OK;
 }
 

@@ -304,8 +304,6 @@ static void a_small_bucket_is_small(void)
     make_row(&m, "main;a;b;c;d;e;f;g;h;i;j", (int64_t[]){ 1 });
     make_row(&m, "main;a;b;k;l", (int64_t[]){ 1 });
     append(b, &m);
-    if (bucket_bytes(b) > 24 * 1024)
-        printf("%zu bytes\n", bucket_bytes(b));
     assert(bucket_bytes(b) <= 24 * 1024);
     bucket_unref(b);
     arena_free(a);
@@ -324,6 +322,34 @@ static void what_does_not_fit_leaves_nothing(void)
     make_row(&m, "main", (int64_t[]){ 1 });
     assert(bucket_append(b, make_end(&m), &why) == CODE_OUT_OF_RANGE);
     assert(bucket_bytes(b) == had && bucket_stats(b).profiles == 0);
+    arena_free(a);
+    bucket_unref(b);
+}
+
+/* A location of many inlined lines on a deep stack: 2^30 function nodes from a small batch. */
+static void a_bomb_is_refused(void)
+{
+    enum { LINES = 1 << 16, DEPTH = 1 << 14 };
+    struct bucket         *b = bucket_new(SLICE("t"), 0, 100, NULL);
+    struct arena          *a = arena_new(0);
+    struct batch_make      m;
+    struct batch_line     *lines = arena_zalloc(a, LINES * sizeof *lines);
+    uint32_t              *deep = arena_zalloc(a, DEPTH * sizeof *deep), end = DEPTH;
+    struct batch_location  one = { .mapping = BATCH_NONE, .n_lines = LINES };
+    size_t                 had = bucket_bytes(b);
+
+    make_begin(&m, a, "web", "process_cpu", 10);
+    make_type(&m, "cpu", "nanoseconds");
+    make_part(&m, "pod=a");
+    make_row(&m, "main", (int64_t[]){ 1 });
+    make_end(&m);
+    m.b.lines = lines, m.b.n_lines = LINES;
+    m.b.locations = &one;
+    m.b.stack_locations = deep, m.b.n_stack_locations = DEPTH;
+    m.b.stack_end = &end;
+    assert(bucket_cost_max(b, &m.b) > UINT64_C(1) << 40);
+    assert(bucket_append(b, &m.b, &why) == CODE_RESOURCE_EXHAUSTED);
+    assert(bucket_bytes(b) == had);
     arena_free(a);
     bucket_unref(b);
 }
@@ -364,6 +390,7 @@ int main(void)
     memory_comes_back();
     a_small_bucket_is_small();
     what_does_not_fit_leaves_nothing();
+    a_bomb_is_refused();
     sums_stay_at_the_top();
     return 0;
 }

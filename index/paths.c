@@ -56,6 +56,8 @@ uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t 
 
 size_t paths_cost(const struct paths *p, size_t more)
 {
+    if (vec_n(&p->nodes) + (uint64_t)more >= VEC_MAX)
+        return COST_OF_TOO_MANY;
     uint32_t cap = table_cap(p->cap, vec_n(&p->nodes) + (uint64_t)more);
     return vec_cost(&p->nodes, more) + (cap == p->cap ? 0 : cap * sizeof *p->edges);
 }

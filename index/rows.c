@@ -223,56 +223,83 @@ struct rows_cursor rows_open(const uint8_t *block, uint32_t column)
     assert(column < *block);
     block = get_uvarint(block + 1, &bytes);
     c.left = (uint32_t)n;
-    c.ids = (struct frames){ block, 1 };
+    c.ids = block;
     block += bytes;
     const uint8_t *at = column_at(block, column, &c.scale, &kind);
     if (kind > 0)
         at = column_at(block, (uint32_t)(kind - 1), &ignored, &kind);
-    c.values.at = get_uvarint(at, &c.values.bias);
+    c.values = get_uvarint(at, &c.bias);
     return c;
 }
 
-static inline void frame_unpack(const uint8_t *at, uint32_t width, uint32_t n, uint64_t bias, uint64_t *words)
+static inline uint64_t word_at(const uint8_t *packed, uint32_t width, uint32_t i)
 {
-    uint64_t mask = (UINT64_C(1) << width) - 1;
-
-    if (width == 0)
-        for (uint32_t i = 0; i < n; i++)
-            words[i] = bias;
-    else
-        for (uint32_t i = 0, bit = 0; i < n; i++, bit += width)
-            words[i] = (load64(at + bit / 8) >> bit % 8 & mask) + bias;
+    uint32_t bit = i * width;
+    return load64(packed + bit / 8) >> bit % 8 & ((UINT64_C(1) << width) - 1);
 }
 
-/* One frame of `n` words, bias added. */
-static inline void frame_get(struct frames *f, uint32_t n, uint64_t *words)
-{
-    uint32_t       width = f->at[0], patches = f->at[1];
-    const uint8_t *place = f->at + 2 + (n * width + 7) / 8;
-    uint64_t       high;
+/* Where the parts of a frame of `n` words lie. */
+struct frame {
+    uint32_t       width, patches;
+    const uint8_t *packed, *place, *high;
+};
 
-    frame_unpack(f->at + 2, width, n, f->bias, words);
-    f->at = place + patches;
-    for (uint32_t i = 0; i < patches; i++) {
-        f->at = get_uvarint(f->at, &high);
-        words[place[i]] += high << width;
+static inline struct frame frame_at(const uint8_t *at, uint32_t n)
+{
+    const uint8_t *place = at + 2 + (n * at[0] + 7) / 8;
+    return (struct frame){ at[0], at[1], at + 2, place, place + at[1] };
+}
+
+/* Ids go on from *id. */
+static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id, uint32_t *ids)
+{
+    struct frame f = frame_at(at, n);
+    uint32_t     last = *id;
+    uint64_t     high;
+
+    if (f.patches == 0) {
+        for (uint32_t i = 0; i < n; i++)
+            ids[i] = last += (uint32_t)word_at(f.packed, f.width, i) + 1; /* R1 */
+    } else {
+        for (uint32_t i = 0; i < n; i++)
+            ids[i] = (uint32_t)word_at(f.packed, f.width, i) + 1;
+        for (uint32_t i = 0; i < f.patches; i++) {
+            f.high = get_uvarint(f.high, &high);
+            ids[f.place[i]] += (uint32_t)(high << f.width);
+        }
+        for (uint32_t i = 0; i < n; i++)
+            ids[i] = last += ids[i];
     }
+    *id = last;
+    return f.high;
+}
+
+static inline const uint8_t *values_get(const uint8_t *at, uint32_t n, uint64_t bias, uint64_t scale, int64_t *values)
+{
+    struct frame f = frame_at(at, n);
+    uint64_t     high;
+
+    if (f.width == 0)
+        for (uint32_t i = 0; i < n; i++)
+            values[i] = (int64_t)(bias * scale);
+    else
+        for (uint32_t i = 0; i < n; i++)
+            values[i] = (int64_t)((word_at(f.packed, f.width, i) + bias) * scale);
+    for (uint32_t i = 0; i < f.patches; i++) {
+        f.high = get_uvarint(f.high, &high);
+        values[f.place[i]] += (int64_t)((high << f.width) * scale);
+    }
+    return f.high;
 }
 
 uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_FRAME], int64_t values[ROWS_FRAME])
 {
-    uint32_t n = c->left < ROWS_FRAME ? c->left : ROWS_FRAME, id = c->id;
-    uint64_t words[ROWS_FRAME];
+    uint32_t n = c->left < ROWS_FRAME ? c->left : ROWS_FRAME;
 
     if (n == 0)
         return 0;
-    frame_get(&c->ids, n, words);
-    for (uint32_t i = 0; i < n; i++)
-        ids[i] = id += (uint32_t)words[i]; /* the bias of 1 is in it */
-    c->id = id;
-    frame_get(&c->values, n, words);
-    for (uint32_t i = 0; i < n; i++)
-        values[i] = (int64_t)(words[i] * c->scale);
+    c->ids = ids_get(c->ids, n, &c->id, ids);
+    c->values = values_get(c->values, n, c->bias, c->scale, values);
     c->left -= n;
     return n;
 }

@@ -36,16 +36,11 @@ size_t rows_bytes_max(uint64_t n, uint64_t n_columns);
 /* Is it a block of rows_encode's form, to the last byte, with ids below `ids_end`? */
 bool rows_check(struct slice block, uint64_t ids_end);
 
-struct frames {
-    const uint8_t *at;
-    uint64_t       bias; /* added to each word */
-};
-
 /* One column on its way through a block: up to 64 rows a step. */
 struct rows_cursor {
-    uint32_t      left, id;
-    uint64_t      scale;
-    struct frames ids, values;
+    uint32_t       left, id;
+    uint64_t       scale, bias;
+    const uint8_t *ids, *values; /* the frames to come */
 };
 
 struct rows_cursor rows_open(const uint8_t *block, uint32_t column);

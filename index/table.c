@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "index/vec.h"
+
 enum { CAP_FIRST = 8 };
 
 uint32_t table_cap(uint32_t cap, uint64_t n)
@@ -50,6 +52,8 @@ void table_free(struct table *t, struct slab *s) { slab_give(s, t->slots, t->cap
 
 size_t table_cost(const struct table *t, size_t more)
 {
+    if (t->n + (uint64_t)more >= VEC_MAX)
+        return COST_OF_TOO_MANY;
     uint32_t cap = table_cap(t->cap, t->n + more);
     return cap == t->cap ? 0 : cap * sizeof *t->slots;
 }

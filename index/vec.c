@@ -48,7 +48,7 @@ size_t vec_cost(const struct vec *v, size_t more)
         return 0;
     uint64_t last = (uint64_t)n + more - 1;
     if (last >= VEC_MAX)
-        return SIZE_MAX / 64; /* it will be refused: any sum of these stays larger than any memory */
+        return COST_OF_TOO_MANY;
     uint32_t to = vec_place(v, (uint32_t)last).segment + 1;
     for (uint32_t at = n ? vec_place(v, n - 1).segment + 1 : 0; at < to; at++) {
         if (at == dir_cap) {

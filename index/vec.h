@@ -21,6 +21,9 @@
 
 enum { VEC_MAX = 1 << 30 };
 
+/* What cost functions say for more than VEC_MAX items, which will be refused: sums of it are still larger than any memory. */
+#define COST_OF_TOO_MANY (SIZE_MAX / 64)
+
 struct vec {
     _Atomic uint32_t n;
     uint16_t         item_bytes;
