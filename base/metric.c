@@ -110,7 +110,7 @@ static void write_value(struct buf *out, const struct metric *m)
     if (m->scale == 1)
         buf_printf(out, " %lld\n", (long long)metric_read(m));
     else
-        buf_printf(out, " %.9g\n", (double)metric_read(m) * m->scale);
+        buf_printf(out, " %.14g\n", (double)metric_read(m) * m->scale); /* a time in seconds has ten digits */
 }
 
 static void write_histogram(struct buf *out, const char *name, const struct histogram *h)

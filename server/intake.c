@@ -26,7 +26,6 @@ struct job {
     size_t                 n_batches;
     size_t                 taken_bytes; /* from the server's budget */
     int64_t                raw_bytes;   /* inflated, so far */
-    const struct counters *counters;
 };
 
 static const char *reason_of(enum code code)
@@ -44,32 +43,21 @@ static const char *reason_of(enum code code)
     }
 }
 
-static const struct counters *counters_get(void)
-{
-    static struct counters          made;
-    static _Atomic(struct counters *) ready;
-    struct counters                *c = atomic_load_explicit(&ready, memory_order_acquire);
+static struct counters counters;
 
-    if (c != NULL)
-        return c;
-    /* Several threads may come here at once: all write the same pointers, for metric_get knows what it has made. */
-    struct metric *profiles = metric_counter("hearth_ingest_profiles_total", "Profiles taken in and acknowledged.", "");
-    struct metric *bytes = metric_counter("hearth_ingest_bytes_total", "Bytes of profiles decoded, inflated.", "");
-    __atomic_store_n(&made.profiles, profiles, __ATOMIC_RELAXED);
-    __atomic_store_n(&made.bytes, bytes, __ATOMIC_RELAXED);
-    for (int code = 0; code <= CODE_UNAUTHENTICATED; code++) {
-        struct metric *m = metric_counter("hearth_discarded_profiles_total", "Profiles refused, by reason.",
-                                          reason_of((enum code)code));
-        __atomic_store_n(&made.discarded[code], m, __ATOMIC_RELAXED);
-    }
-    atomic_store_explicit(&ready, &made, memory_order_release);
-    return &made;
+void intake_metrics(void)
+{
+    counters.profiles = metric_counter("hearth_ingest_profiles_total", "Profiles taken in and acknowledged.", "");
+    counters.bytes = metric_counter("hearth_ingest_bytes_total", "Bytes of profiles decoded, inflated.", "");
+    for (int code = 0; code <= CODE_UNAUTHENTICATED; code++)
+        counters.discarded[code] = metric_counter("hearth_discarded_profiles_total", "Profiles refused, by reason.",
+                                                  reason_of((enum code)code));
 }
 
 static void refuse(struct job *j, size_t i, enum code code, const char *text)
 {
     j->outcomes[i] = (struct intake_outcome){ code, strdup(text) };
-    metric_add(j->counters->discarded[code <= CODE_UNAUTHENTICATED ? code : CODE_UNKNOWN], 1);
+    metric_add(counters.discarded[code <= CODE_UNAUTHENTICATED ? code : CODE_UNKNOWN], 1);
 }
 
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -154,7 +142,7 @@ static enum code admit(struct job *j, const struct intake_item *item, size_t raw
     int64_t              size = size_of(item->labels, raw_bytes), burst = l->ingestion_burst_bytes;
 
     j->raw_bytes += (int64_t)raw_bytes;
-    metric_add(j->counters->bytes, (int64_t)raw_bytes);
+    metric_add(counters.bytes, (int64_t)raw_bytes);
     if (j->raw_bytes > l->ingestion_body_limit_bytes)
         return fail(why, CODE_INVALID_ARGUMENT, "uncompressed profiles of one request exceed the limit of %lld bytes",
                     (long long)l->ingestion_body_limit_bytes);
@@ -224,7 +212,7 @@ static void on_each(void *arg, size_t i, enum code code, const char *text)
     struct job *j = arg;
 
     if (code == CODE_OK)
-        metric_add(j->counters->profiles, 1);
+        metric_add(counters.profiles, 1);
     else
         refuse(j, j->item_of[i], code, text);
 }
@@ -248,7 +236,6 @@ void intake_run(const struct intake *in)
 
     assert(in->n_items > 0 && in->n_items <= INTAKE_ITEMS_MAX);
     j->in = *in;
-    j->counters = counters_get();
     j->outcomes = mem_zalloc(in->n_items * sizeof *j->outcomes);
     j->batches = arena_array(in->arena, in->n_items, sizeof *j->batches);
     j->labels = arena_array(in->arena, in->n_items, sizeof *j->labels);

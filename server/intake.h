@@ -15,6 +15,9 @@
 #include "server/services.h"
 #include "tenant/limits.h"
 
+/* Makes the metrics: once, before the first intake_run. */
+void intake_metrics(void);
+
 enum { INTAKE_ITEMS_MAX = 65536 };
 
 struct intake_item {

@@ -11,6 +11,7 @@
 #include "server/process.h"
 #include "server/services.h"
 #include "server/wiring.h"
+#include "wire/json.h"
 
 #define TEXT "text/plain; charset=utf-8"
 #define JSON "application/json"
@@ -128,21 +129,6 @@ struct shards_call {
     _Atomic(char *)     rows[SHARDS_MAX]; /* JSON objects */
 };
 
-static void put_json(struct buf *out, const char *text)
-{
-    buf_byte(out, '"');
-    for (; *text; text++) {
-        unsigned char ch = (unsigned char)*text;
-        if (ch == '"' || ch == '\\')
-            buf_printf(out, "\\%c", ch);
-        else if (ch < ' ')
-            buf_printf(out, "\\u%04x", ch);
-        else
-            buf_byte(out, ch);
-    }
-    buf_byte(out, '"');
-}
-
 static void add_row(struct shards_call *s, struct buf *row)
 {
     int i = atomic_fetch_add_explicit(&s->n, 1, memory_order_relaxed);
@@ -154,33 +140,52 @@ static void add_row(struct shards_call *s, struct buf *row)
         free(row->p);
 }
 
+static void put_text(struct json_writer *w, const char *key, const char *text)
+{
+    json_key(w, slice_of(key));
+    json_text(w, slice_of(text));
+}
+
+static void put_int(struct json_writer *w, const char *key, int64_t v)
+{
+    json_key(w, slice_of(key));
+    json_int(w, v);
+}
+
 static void add_status(struct shards_call *s, const char *name, const Hearth__Shard__V1__StatusResponse *r)
 {
-    struct buf row = { 0 };
+    struct buf         row = { 0 };
+    struct json_writer w = { .out = &row };
 
-    buf_text(&row, "{\"name\":");
-    put_json(&row, name);
-    buf_printf(&row,
-               ",\"state\":\"ok\",\"mapEpoch\":%llu,\"bytes\":%lld,\"series\":%lld,\"profiles\":%lld,\"samples\":%lld,"
-               "\"buckets\":%lld,\"tenants\":%lld,\"dataSinceMs\":%lld}",
-               (unsigned long long)r->map_epoch, (long long)r->bytes, (long long)r->series, (long long)r->profiles,
-               (long long)r->samples, (long long)r->buckets, (long long)r->tenants, (long long)(r->data_since_ns / NS_PER_MS));
+    json_open(&w, '{');
+    put_text(&w, "name", name);
+    put_text(&w, "state", "ok");
+    put_int(&w, "mapEpoch", (int64_t)r->map_epoch);
+    put_int(&w, "bytes", r->bytes);
+    put_int(&w, "series", r->series);
+    put_int(&w, "profiles", r->profiles);
+    put_int(&w, "samples", r->samples);
+    put_int(&w, "buckets", r->buckets);
+    put_int(&w, "tenants", r->tenants);
+    put_int(&w, "dataSinceMs", r->data_since_ns / NS_PER_MS);
+    json_close(&w, '}');
     add_row(s, &row);
 }
 
 static void shard_replied(void *arg, const char *shard, enum code code, const char *text, const ProtobufCMessage *answer)
 {
-    struct buf row = { 0 };
+    struct buf         row = { 0 };
+    struct json_writer w = { .out = &row };
 
     if (code == CODE_OK) {
         add_status(arg, shard, (const Hearth__Shard__V1__StatusResponse *)answer);
         return;
     }
-    buf_text(&row, "{\"name\":");
-    put_json(&row, shard);
-    buf_text(&row, ",\"state\":\"unreachable\",\"error\":");
-    put_json(&row, text);
-    buf_byte(&row, '}');
+    json_open(&w, '{');
+    put_text(&w, "name", shard);
+    put_text(&w, "state", "unreachable");
+    put_text(&w, "error", text);
+    json_close(&w, '}');
     add_row(arg, &row);
 }
 

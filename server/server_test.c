@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,6 +71,7 @@ static struct child start(const char *const *more)
     assert(n < ARGS_MAX && pipe(pipes) == 0);
     c.pid = fork();
     if (c.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed assertion leaves nobody behind */
         dup2(pipes[1], STDOUT_FILENO);
         close(pipes[0]);
         close(pipes[1]);
@@ -293,6 +295,35 @@ static void test_push_and_query(void)
     assert(stop(&c) == 0);
 }
 
+/* Two equal profiles of one request are two; what a limit refuses is refused by its name. */
+static void test_limits(void)
+{
+    struct child c = start((const char *[]){ "--limits.max_profile_stacktrace_depth=1", "--limits.ingestion_rate_mb=0.00001",
+                                             "--limits.ingestion_burst_size_mb=0.0003", "--limits.max_profile_size_bytes=300",
+                                             NULL });
+    struct buf   twins = { 0 };
+    char        *flame = flame_body();
+
+    buf_text(&twins, "{\"series\":[");
+    put_series(&twins, "checkout", "id", 50);
+    char *one = strndup(twins.p + 11, twins.n - 11);
+    buf_printf(&twins, ",%s]}", one);
+    free(one);
+    buf_byte(&twins, '\0');
+    expect_rpc(&c, PUSH, twins.p, 200, "{}");
+    expect_rpc(&c, FLAME, flame, 200, "\"total\":\"100\"");
+    expect_rpc(&c, PUSH, twins.p, 429, "push rate limit");
+    expect(&c, "GET", "/metrics", 200, "\nhearth_discarded_profiles_total{reason=\"resource_exhausted\"} 2\n");
+    buf_free(&twins);
+    free(flame);
+    assert(stop(&c) == 0);
+    c = start((const char *[]){ "--limits.max_profile_size_bytes=20", NULL });
+    char *body = push_body(1, 1);
+    expect_rpc(&c, PUSH, body, 400, "exceeds");
+    free(body);
+    assert(stop(&c) == 0);
+}
+
 static void write_file(const char *name, const char *text, char path[128])
 {
     snprintf(path, 128, "%s/%s", scratch, name);
@@ -397,6 +428,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     test_pages();
     test_push_and_query();
+    test_limits();
     test_tenants_and_tokens();
     test_refusals();
     test_shutdown();

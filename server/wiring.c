@@ -15,6 +15,7 @@
 #include "rpc/client.h"
 #include "server/authorize.h"
 #include "server/data_dir.h"
+#include "server/intake.h"
 #include "server/memory_limit.h"
 #include "server/process.h"
 #include "server/self_profile.h"
@@ -47,7 +48,7 @@ struct server {
     _Atomic int64_t      requests_bytes; /* decoded and not yet acked */
     int64_t              requests_bytes_max;
     bool                 is_map_bad; /* said so already */
-    struct metric       *reload_good, *map_epoch;
+    struct metric       *reload_good;
 };
 
 enum server_state    server_state(const struct server *s) { return (enum server_state)s->state; }
@@ -195,8 +196,10 @@ static void add_services(struct server *s)
     const struct config *c = s->config;
 
     add_routes(s, status_routes);
-    if (config_has(c, TARGET_FRONTEND))
+    if (config_has(c, TARGET_FRONTEND)) {
         add_methods(s, push_methods);
+        add_routes(s, ingest_routes);
+    }
     if (config_has(c, TARGET_QUERIER))
         add_methods(s, querier_methods);
     if (config_has(c, TARGET_SHARD))
@@ -262,22 +265,14 @@ static enum code start(struct server *s, struct fault *why)
     return code;
 }
 
-static void refresh_metrics(void *arg)
-{
-    struct server *s = arg;
-
-    metric_set(s->map_epoch, (int64_t)router_epoch(s->router));
-}
-
 static void add_metrics(struct server *s)
 {
     process_metrics();
+    intake_metrics();
     s->reload_good = metric_gauge("hearth_config_last_reload_successful", "Whether the last reload was taken in.", "");
-    s->map_epoch = metric_gauge("hearth_shard_map_epoch", "Epoch of the shard map in use.", "");
     metric_set(s->reload_good, 1);
     metric_set(metric_gauge("hearth_memory_limit_bytes", "Most memory this process may use.", ""),
                s->config->memory_limit_bytes);
-    metric_refresh(refresh_metrics, s);
 }
 
 enum code server_new(const struct config *config, struct server **out, struct fault *why)
@@ -290,12 +285,12 @@ enum code server_new(const struct config *config, struct server **out, struct fa
     s->policy = policy_new();
     s->tenants = registry_new();
     s->requests_bytes_max = memory_for_requests(config->memory_limit_bytes, config_has(config, TARGET_SHARD)) / 2;
+    add_metrics(s);
     enum code code = start(s, why);
     if (code != CODE_OK) {
         server_free(s);
         return code;
     }
-    add_metrics(s);
     rpc_server_set_ready(s->rpc, true);
     s->state = SERVER_READY;
     *out = s;
