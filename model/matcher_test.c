@@ -36,7 +36,8 @@ static const struct {
     { "{\"cpu\",a=\"b\"}", "[__name__]=[cpu][a]=[b]" },
     { "cpu", "[__name__]=[cpu]" },
     { "_cpu9{}", "[__name__]=[_cpu9]" },
-    { "process_cpu:cpu:nanoseconds:cpu:nanoseconds{}", "[__profile_type__]=[process_cpu:cpu:nanoseconds:cpu:nanoseconds]" },
+    { "process_cpu:cpu:nanoseconds:cpu:nanoseconds{}",
+      "[__profile_type__]=[process_cpu:cpu:nanoseconds:cpu:nanoseconds]" },
     { "off_cpu:off_cpu:nanoseconds::{a=\"b\"}", "[__profile_type__]=[off_cpu:off_cpu:nanoseconds::][a]=[b]" },
     { "m:a:b:c:d:delta", "[__profile_type__]=[m:a:b:c:d]" },
     { "job:rate:sum{}", "[__name__]=[job:rate:sum]" },
@@ -62,7 +63,8 @@ static const struct {
     { "{foo==\"bar\"}", "1:6: parse error: unexpected \"=\" in label matching, expected string" },
     { "{1foo=\"bar\"}", "1:2: parse error: unexpected character inside braces: '1'" },
     { "{\xc3=\"bar\"}", "1:2: parse error: unexpected byte inside braces: 0xc3" },
-    { "{foo=\"bar\" baz=\"x\"}", "1:12: parse error: unexpected identifier \"baz\" in label matching, expected \",\" or \"}\"" },
+    { "{foo=\"bar\" baz=\"x\"}",
+      "1:12: parse error: unexpected identifier \"baz\" in label matching, expected \",\" or \"}\"" },
     { "{,}", "1:2: parse error: unexpected \",\" in label matching, expected identifier or \"}\"" },
     { "{a=\"b\",,}", "1:8: parse error: unexpected \",\" in label matching, expected identifier or \"}\"" },
     { "{a!\"b\"}", "1:3: parse error: unexpected \"!\" in label matching, expected label matching operator" },
@@ -143,7 +145,10 @@ static const struct {
     { "(?:a|b)c", { "ac", "bc" }, { "a", "abc" } },
     { ".*", { "", "x\ny" }, { 0 } },
     { ".+", { "x", "\n" }, { "" } },
-    { "a.b", { "a\nb", "a\xc3\xa9" "b" }, { "ab" } },
+    { "a.b",
+      { "a\nb", "a\xc3\xa9"
+                "b" },
+      { "ab" } },
     { "pr.*", { "prod", "pr" }, { "xpr" } },
     { "(?i)PROD", { "prod", "Prod" }, { "prodd" } },
     { "a$", { "a" }, { "a\n" } },
@@ -157,7 +162,10 @@ static const struct {
     { "x{", { "x{" }, { "x" } },
     { "\\v", { "\v" }, { "\n" } },
     { "\\x41\\x{42}\\Q.*\\E", { "AB.*" }, { "ABxx" } },
-    { "\\pL+", { "\xc3\xa9" "a" }, { "1" } },
+    { "\\pL+",
+      { "\xc3\xa9"
+        "a" },
+      { "1" } },
     { "z[12]", { "z1" }, { "z3" } },
     { "a*?b", { "aab", "b" }, { "a" } },
 };
@@ -166,10 +174,12 @@ static void meanings(void)
 {
     for (size_t i = 0; i < sizeof regexes / sizeof *regexes; i++) {
         for (int k = 0; k < 4 && regexes[i].yes[k] != NULL; k++)
-            if (!test_one(slice_of(regexes[i].pattern), regexes[i].yes[k]) || !test_slow(regexes[i].pattern, regexes[i].yes[k]))
+            if (!test_one(slice_of(regexes[i].pattern), regexes[i].yes[k]) ||
+                !test_slow(regexes[i].pattern, regexes[i].yes[k]))
                 fprintf(stderr, "%s has to match %s\n", regexes[i].pattern, regexes[i].yes[k]), assert(!"no match");
         for (int k = 0; k < 4 && regexes[i].no[k] != NULL; k++)
-            if (test_one(slice_of(regexes[i].pattern), regexes[i].no[k]) || test_slow(regexes[i].pattern, regexes[i].no[k]))
+            if (test_one(slice_of(regexes[i].pattern), regexes[i].no[k]) ||
+                test_slow(regexes[i].pattern, regexes[i].no[k]))
                 fprintf(stderr, "%s must not match %s\n", regexes[i].pattern, regexes[i].no[k]), assert(!"match");
     }
 }
@@ -177,10 +187,12 @@ static void meanings(void)
 static void re2_refuses(void)
 {
     static const char *patterns[] = {
-        "(a)\\1", "\\g1", "(?=a)b", "(?!a)b", "(?<=a)b", "(?<!a)b", "(?>a)b", "a++", "a*+", "a?+", "a{2}+", "a**", "(?R)",
-        "(?1)", "(?P>x)", "(?P=x)", "(?|a|b)", "(?#x)a", "(?x)a", "(*ACCEPT)a", "(*UTF)a", "\\K", "\\R", "\\X", "\\h", "\\Z",
-        "\\C", "\\e", "\\cA", "\\E", "a{1001}", "a{2,1}", "[a", "[\\b]", "[[:nope:]]", "\\", "\\xZZ", "\\x{}",
-        "\\p{Nope}", "\\p", "(?i", "(?-)", "(", ")", "a)", "+a", "(?P<1", ".\xff",
+        "(a)\\1",  "\\g1",   "(?=a)b",     "(?!a)b",     "(?<=a)b", "(?<!a)b", "(?>a)b",    "a++",
+        "a*+",     "a?+",    "a{2}+",      "a**",        "(?R)",    "(?1)",    "(?P>x)",    "(?P=x)",
+        "(?|a|b)", "(?#x)a", "(?x)a",      "(*ACCEPT)a", "(*UTF)a", "\\K",     "\\R",       "\\X",
+        "\\h",     "\\Z",    "\\C",        "\\e",        "\\cA",    "\\E",     "a{1001}",   "a{2,1}",
+        "[a",      "[\\b]",  "[[:nope:]]", "\\",         "\\xZZ",   "\\x{}",   "\\p{Nope}", "\\p",
+        "(?i",     "(?-)",   "(",          ")",          "a)",      "+a",      "(?P<1",     ".\xff",
     };
 
     for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
@@ -233,7 +245,8 @@ static void limits(void)
     while (big.n < 70000)
         buf_text(&big, "web-1\\.example|");
     assert(regex_new(buf_view(&big), a, &r, &why) == CODE_INVALID_ARGUMENT);
-    assert(regex_new(slice_from(buf_view(&big), 3), a, &r, &why) == CODE_OK); /* as literals, which have no such limit */
+    assert(regex_new(slice_from(buf_view(&big), 3), a, &r, &why) ==
+           CODE_OK); /* as literals, which have no such limit */
     regex_free(r);
     big.n = 0;
     while (big.n < 5 * 20) /* a million strings: the program's */

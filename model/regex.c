@@ -11,8 +11,9 @@ enum {
     PATTERN_BYTES_MAX = 64 << 10,
     NESTING_MAX = 250,
     STEPS_MAX = 200 * 1000, /* 5 to 35 ms */
-    STEPS_QUICK = 2000, STEPS_A_BYTE = 20, /* what nearly every pattern needs at most */
-    SLOW_MAX = 100, /* values that may need more than that, of all that one regex is tested with */
+    STEPS_QUICK = 2000,
+    STEPS_A_BYTE = 20, /* what nearly every pattern needs at most */
+    SLOW_MAX = 100,    /* values that may need more than that, of all that one regex is tested with */
     DEPTH_MAX = 50 * 1000,
     HEAP_KIB_MAX = 8 << 10,
 };
@@ -20,12 +21,12 @@ enum {
 enum regex_kind { REGEX_PROGRAM, REGEX_LITERALS, REGEX_ALL, REGEX_NOT_EMPTY };
 
 struct regex {
-    enum regex_kind            kind;
-    struct literals            literals;
-    struct slice               pattern;
-    pcre2_code                *program;
-    _Atomic(struct scratch *)  spare; /* taken and put back by whoever tests; NULL while somebody has it */
-    _Atomic int                slow;
+    enum regex_kind           kind;
+    struct literals           literals;
+    struct slice              pattern;
+    pcre2_code               *program;
+    _Atomic(struct scratch *) spare; /* taken and put back by whoever tests; NULL while somebody has it */
+    _Atomic int               slow;
 };
 
 /* What one match works with; its memory grows with use and is kept for the next. */
@@ -59,7 +60,8 @@ static enum code compile(struct regex *r, struct slice vetted, struct fault *why
     if (r->program == NULL) {
         PCRE2_UCHAR text[160];
         pcre2_get_error_message(error, text, sizeof text);
-        return fail(why, CODE_INVALID_ARGUMENT, "error parsing regexp: %s at offset %zu", (const char *)text, (size_t)at);
+        return fail(why, CODE_INVALID_ARGUMENT, "error parsing regexp: %s at offset %zu", (const char *)text,
+                    (size_t)at);
     }
     return CODE_OK;
 }
@@ -157,10 +159,11 @@ static enum code too_slow(const struct regex *r, struct slice value, struct faul
 
     while (shown.n < r->pattern.n && shown.n > 0 && ((unsigned char)r->pattern.p[shown.n] & 0xC0) == 0x80)
         shown.n--; /* not through a character */
-    return fail(why, CODE_RESOURCE_EXHAUSTED,
-                "regular expression `%.*s` needs more than %d steps or %d KiB on a label value of %zu bytes, or many on more "
-                "than %d values: simplify it",
-                SLICE_ARGS(shown), STEPS_MAX, HEAP_KIB_MAX, value.n, SLOW_MAX);
+    return fail(
+        why, CODE_RESOURCE_EXHAUSTED,
+        "regular expression `%.*s` needs more than %d steps or %d KiB on a label value of %zu bytes, or many on more "
+        "than %d values: simplify it",
+        SLICE_ARGS(shown), STEPS_MAX, HEAP_KIB_MAX, value.n, SLOW_MAX);
 }
 
 /* First with little, then, for a few values only, with all: values without end cannot each take the most. */

@@ -13,7 +13,7 @@ struct expand {
     struct slice  in;
     size_t        at;
     struct arena *a;
-    char         *text; /* unescaped bytes; each of the pattern at most once */
+    char         *text;  /* unescaped bytes; each of the pattern at most once */
     size_t        bytes; /* made by products */
     unsigned      depth;
 };

@@ -67,14 +67,15 @@ static enum code unexpected(struct parser *p, const char *expected)
         return wrong(p, at, "unexpected end of input inside braces");
     if (starts_name(c)) {
         struct slice name = take_name(p, false);
-        return wrong(p, at, "unexpected identifier \"%.*s\" in label matching, expected %s", name.n < 60 ? (int)name.n : 60,
-                     name.p, expected);
+        return wrong(p, at, "unexpected identifier \"%.*s\" in label matching, expected %s",
+                     name.n < 60 ? (int)name.n : 60, name.p, expected);
     }
     if (c == '"' || c == '\'' || c == '`')
         return wrong(p, at, "unexpected string in label matching, expected %s", expected);
     if (strchr(",{}=!~", c) != NULL && c != 0)
         return wrong(p, at, "unexpected \"%c\" in label matching, expected %s", c, expected);
-    return wrong(p, at, isprint(c) ? "unexpected character inside braces: '%c'" : "unexpected byte inside braces: 0x%02x", c);
+    return wrong(p, at,
+                 isprint(c) ? "unexpected character inside braces: '%c'" : "unexpected byte inside braces: 0x%02x", c);
 }
 
 static void put_utf8(char **out, uint32_t c)
@@ -129,7 +130,8 @@ static enum code take_escape(struct parser *p, size_t begin, int quote, char **o
     }
     if (!is_byte && c != 'u' && c != 'U')
         return c < 0 ? wrong(p, begin, "unterminated quoted string")
-                     : wrong(p, begin, isprint(c) ? "unknown escape sequence '\\%c'" : "unknown escape sequence 0x%02x", c);
+                     : wrong(p, begin, isprint(c) ? "unknown escape sequence '\\%c'" : "unknown escape sequence 0x%02x",
+                             c);
     if (c == 'x' || c == 'u' || c == 'U')
         p->at++;
     is_good = take_number(p, c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 3, is_byte && c != 'x' ? 8 : 16, &value);

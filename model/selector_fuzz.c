@@ -8,10 +8,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const char *values[] = { "", "a", "prod", "web-1-prod", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "\xc3\xa9\xff\n" };
-    struct arena      *a = arena_new(0);
-    struct selector    s;
-    struct fault       why;
+    static const char *values[] = {
+        "", "a", "prod", "web-1-prod", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "\xc3\xa9\xff\n"
+    };
+    struct arena   *a = arena_new(0);
+    struct selector s;
+    struct fault    why;
 
     if (selector_parse(slice_make(data, n), a, &s, &why) == CODE_OK) {
         for (size_t i = 0; i < s.n; i++) {

@@ -68,7 +68,8 @@ static bool take_names(struct cursor *c, struct tree *into, uint32_t *name, uint
     return true;
 }
 
-static bool take_nodes(struct cursor *c, struct tree *into, const uint32_t *name, uint32_t n_names, uint32_t *node, uint32_t n)
+static bool take_nodes(struct cursor *c, struct tree *into, const uint32_t *name, uint32_t n_names, uint32_t *node,
+                       uint32_t n)
 {
     node[0] = 0;
     for (uint32_t i = 1; i < n; i++) {
@@ -104,5 +105,6 @@ enum code tree_decode(struct slice bytes, struct tree *into, struct fault *why)
     }
     free(node);
     free(name);
-    return is_good ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "malformed tree: byte %zu of %zu", bytes.n - left(&c), bytes.n);
+    return is_good ? CODE_OK
+                   : fail(why, CODE_INVALID_ARGUMENT, "malformed tree: byte %zu of %zu", bytes.n - left(&c), bytes.n);
 }

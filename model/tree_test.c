@@ -138,19 +138,35 @@ static void refuses(void)
         const char *bytes;
         size_t      n;
     } bad[] = {
-        { "", 0 },                                   /* nothing */
-        { "\x00", 1 },                               /* no node count */
-        { "\x00\x00", 2 },                           /* not even a root */
-        { "\x00\x02\x01\x00\x00", 5 },               /* a node without names */
-        { "\x05\x01" "a", 3 },                       /* names missing */
-        { "\x01\x7f" "a\x01", 4 },                   /* a name longer than the rest */
-        { "\x01\x01" "a\x02\x00\x00\x00", 7 },       /* its own parent */
-        { "\x01\x01" "a\x02\x02\x00\x00", 7 },       /* a parent before the root */
-        { "\x01\x01" "a\x02\x01\x01\x00", 7 },       /* no such name */
-        { "\x01\x01" "a\x7f\x01\x00\x00", 7 },       /* more nodes than bytes */
-        { "\x01\x01" "a\x02\x01\x00\x00\x00", 8 },   /* bytes behind */
+        { "", 0 },                     /* nothing */
+        { "\x00", 1 },                 /* no node count */
+        { "\x00\x00", 2 },             /* not even a root */
+        { "\x00\x02\x01\x00\x00", 5 }, /* a node without names */
+        { "\x05\x01"
+          "a",
+          3 }, /* names missing */
+        { "\x01\x7f"
+          "a\x01",
+          4 }, /* a name longer than the rest */
+        { "\x01\x01"
+          "a\x02\x00\x00\x00",
+          7 }, /* its own parent */
+        { "\x01\x01"
+          "a\x02\x02\x00\x00",
+          7 }, /* a parent before the root */
+        { "\x01\x01"
+          "a\x02\x01\x01\x00",
+          7 }, /* no such name */
+        { "\x01\x01"
+          "a\x7f\x01\x00\x00",
+          7 }, /* more nodes than bytes */
+        { "\x01\x01"
+          "a\x02\x01\x00\x00\x00",
+          8 }, /* bytes behind */
         { "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10 },
-        { "\x01\x01" "a\x02\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 16 }, /* self above 63 bits */
+        { "\x01\x01"
+          "a\x02\x01\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+          16 }, /* self above 63 bits */
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -53,7 +53,8 @@ Hearth__Shard__V1__QueryRequest *question_encode(const struct question *q, struc
     return m;
 }
 
-enum code question_decode(const Hearth__Shard__V1__QueryRequest *m, struct arena *a, struct question *out, struct fault *why)
+enum code question_decode(const Hearth__Shard__V1__QueryRequest *m, struct arena *a, struct question *out,
+                          struct fault *why)
 {
     if ((unsigned)m->kind > ASK_POINTS)
         return fail(why, CODE_INVALID_ARGUMENT, "unknown kind of question %d", (int)m->kind);
@@ -133,13 +134,14 @@ Hearth__Shard__V1__QueryResponse *partial_encode(struct partial *p, struct arena
     return m;
 }
 
-static enum code points_decode(const Hearth__Shard__V1__Points *m, struct points *into, struct arena *a, struct fault *why)
+static enum code points_decode(const Hearth__Shard__V1__Points *m, struct points *into, struct arena *a,
+                               struct fault *why)
 {
     struct labels labels;
 
     if (m->n_slot != m->n_sum || m->n_slot != m->n_count || !labels_decode(slice_of_bytes(m->labels), a, &labels))
-        return fail(why, CODE_INVALID_ARGUMENT, "malformed points: %zu slots, %zu sums, %zu counts", m->n_slot, m->n_sum,
-                    m->n_count);
+        return fail(why, CODE_INVALID_ARGUMENT, "malformed points: %zu slots, %zu sums, %zu counts", m->n_slot,
+                    m->n_sum, m->n_count);
     struct points_group *g = points_group(into, labels);
     for (size_t i = 0; i < m->n_slot; i++) {
         if (m->sum[i] < 0 || m->count[i] <= 0)

@@ -13,11 +13,11 @@
 
 struct cut {
     const struct tree *tree;
-    int64_t           *total;    /* [n] */
-    uint32_t          *first;    /* [n + 1]: children of i are child[first[i], first[i + 1]) */
+    int64_t           *total; /* [n] */
+    uint32_t          *first; /* [n + 1]: children of i are child[first[i], first[i + 1]) */
     uint32_t          *child;
     int64_t            least;
-    uint32_t           other;    /* the id of the name "other"; UINT32_MAX: nobody has it */
+    uint32_t           other; /* the id of the name "other"; UINT32_MAX: nobody has it */
 };
 
 /* max_nodes <= 0: everything is shown. */

@@ -153,7 +153,7 @@ void flame_build(const struct tree *t, int64_t max_nodes, struct arena *a, struc
     d.index = mem_zalloc(strset_n(t->names) * sizeof *d.index);
     name_add(&d, SLICE("total"));
     if (strset_find(t->names, SLICE("total"), &total_id))
-        d.index[total_id] = 1; /* a function of that name shares the root's entry */
+        d.index[total_id] = 1;                /* a function of that name shares the root's entry */
     out->total = d.cut.total[0] - t->self[0]; /* samples without a stack are not shown */
     box_add(&d, (struct box){ .total = out->total });
     children_push(&d, 0, 0, 1);

@@ -60,7 +60,8 @@ static void expect(const char *text, int64_t max_nodes, const char *expected)
     flame_build(t, max_nodes, a, &f);
     print(&got, &f);
     if (!slice_is(buf_view(&got), expected))
-        fprintf(stderr, "%s cut to %lld\n is  %.*s\n not %s\n", text, (long long)max_nodes, SLICE_ARGS(buf_view(&got)), expected),
+        fprintf(stderr, "%s cut to %lld\n is  %.*s\n not %s\n", text, (long long)max_nodes, SLICE_ARGS(buf_view(&got)),
+                expected),
             assert(!"not as expected");
     buf_free(&got);
     tree_free(t);
@@ -76,14 +77,16 @@ static void vectors(void)
     expect("", 0, "total | 0 0 0 0 | 0 0");
     expect("a 0", 0, "total | 0 0 0 0 | 0 0");
     /* a function called `other` loses its subtree, one called `total` has the root's name, an empty name is a name */
-    expect(names, 0, "total,other,main2,main, | 0 10 0 0 | 0 3 0 3, 0 3 0 2, 0 4 4 1 | 0 2 2 4, 0 1 1 1, 0 3 3 0 | 10 4");
+    expect(names, 0,
+           "total,other,main2,main, | 0 10 0 0 | 0 3 0 3, 0 3 0 2, 0 4 4 1 | 0 2 2 4, 0 1 1 1, 0 3 3 0 | 10 4");
     expect(cut, 5, "total,d,a,c,e,b | 0 56 0 0 | 0 16 2 2, 0 40 40 1 | 2 10 10 5, 0 4 3 3 | 15 1 1 4 | 56 40");
     expect(cut, 4, "total,d,a,c,other,b | 0 56 0 0 | 0 16 2 2, 0 40 40 1 | 2 10 10 5, 0 4 3 3 | 15 1 1 4 | 56 40");
     expect(cut, 3, "total,d,a,other,b | 0 56 0 0 | 0 16 2 2, 0 40 40 1 | 2 10 10 4, 0 4 4 3 | 56 40");
     expect(cut, 2, "total,d,a,other | 0 56 0 0 | 0 16 2 2, 0 40 40 1 | 2 14 14 3 | 56 40");
     expect(cut, 1, "total,other,d | 0 56 0 0 | 0 40 40 2, 0 16 16 1 | 56 40");
     /* a tie stays, also beyond max_nodes */
-    expect("a;b 40\na;c 23\nd 40\nq 1", 2, "total,other,d,a,b | 0 104 0 0 | 0 63 0 3, 0 40 40 2, 0 1 1 1 | 0 40 40 4, 0 23 23 1 | 104 40");
+    expect("a;b 40\na;c 23\nd 40\nq 1", 2,
+           "total,other,d,a,b | 0 104 0 0 | 0 63 0 3, 0 40 40 2, 0 1 1 1 | 0 40 40 4, 0 23 23 1 | 104 40");
 }
 
 static void expect_tree(const char *text, int64_t max_nodes, const char *bytes, size_t n)
@@ -102,10 +105,21 @@ static void expect_tree(const char *text, int64_t max_nodes, const char *bytes, 
 static void tree_bytes(void)
 {
     EXPECT_TREE("", 0, "");
-    EXPECT_TREE("a;b 1\na;c 200", 0, "\0\0\1" "\1a\0\2" "\1c\xc8\1\0" "\1b\1\0");
-    EXPECT_TREE("a 5\nb 3\nc 1", 1, "\0\0\2" "\5other\4\0" "\1a\5\0");
+    EXPECT_TREE("a;b 1\na;c 200", 0,
+                "\0\0\1"
+                "\1a\0\2"
+                "\1c\xc8\1\0"
+                "\1b\1\0");
+    EXPECT_TREE("a 5\nb 3\nc 1", 1,
+                "\0\0\2"
+                "\5other\4\0"
+                "\1a\5\0");
     /* `other` stays with its subtree, though small, and takes in what was cut */
-    EXPECT_TREE("a 5\nb 3\nother;x 1", 1, "\0\0\2" "\5other\3\1" "\5other\1\0" "\1a\5\0");
+    EXPECT_TREE("a 5\nb 3\nother;x 1", 1,
+                "\0\0\2"
+                "\5other\3\1"
+                "\5other\1\0"
+                "\1a\5\0");
 }
 
 static int64_t total_of(const struct tree *t, uint32_t node)

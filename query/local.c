@@ -81,6 +81,8 @@ static enum code tenant_ask(struct walk *w, struct shard *s, struct slice tenant
             code = fail(why, CODE_CANCELED, "nobody waits for the answer any more");
         else
             code = bucket_ask(w, pin.buckets[i], why);
+        if (code == CODE_OK)
+            code = partial_check(w->into, why);
     }
     shard_unpin(&pin);
     return code;

@@ -29,6 +29,22 @@ void partial_free(struct partial *p)
     free(p);
 }
 
+static size_t weight(const struct partial *p)
+{
+    return p->tree ? p->tree->n : p->points ? points_n(p->points) : strset_n(p->set);
+}
+
+enum code partial_check(const struct partial *p, struct fault *why)
+{
+    size_t      most = p->tree ? PARTIAL_NODES_MAX : p->points ? PARTIAL_POINTS_MAX : PARTIAL_SET_MAX;
+    const char *what = p->tree ? "nodes" : p->points ? "points" : "entries";
+
+    if (weight(p) <= most)
+        return CODE_OK;
+    return fail(why, CODE_RESOURCE_EXHAUSTED, "the answer has more than %zu %s: narrow the selector or the time range",
+                most, what);
+}
+
 /* The larger tree takes in the smaller: the cost is that of the smaller. */
 static void trees_merge(struct partial *into, struct partial *from)
 {

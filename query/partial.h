@@ -11,3 +11,9 @@ struct partial {
     struct tree       *tree;   /* ASK_TREE */
     struct points     *points; /* ASK_POINTS */
 };
+
+/* What an answer may grow to, each about half a gigabyte: a query must not take the memory that everybody shares. */
+enum { PARTIAL_NODES_MAX = 16 << 20, PARTIAL_SET_MAX = 2 << 20, PARTIAL_POINTS_MAX = 8 << 20 };
+
+/* RESOURCE_EXHAUSTED: `p` is larger. */
+must_check enum code partial_check(const struct partial *p, struct fault *why);

@@ -142,9 +142,9 @@ static void add(struct partial *p, uint32_t group, int64_t slot, int64_t sum, in
 
 static void ranking(void)
 {
-    struct partial   *p = partial_new(ASK_POINTS);
-    struct question   q = { .kind = ASK_POINTS, .first_ms = -60000, .step_ms = 15000 };
-    struct arena     *a = arena_new(0);
+    struct partial    *p = partial_new(ASK_POINTS);
+    struct question    q = { .kind = ASK_POINTS, .first_ms = -60000, .step_ms = 15000 };
+    struct arena      *a = arena_new(0);
     struct series_row *rows;
 
     add(p, 0, 2, 31, 1);
@@ -173,17 +173,19 @@ static bool eq(const struct slice *a, size_t n, const struct slice *b, size_t m)
 static void questions(void)
 {
     const struct slice texts[] = { SLICE("a"), SLICE("{b=~\".*\"}"), SLICE("c") };
-    struct question    q = { ASK_POINTS, texts, 1,     -5,   1000, texts + 1, 2, SLICE("t:a:b:c:d"),
-                             texts,      2,     texts[2], texts, 3,    -7,        15,  NULL, NULL };
+    struct question    q = { ASK_POINTS, texts, 1, -5, 1000, texts + 1, 2,   SLICE("t:a:b:c:d"), texts, 2,
+                             texts[2],   texts, 3, -7, 15,   NULL,      NULL };
     struct question    back;
     struct arena      *a = arena_new(0);
     struct fault       why;
 
     Hearth__Shard__V1__QueryRequest *m = question_encode(&q, a);
     assert(question_decode(m, a, &back, &why) == CODE_OK);
-    assert(back.kind == q.kind && eq(back.tenants, back.n_tenants, texts, 1) && back.start_ns == -5 && back.end_ns == 1000);
+    assert(back.kind == q.kind && eq(back.tenants, back.n_tenants, texts, 1) && back.start_ns == -5 &&
+           back.end_ns == 1000);
     assert(eq(back.selectors, back.n_selectors, texts + 1, 2) && slice_eq(back.profile_type, q.profile_type));
-    assert(eq(back.call_site, back.n_call_site, texts, 2) && slice_is(back.label, "c") && eq(back.names, back.n_names, texts, 3));
+    assert(eq(back.call_site, back.n_call_site, texts, 2) && slice_is(back.label, "c") &&
+           eq(back.names, back.n_names, texts, 3));
     assert(back.first_ms == -7 && back.step_ms == 15);
     q.profile_type = (struct slice){ 0 };
     assert(question_decode(question_encode(&q, a), a, &back, &why) == CODE_OK && back.profile_type.p == NULL);
@@ -203,7 +205,7 @@ static void nonsense(void)
     struct fault                     why;
     int64_t                          one[] = { 1 }, minus[] = { -1 };
     ProtobufCBinaryData              bad = { 3, (uint8_t *)"\x05\x00\x00" };
-    struct partial                  *p = partial_new(ASK_POINTS), *t = partial_new(ASK_TREE), *set = partial_new(ASK_SERIES);
+    struct partial *p = partial_new(ASK_POINTS), *t = partial_new(ASK_TREE), *set = partial_new(ASK_SERIES);
 
     m.points = points_at, m.n_points = 1;
     s.slot = s.sum = s.count = one;
@@ -223,9 +225,23 @@ static void nonsense(void)
     partial_free(set);
 }
 
+static void bounds(void)
+{
+    struct partial *p = partial_new(ASK_LABEL_VALUES);
+    struct fault    why;
+
+    for (uint32_t i = 0; i < PARTIAL_SET_MAX; i++)
+        strset_add(p->set, slice_make(&i, sizeof i));
+    assert(partial_check(p, &why) == CODE_OK);
+    strset_add(p->set, SLICE("one more"));
+    assert(partial_check(p, &why) == CODE_RESOURCE_EXHAUSTED && strstr(why.text, "2097152 entries") != NULL);
+    partial_free(p);
+}
+
 int main(void)
 {
     points();
+    bounds();
     sets_and_trees();
     ranking();
     questions();

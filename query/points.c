@@ -104,13 +104,22 @@ void points_add(struct points_group *g, int64_t slot, int64_t sum, int64_t count
     assert(count > 0 && sum >= 0);
     struct entry *e = entry_of(g, slot);
     if (e->count == 0) {
-        if (g->n * 2 >= (size_t)1 << g->bits) {
+        if (g->n >= ((size_t)1 << g->bits) / 2) {
             group_grow(g);
             e = entry_of(g, slot);
         }
         g->n++;
     }
     *e = (struct entry){ slot, sum_of(e->sum, sum), sum_of(e->count, count) };
+}
+
+size_t points_n(const struct points *p)
+{
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < p->n; i++)
+        n += p->groups[i]->n;
+    return n;
 }
 
 void points_merge(struct points *into, const struct points *from)

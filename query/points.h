@@ -21,6 +21,8 @@ struct points_group *points_group(struct points *p, struct labels labels);
 /* count > 0; sums saturate at INT64_MAX. */
 void points_add(struct points_group *g, int64_t slot, int64_t sum, int64_t count);
 
+size_t points_n(const struct points *p); /* slots of all groups */
+
 void points_merge(struct points *into, const struct points *from);
 
 /* Sorted by labels, then slots; in `a`. */

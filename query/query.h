@@ -6,6 +6,7 @@
  * Q1  A partial loses nothing: trees are whole, points are sums per (group, step slot) with counts.  Truncation and
  *     ordering happen once, on the merged whole.
  * Q2  A shard that does not answer is an error naming it; there are no partial answers.
+ * Q3  An answer that would take too much memory is RESOURCE_EXHAUSTED, never cut.
  */
 #pragma once
 
@@ -31,12 +32,12 @@ struct question {
     struct slice        profile_type; /* five parts; p == NULL: any */
     const struct slice *call_site;
     size_t              n_call_site;
-    struct slice        label;           /* ASK_LABEL_VALUES */
-    const struct slice *names;           /* ASK_SERIES: projection; ASK_POINTS: group_by */
+    struct slice        label; /* ASK_LABEL_VALUES */
+    const struct slice *names; /* ASK_SERIES: projection; ASK_POINTS: group_by */
     size_t              n_names;
     int64_t             first_ms, step_ms; /* ASK_POINTS: T = first + k*step takes (T-step, T], the first also T-step */
     bool (*is_given_up)(const void *asker); /* NULL, or asked between buckets: nobody waits any more */
-    const void         *asker;
+    const void *asker;
 };
 
 /* One group's points: slots ascending, no empty ones. */
@@ -48,11 +49,11 @@ struct partial_series {
 
 struct partial; /* what has been merged so far; owned by one thread at a time */
 
-struct partial *partial_new(enum question_kind kind);
-void            partial_free(struct partial *p);
-void            partial_merge(struct partial *into, struct partial *from);
-struct strset  *partial_set(struct partial *p);  /* ids, names, values, encoded label sets */
-struct tree    *partial_tree(struct partial *p);
+struct partial              *partial_new(enum question_kind kind);
+void                         partial_free(struct partial *p);
+void                         partial_merge(struct partial *into, struct partial *from);
+struct strset               *partial_set(struct partial *p); /* ids, names, values, encoded label sets */
+struct tree                 *partial_tree(struct partial *p);
 const struct partial_series *partial_points(struct partial *p, size_t *n); /* sorted by labels */
 
 /* This process's shard alone: what the shard service answers a peer with. */

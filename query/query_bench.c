@@ -33,7 +33,8 @@ static struct partial *part_random(uint32_t offset)
         uint32_t node = 0, depth = 5 + roll(DEPTH - 5);
         for (uint32_t d = 0; d < depth; d++) {
             uint32_t spread = d < 10 ? 2 : NAMES;
-            snprintf(name, sizeof name, "github.com/example/service/internal.(*Thing).Method%u", d * 7 + roll(spread) + offset);
+            snprintf(name, sizeof name, "github.com/example/service/internal.(*Thing).Method%u",
+                     d * 7 + roll(spread) + offset);
             node = tree_child(t, node, tree_name(t, slice_of(name)));
         }
         tree_add(t, node, 1 + roll(1000));
@@ -43,7 +44,8 @@ static struct partial *part_random(uint32_t offset)
 
 static void say(const char *what, int64_t since_ns, uint64_t n, const char *of)
 {
-    printf("%-34s %8.1f ns a %s (%llu)\n", what, (double)(clock_mono_ns() - since_ns) / (double)n, of, (unsigned long long)n);
+    printf("%-34s %8.1f ns a %s (%llu)\n", what, (double)(clock_mono_ns() - since_ns) / (double)n, of,
+           (unsigned long long)n);
 }
 
 static void merge_and_ship(struct partial *whole)

@@ -35,7 +35,8 @@ static struct sample samples[SAMPLES_MAX];
 static size_t        n_samples;
 static const char   *tenants[] = { "a", "b" }, *services[] = { "api", "db", "web" }, *pods[] = { "p0", "p1", "p2" };
 static const char   *zones[] = { "", "z1", "z2" };
-static const char   *types[] = { "process_cpu:cpu:nanoseconds:cpu:nanoseconds", "process_cpu:samples:count:cpu:nanoseconds" };
+static const char   *types[] = { "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
+                                 "process_cpu:samples:count:cpu:nanoseconds" };
 
 static void stack_random(char *out, size_t cap)
 {
@@ -182,7 +183,8 @@ static void ask_random(struct asked *a, enum question_kind kind)
         for (size_t i = 0; i < a->q.n_call_site; i++) {
             static const char *f[] = { "f0", "f1", "f2", "f3" };
             a->site_names[i] = slice_of(f[roll(4)]);
-            snprintf(a->site + strlen(a->site), sizeof a->site - strlen(a->site), "%s%s", i ? ";" : "", a->site_names[i].p);
+            snprintf(a->site + strlen(a->site), sizeof a->site - strlen(a->site), "%s%s", i ? ";" : "",
+                     a->site_names[i].p);
         }
     }
     a->q.n_names = roll(3);
@@ -209,12 +211,15 @@ static void check_tree(const struct asked *a, struct partial *p)
         for (uint32_t up = node; up != 0; up = t->parent[up]) {
             char below[40];
             snprintf(below, sizeof below, "%s", path);
-            snprintf(path, sizeof path, "%.*s%s%.30s", SLICE_ARGS(strset_at(t->names, t->name[up])), *below ? ";" : "", below);
+            snprintf(path, sizeof path, "%.*s%s%.30s", SLICE_ARGS(strset_at(t->names, t->name[up])), *below ? ";" : "",
+                     below);
         }
         int64_t self = 0;
         for (size_t i = 0; i < n_samples; i++)
             for (int type = 0; type < 2; type++)
-                self += strcmp(samples[i].stack, path) == 0 && in_question(a, &samples[i], type) ? samples[i].values[type] : 0;
+                self += strcmp(samples[i].stack, path) == 0 && in_question(a, &samples[i], type)
+                            ? samples[i].values[type]
+                            : 0;
         assert(t->self[node] == self);
         answered += self;
     }
@@ -365,14 +370,19 @@ static void edges(void)
     static const struct {
         int64_t since_ns, slot;
     } at[] = {
-        { -10000001, -1 }, { -10000000, 0 }, { -9999999, 0 }, { -1, 0 },       { 0, 0 },         { 999999, 0 },  { 1000000, 1 },
-        { 9000000, 1 },    { 10999999, 1 },  { 11000000, 2 }, { 20000000, 2 }, { 20000001, -1 },
+        { -10000001, -1 }, { -10000000, 0 }, { -9999999, 0 }, { -1, 0 },       { 0, 0 },        { 999999, 0 },
+        { 1000000, 1 },    { 9000000, 1 },   { 10999999, 1 }, { 11000000, 2 }, { 20000000, 2 }, { 20000001, -1 },
     };
     static const struct slice tenant = SLICE("t");
 
     int64_t             first_ms = EPOCH_NS / NS_PER_MS + 5;
-    struct question     q = { .kind = ASK_POINTS, .tenants = &tenant, .n_tenants = 1, .first_ms = first_ms, .step_ms = 10,
-                              .start_ns = (first_ms - 10) * NS_PER_MS, .end_ns = (first_ms + 20) * NS_PER_MS };
+    struct question     q = { .kind = ASK_POINTS,
+                              .tenants = &tenant,
+                              .n_tenants = 1,
+                              .first_ms = first_ms,
+                              .step_ms = 10,
+                              .start_ns = (first_ms - 10) * NS_PER_MS,
+                              .end_ns = (first_ms + 20) * NS_PER_MS };
     struct shard_config c = { .name = "t", .retention_ns = INT64_MAX, .limit_bytes = SIZE_MAX };
     struct shard       *s = shard_new(&c);
     struct partial     *p = partial_new(ASK_POINTS);
@@ -408,11 +418,18 @@ static bool gone(const void *asker) { return *(const bool *)asker; }
 
 static void refusals(struct shard *s)
 {
-    static const struct slice tenant = SLICE("a"), bad[] = { SLICE("{}"), SLICE("{") }, evil = SLICE("{pod!~\"(p+[0-9]?)+[xy]\"}");
+    static const struct slice tenant = SLICE("a"), bad[] = { SLICE("{}"), SLICE("{") },
+                              evil = SLICE("{pod!~\"(p+[0-9]?)+[xy]\"}");
 
     bool            is_gone = true;
-    struct question q = { .kind = ASK_TREE, .tenants = &tenant, .n_tenants = 1, .end_ns = INT64_MAX, .selectors = bad,
-                          .n_selectors = 2, .is_given_up = gone, .asker = &is_gone };
+    struct question q = { .kind = ASK_TREE,
+                          .tenants = &tenant,
+                          .n_tenants = 1,
+                          .end_ns = INT64_MAX,
+                          .selectors = bad,
+                          .n_selectors = 2,
+                          .is_given_up = gone,
+                          .asker = &is_gone };
     struct partial *p = partial_new(ASK_TREE);
     struct fault    why;
 

@@ -24,8 +24,8 @@ struct run {
     struct arena            *arena;   /* the message */
     _Atomic(struct answer *) answers; /* pushed by whoever has one */
     _Atomic bool             has_failed;
-    struct fault             why;     /* written by the first who failed, read by the last of all */
-    _Atomic int              parts;   /* still under way: the scatter and the local part */
+    struct fault             why;   /* written by the first who failed, read by the last of all */
+    _Atomic int              parts; /* still under way: the scatter and the local part */
 };
 
 static void answer_push(struct run *r, struct partial *p)
@@ -44,6 +44,18 @@ static void run_fail(struct run *r, const struct fault *why)
         r->why = *why;
 }
 
+static void answer_merge(struct run *r, struct partial *whole, struct partial *part)
+{
+    struct fault why;
+
+    if (!atomic_load_explicit(&r->has_failed, memory_order_relaxed)) {
+        partial_merge(whole, part);
+        if (partial_check(whole, &why) != CODE_OK)
+            run_fail(r, &why);
+    }
+    partial_free(part);
+}
+
 /* All of them into one; the answers themselves are freed. */
 static struct partial *answers_merge(struct run *r)
 {
@@ -51,13 +63,10 @@ static struct partial *answers_merge(struct run *r)
 
     for (struct answer *a = atomic_load_explicit(&r->answers, memory_order_acquire), *next; a != NULL; a = next) {
         next = a->next;
-        if (whole == NULL) {
+        if (whole == NULL)
             whole = a->partial;
-        } else {
-            if (!atomic_load_explicit(&r->has_failed, memory_order_relaxed))
-                partial_merge(whole, a->partial);
-            partial_free(a->partial);
-        }
+        else
+            answer_merge(r, whole, a->partial);
         free(a);
     }
     return whole ? whole : partial_new(r->question->kind);
@@ -77,7 +86,8 @@ static void part_done(struct run *r)
     free(r);
 }
 
-static void peer_answered(void *arg, const char *shard, enum code code, const char *text, const ProtobufCMessage *answer)
+static void peer_answered(void *arg, const char *shard, enum code code, const char *text,
+                          const ProtobufCMessage *answer)
 {
     struct run  *r = arg;
     struct fault why, inner;

@@ -121,8 +121,9 @@ static void on_done(void *arg, struct partial *p, const struct fault *why)
 static void ask(const char *selector, struct outcome *o)
 {
     struct slice    tenant = SLICE("t"), text = slice_of(selector);
-    struct question q = { .kind = ASK_TREE, .tenants = &tenant, .n_tenants = 1, .end_ns = INT64_MAX, .selectors = &text,
-                          .n_selectors = 1 };
+    struct question q = {
+        .kind = ASK_TREE, .tenants = &tenant, .n_tenants = 1, .end_ns = INT64_MAX, .selectors = &text, .n_selectors = 1
+    };
 
     *o = (struct outcome){ 0 };
     query_run(NULL, &q, 77, on_done, o);

@@ -24,17 +24,17 @@ struct ask {
     bool            is_empty;         /* nothing to look for: the answer is the empty message */
 
     /* what the reply needs to know, each set by the methods it is for */
-    int64_t max_nodes;  /* 0: all */
-    int64_t limit;      /* of series; <= 0: all */
+    int64_t max_nodes; /* 0: all */
+    int64_t limit;     /* of series; <= 0: all */
     int     format;
     bool    is_mean;
     bool    shows_utf8; /* label names outside [a-zA-Z_][a-zA-Z0-9_]* too */
 
     /* ask.c's */
-    ask_reply_fn             *reply;
-    const ProtobufCMessage   *empty;
-    struct partial           *partial;
-    unsigned long             thread;
+    ask_reply_fn           *reply;
+    const ProtobufCMessage *empty;
+    struct partial         *partial;
+    unsigned long           thread;
 };
 
 struct ask *ask_new(struct call *c, enum question_kind kind);
@@ -44,8 +44,9 @@ __attribute__((format(printf, 3, 4))) void ask_fail(struct ask *a, enum code cod
 
 void ask_range(struct ask *a, int64_t start_ms, int64_t end_ms);
 void ask_type(struct ask *a, const char *id);
-void ask_selector(struct ask *a, const char *text);                                  /* the one of the flame graph calls */
-void ask_matchers(struct ask *a, char *const *texts, size_t n, const char *wrapped); /* a list; `wrapped` precedes a fault */
+void ask_selector(struct ask *a, const char *text); /* the one of the flame graph calls */
+void ask_matchers(struct ask *a, char *const *texts, size_t n,
+                  const char *wrapped); /* a list; `wrapped` precedes a fault */
 
 struct slice *ask_texts(struct ask *a, char *const *texts, size_t n); /* as slices */
 

@@ -92,10 +92,11 @@ static void ask_max_nodes(struct ask *a, int64_t wanted)
     int64_t              most = l->max_flamegraph_nodes_max;
 
     if (wanted < 0)
-        ask_fail(a, CODE_INVALID_ARGUMENT, "max flamegraph nodes limit must be set (max allowed %lld)", (long long)most);
-    else if (most > 0 && wanted > most)
-        ask_fail(a, CODE_INVALID_ARGUMENT, "max flamegraph nodes limit %lld is greater than allowed %lld", (long long)wanted,
+        ask_fail(a, CODE_INVALID_ARGUMENT, "max flamegraph nodes limit must be set (max allowed %lld)",
                  (long long)most);
+    else if (most > 0 && wanted > most)
+        ask_fail(a, CODE_INVALID_ARGUMENT, "max flamegraph nodes limit %lld is greater than allowed %lld",
+                 (long long)wanted, (long long)most);
     a->max_nodes = wanted ? wanted : l->max_flamegraph_nodes_default;
 }
 
@@ -106,11 +107,14 @@ static void ask_ids(struct ask *a, const char *field, char *const *ids, size_t n
 
     for (size_t i = 0; i < n; i++) {
         size_t at = 0, length = digits ? digits : sizeof uuid - 1;
-        while (at < length && (digits == 0 && uuid[at] == '-' ? ids[i][at] == '-' : isxdigit((unsigned char)ids[i][at])))
+        while (at < length &&
+               (digits == 0 && uuid[at] == '-' ? ids[i][at] == '-' : isxdigit((unsigned char)ids[i][at])))
             at++;
         if (at < length || ids[i][at] != '\0')
             ask_fail(a, CODE_INVALID_ARGUMENT, "%s: \"%.40s\" is not %s", field, ids[i],
-                     digits == 0 ? "a UUID" : digits == 16 ? "16 hex digits" : "32 hex digits");
+                     digits == 0    ? "a UUID"
+                     : digits == 16 ? "16 hex digits"
+                                    : "32 hex digits");
     }
     if (n > 0)
         ask_fail(a, CODE_UNIMPLEMENTED, "%s is not implemented", field);
@@ -118,7 +122,8 @@ static void ask_ids(struct ask *a, const char *field, char *const *ids, size_t n
 
 static void select_merge_stacktraces(struct call *c, const ProtobufCMessage *request)
 {
-    static const Querier__V1__SelectMergeStacktracesResponse empty = QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+    static const Querier__V1__SelectMergeStacktracesResponse empty =
+        QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
 
     const Querier__V1__SelectMergeStacktracesRequest *m = (const void *)request;
     struct ask                                       *a = ask_new(c, ASK_TREE);
@@ -209,7 +214,10 @@ static void not_implemented(struct call *c, const ProtobufCMessage *request)
 }
 
 #define ROW(name, request, response, fn)                                                                               \
-    { "/querier.v1.QuerierService/" name, &request##__descriptor, &response##__descriptor, LANE_QUERY, REQUEST_BYTES_MAX, fn }
+    {                                                                                                                  \
+        "/querier.v1.QuerierService/" name, &request##__descriptor, &response##__descriptor, LANE_QUERY,               \
+            REQUEST_BYTES_MAX, fn                                                                                      \
+    }
 
 static const struct method methods[] = {
     ROW("ProfileTypes", querier__v1__profile_types_request, querier__v1__profile_types_response, profile_types),
@@ -224,7 +232,8 @@ static const struct method methods[] = {
     ROW("SelectMergeProfile", querier__v1__select_merge_profile_request, google__v1__profile, not_implemented),
     ROW("SelectHeatmap", querier__v1__select_heatmap_request, querier__v1__select_heatmap_response, not_implemented),
     ROW("Diff", querier__v1__diff_request, querier__v1__diff_response, not_implemented),
-    ROW("GetProfileStats", types__v1__get_profile_stats_request, types__v1__get_profile_stats_response, not_implemented),
+    ROW("GetProfileStats", types__v1__get_profile_stats_request, types__v1__get_profile_stats_response,
+        not_implemented),
     ROW("AnalyzeQuery", querier__v1__analyze_query_request, querier__v1__analyze_query_response, not_implemented),
 };
 

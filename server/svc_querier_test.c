@@ -21,13 +21,13 @@
 /* ---- the rooms below ------------------------------------------------------------------------------------------------ */
 
 struct call {
-    struct arena     *arena;
-    struct principal  user;
-    const char       *accept, *path;
-    int               ends;
-    struct fault      why;
-    uint8_t          *reply; /* packed */
-    size_t            reply_n;
+    struct arena    *arena;
+    struct principal user;
+    const char      *accept, *path;
+    int              ends;
+    struct fault     why;
+    uint8_t         *reply; /* packed */
+    size_t           reply_n;
 };
 
 static struct shard *shard;
@@ -37,9 +37,12 @@ struct arena *call_arena(struct call *c) { return c->arena; }
 void         *call_app(const struct call *c) { return c ? &app : NULL; }
 int64_t       call_deadline_ns(const struct call *c) { return c->ends ? 0 : INT64_MAX; }
 bool          call_is_cancelled(const struct call *c) { return c->ends > 0; }
-struct slice  call_field(const struct call *c, const char *name) { return slice_of(strcmp(name, "accept") ? NULL : c->accept); }
-struct slice  call_path(const struct call *c) { return slice_of(c->path); }
-void         *call_user(const struct call *c) { return (void *)(uintptr_t)&c->user; }
+struct slice  call_field(const struct call *c, const char *name)
+{
+    return slice_of(strcmp(name, "accept") ? NULL : c->accept);
+}
+struct slice call_path(const struct call *c) { return slice_of(c->path); }
+void        *call_user(const struct call *c) { return (void *)(uintptr_t)&c->user; }
 
 void call_reply(struct call *c, const ProtobufCMessage *m)
 {
@@ -101,7 +104,9 @@ static void *ask(const char *name, const void *request, struct call *c)
     const struct method *m = method_of(name);
     void                *answer = NULL;
 
-    *c = (struct call){ .arena = arena_new(0), .user = { tenants, n_tenants, limits }, .accept = accept_field, .path = m->path };
+    *c = (struct call){
+        .arena = arena_new(0), .user = { tenants, n_tenants, limits }, .accept = accept_field, .path = m->path
+    };
     m->run(c, request);
     assert(c->ends == 1);
     if (c->reply != NULL) {
@@ -119,7 +124,8 @@ static void refused(const char *name, const void *request, enum code code, const
 
     assert(ask(name, request, &c) == NULL);
     if (c.why.code != code || strcmp(c.why.text, text) != 0)
-        fprintf(stderr, "%s: %d %s\n not %d %s\n", name, c.why.code, c.why.text, code, text), assert(!"not as expected");
+        fprintf(stderr, "%s: %d %s\n not %d %s\n", name, c.why.code, c.why.text, code, text),
+            assert(!"not as expected");
 }
 
 /* Is the answer the message without any field? */
@@ -154,7 +160,7 @@ static void push(struct slice tenant, const char *service, const char *labels, i
     arena_free(a);
 }
 
-#define PUSH(tenant, service, labels, at_s, stack, value) \
+#define PUSH(tenant, service, labels, at_s, stack, value)                                                              \
     push(tenant, service, labels, at_s, (const char *const[]){ stack, NULL }, (const int64_t[]){ value })
 
 static void data(void)
@@ -162,7 +168,8 @@ static void data(void)
     struct shard_config c = { .name = "t", .retention_ns = INT64_MAX, .limit_bytes = SIZE_MAX };
 
     shard = shard_new(&c);
-    push(tenants[0], "api", "env=prod,zone=z1", 0, (const char *const[]){ "a;b", "a;c", NULL }, (const int64_t[]){ 10, 3 });
+    push(tenants[0], "api", "env=prod,zone=z1", 0, (const char *const[]){ "a;b", "a;c", NULL },
+         (const int64_t[]){ 10, 3 });
     PUSH(tenants[0], "api", "env=dev", 0, "a;c", 20);
     push(tenants[0], "db", "env=prod,odd.name=x y,zone=z2", 30, (const char *const[]){ "a;b", "q", NULL },
          (const int64_t[]){ 30, 1 });
@@ -199,9 +206,10 @@ static void stacks_refused(void)
 {
     static const char *type_form = "profile-type selection must be of the form <name>:<sample-type>:<sample-unit>:"
                                    "<period-type>:<period-unit>(:delta), got(2): \"a:b\".";
-    char *spans[] = { (char *)"00000000000000a1" }, *short_spans[] = { (char *)"a1" };
-    char *traces[] = { (char *)"00000000000000000000000000000000" }, *uuids[] = { (char *)"7c9e6679-7425-40de-944b-e07fc1f90ae7" };
-    char *bad_uuids[] = { (char *)"7c9e6679x7425-40de-944b-e07fc1f90ae7" };
+    char              *spans[] = { (char *)"00000000000000a1" }, *short_spans[] = { (char *)"a1" };
+    char              *traces[] = { (char *)"00000000000000000000000000000000" },
+         *uuids[] = { (char *)"7c9e6679-7425-40de-944b-e07fc1f90ae7" };
+    char                                      *bad_uuids[] = { (char *)"7c9e6679x7425-40de-944b-e07fc1f90ae7" };
     Querier__V1__SelectMergeStacktracesRequest m;
 
 #define REFUSED(change, code, text)                                                                                    \
@@ -219,7 +227,8 @@ static void stacks_refused(void)
     m = stacks_request();
     m._max_nodes_case = QUERIER__V1__SELECT_MERGE_STACKTRACES_REQUEST___MAX_NODES_MAX_NODES;
     m.max_nodes = -1;
-    refused("SelectMergeStacktraces", &m, CODE_INVALID_ARGUMENT, "max flamegraph nodes limit must be set (max allowed 1048576)");
+    refused("SelectMergeStacktraces", &m, CODE_INVALID_ARGUMENT,
+            "max flamegraph nodes limit must be set (max allowed 1048576)");
     m.max_nodes = 1048577;
     refused("SelectMergeStacktraces", &m, CODE_INVALID_ARGUMENT,
             "max flamegraph nodes limit 1048577 is greater than allowed 1048576");
@@ -255,8 +264,8 @@ static void stacks_answered(void)
 {
     Querier__V1__SelectMergeStacktracesRequest m = stacks_request();
     Types__V1__StackTraceSelector              site = TYPES__V1__STACK_TRACE_SELECTOR__INIT;
-    Types__V1__Location                        f[2] = { TYPES__V1__LOCATION__INIT, TYPES__V1__LOCATION__INIT }, *at[] = { f, f + 1 };
-    struct call                                c;
+    Types__V1__Location f[2] = { TYPES__V1__LOCATION__INIT, TYPES__V1__LOCATION__INIT }, *at[] = { f, f + 1 };
+    struct call         c;
 
     assert(stacks_total(&m, 6) == 104);
     m.format = (Querier__V1__ProfileFormat)99; /* unknown: the default */
@@ -298,7 +307,8 @@ static void expect_series(const Querier__V1__SelectSeriesRequest *m, const char 
         for (size_t k = 0; k < r->series[i]->n_labels; k++)
             buf_printf(&got, "%s=%s ", r->series[i]->labels[k]->name, r->series[i]->labels[k]->value);
         for (size_t k = 0; k < r->series[i]->n_points; k++)
-            buf_printf(&got, "%lld:%g ", (long long)(r->series[i]->points[k]->timestamp - T0_MS), r->series[i]->points[k]->value);
+            buf_printf(&got, "%lld:%g ", (long long)(r->series[i]->points[k]->timestamp - T0_MS),
+                       r->series[i]->points[k]->value);
         buf_text(&got, "| ");
     }
     if (!slice_is(buf_view(&got), expected))
@@ -354,17 +364,19 @@ static void series_refused(void)
 
 static void names(void)
 {
-    Types__V1__LabelNamesRequest   m = TYPES__V1__LABEL_NAMES_REQUEST__INIT;
-    Types__V1__LabelValuesRequest  v = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
-    Types__V1__LabelNamesResponse *r;
+    Types__V1__LabelNamesRequest    m = TYPES__V1__LABEL_NAMES_REQUEST__INIT;
+    Types__V1__LabelValuesRequest   v = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
+    Types__V1__LabelNamesResponse  *r;
     Types__V1__LabelValuesResponse *values;
-    char                          *matchers[] = { (char *)"{env=\"prod\"}", (char *)"{zone!=\"z1\",}" }, *bad[] = { matchers[0], (char *)"{a=b}" };
-    struct call                    c;
+    char                           *matchers[] = { (char *)"{env=\"prod\"}", (char *)"{zone!=\"z1\",}" },
+         *bad[] = { matchers[0], (char *)"{a=b}" };
+    struct call c;
 
     m.start = v.start = T0_MS - 60000, m.end = v.end = T0_MS + 300000;
     m.matchers = v.matchers = bad, m.n_matchers = v.n_matchers = 2;
     refused("LabelNames", &m, CODE_INVALID_ARGUMENT,
-            "parsing label selector: failed to parse label selector \"{a=b}\": 1:4: parse error: unexpected identifier \"b\" in "
+            "parsing label selector: failed to parse label selector \"{a=b}\": 1:4: parse error: unexpected identifier "
+            "\"b\" in "
             "label matching, expected string");
     refused("LabelValues", &v, CODE_INVALID_ARGUMENT, "name is required");
     m.matchers = v.matchers = matchers;
@@ -404,7 +416,8 @@ static void expect_sets(const Querier__V1__SeriesRequest *m, const char *expecte
 static void sets(void)
 {
     Querier__V1__SeriesRequest m = QUERIER__V1__SERIES_REQUEST__INIT;
-    char *some[] = { (char *)"zone", (char *)"service_name" }, *none[] = { (char *)"nolabel" }, *odd[] = { (char *)"odd.name" };
+    char                      *some[] = { (char *)"zone", (char *)"service_name" }, *none[] = { (char *)"nolabel" },
+         *odd[] = { (char *)"odd.name" };
 
     m.start = T0_MS - 60000, m.end = T0_MS + 300000;
     expect_sets(&m, "env=dev service_name=api | env=prod service_name=api zone=z1 | env=prod service_name=db zone=z2 | "
@@ -435,7 +448,8 @@ static void types(void)
     m.end = T0_MS + 300000;
     r = ask("ProfileTypes", &m, &c);
     assert(r->n_profile_types == 1 && strcmp(r->profile_types[0]->id, CPU) == 0);
-    assert(strcmp(r->profile_types[0]->name, "process_cpu") == 0 && strcmp(r->profile_types[0]->period_unit, "nanoseconds") == 0);
+    assert(strcmp(r->profile_types[0]->name, "process_cpu") == 0 &&
+           strcmp(r->profile_types[0]->period_unit, "nanoseconds") == 0);
     protobuf_c_message_free_unpacked(&r->base, NULL);
 }
 

@@ -34,7 +34,8 @@ static enum code too_long(int64_t actual_ms, int64_t limit_ms, struct fault *why
 {
     char actual[64], limit[64];
 
-    return fail(why, CODE_INVALID_ARGUMENT, "the query time range exceeds the limit (max_query_length, actual: %s, limit: %s)",
+    return fail(why, CODE_INVALID_ARGUMENT,
+                "the query time range exceeds the limit (max_query_length, actual: %s, limit: %s)",
                 span_text(actual_ms, false, actual, sizeof actual), span_text(limit_ms, true, limit, sizeof limit));
 }
 

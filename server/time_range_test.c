@@ -40,7 +40,8 @@ static const struct {
 int main(void)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct limits     l = { .max_query_lookback_ns = cases[i].lookback_h ? ms_to_ns(cases[i].lookback_h * HOUR_MS) : LIMIT_NONE,
+        struct limits     l = { .max_query_lookback_ns =
+                                cases[i].lookback_h ? ms_to_ns(cases[i].lookback_h * HOUR_MS) : LIMIT_NONE,
                                 .max_query_length_ns = ms_to_ns(cases[i].length_h * HOUR_MS) };
         struct time_range r;
         struct fault      why = { 0 };
