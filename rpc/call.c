@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "rpc/errors.h"
-#include "rpc/metadata.h"
 #include "wire/zip.h"
 
 enum {
@@ -296,33 +295,43 @@ static size_t inflated_guess(struct slice zipped)
 
 static enum code inflate(struct call *c, struct fault *why)
 {
-    size_t max = c->inbox.message_bytes_max, guess = inflated_guess(c->message);
-    size_t reserved = guess < max ? guess : max;
+    size_t    max = c->inbox.message_bytes_max, guess = inflated_guess(c->message);
+    enum code code = CODE_RESOURCE_EXHAUSTED; /* of many members the last alone would be too large */
 
-    if (!call_charge(c, reserved))
-        return call_too_busy(why);
-    enum code code = zip_gunzip(c->message, max, c->scratch, &c->message, why);
-    if (code == CODE_OK && c->message.n > reserved && !call_charge(c, c->message.n - reserved))
+    if (guess <= max) {
+        if (!call_charge(c, guess))
+            return call_too_busy(why);
+        code = zip_gunzip(c->message, max, c->scratch, &c->message, why);
+    }
+    if (code == CODE_OK && c->message.n > guess && !call_charge(c, c->message.n - guess))
         return call_too_busy(why);
     if (code == CODE_RESOURCE_EXHAUSTED)
         return fail(why, code, "message size is larger than configured max %zu", max);
     return code;
 }
 
+/* What a message of the largest size may take decoded. */
+static size_t memory_max(const struct call *c)
+{
+    size_t max = c->inbox.message_bytes_max;
+
+    return max < SIZE_MAX / MEMORY_FACTOR - MEMORY_LEAST_BYTES ? max * MEMORY_FACTOR + MEMORY_LEAST_BYTES : SIZE_MAX;
+}
+
 static enum code decode(struct call *c, const ProtobufCMessage **message, struct fault *why)
 {
     ProtobufCMessage *m = NULL;
-    size_t            max = c->inbox.message_bytes_max;
-    size_t            memory = max < SIZE_MAX / MEMORY_FACTOR - MEMORY_LEAST_BYTES
-                                   ? max * MEMORY_FACTOR + MEMORY_LEAST_BYTES
-                                   : SIZE_MAX;
+    size_t            memory_bytes;
+    enum code         code = CODE_OK;
 
-    if (c->is_compressed && c->message.n > 0) {
-        enum code code = inflate(c, why);
-        if (code != CODE_OK)
-            return code;
-    }
-    enum code code = c->codec->decode(c->row->request, c->message, memory, c->scratch, &m, why);
+    if (c->is_compressed && c->message.n > 0)
+        code = inflate(c, why);
+    if (code == CODE_OK)
+        code = c->codec->measure(c->row->request, c->message, memory_max(c), &memory_bytes, why);
+    if (code == CODE_OK && !call_charge(c, memory_bytes))
+        code = call_too_busy(why);
+    if (code == CODE_OK)
+        code = c->codec->decode(c->row->request, c->message, c->scratch, &m, why);
     *message = m;
     return code;
 }

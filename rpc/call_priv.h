@@ -51,7 +51,7 @@ struct call {
     struct inbox       inbox;
     struct loop_timer *timer;
     unsigned           refs, n_messages;
-    bool               is_answered, is_head_out, is_running;
+    bool               is_answered, is_head_out;
     size_t             message_at, message_n; /* the one of a unary call, in the inbox */
 
     _Atomic bool   is_cancelled; /* any thread */

@@ -32,7 +32,11 @@ static enum code decode_n(const struct codec *codec, const ProtobufCMessageDescr
 
     if (text.n > 0)
         memcpy(exact, text.p, text.n);
-    enum code code = codec->decode(type_of(d), slice_make(exact, text.n), memory, arena, &m, why);
+    struct slice bytes = slice_make(exact, text.n);
+    size_t       cost;
+    enum code    code = codec->measure(type_of(d), bytes, memory, &cost, why);
+    if (code == CODE_OK)
+        code = codec->decode(type_of(d), bytes, arena, &m, why);
     free(exact); /* D3 */
     *(ProtobufCMessage **)out = m;
     return code;

@@ -9,8 +9,10 @@
 
 #include "rpc/codec.h"
 
-must_check enum code json_decode(const struct json_type *type, struct slice text, size_t memory_bytes_max, struct arena *a,
-                                 ProtobufCMessage **out, struct fault *why);
+must_check enum code json_size_up(const struct json_type *type, struct slice text, size_t memory_bytes_max,
+                                  size_t *memory_bytes, struct fault *why);
+must_check enum code json_decode(const struct json_type *type, struct slice text, struct arena *a, ProtobufCMessage **out,
+                                 struct fault *why);
 void                 json_encode(const struct json_type *type, const ProtobufCMessage *message, struct buf *out);
 
 /* Bytes of one value of that type in a message. */

@@ -327,33 +327,33 @@ static enum code read_message(struct reading *r, const struct json_type *t, json
     return CODE_OK;
 }
 
-static enum code measure(struct slice text, size_t memory_bytes_max, struct fault *why)
+enum code json_size_up(const struct json_type *type, struct slice text, size_t memory_bytes_max, size_t *memory_bytes,
+                       struct fault *why)
 {
     struct json_size size = json_measure(text);
 
+    (void)type;
+    *memory_bytes = 2 * text.n + size.nodes * NODE_BYTES;
     if (size.depth > CODEC_DEPTH_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "JSON nested deeper than %d", CODEC_DEPTH_MAX);
-    if (text.n >= memory_bytes_max / 2 || size.nodes > (memory_bytes_max - 2 * text.n) / NODE_BYTES)
+    if (*memory_bytes > memory_bytes_max)
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the JSON would take more than %zu bytes of memory", memory_bytes_max);
     return CODE_OK;
 }
 
-enum code json_decode(const struct json_type *type, struct slice text, size_t memory_bytes_max, struct arena *a,
-                      ProtobufCMessage **out, struct fault *why)
+enum code json_decode(const struct json_type *type, struct slice text, struct arena *a, ProtobufCMessage **out,
+                      struct fault *why)
 {
     struct reading r = { a, why };
     json_error_t   error;
 
     if (text.n == 0)
         return fail(why, CODE_INVALID_ARGUMENT, "the body is empty: JSON needs at least {}");
-    enum code code = measure(text, memory_bytes_max, why);
-    if (code != CODE_OK)
-        return code;
     json_t *root = json_loadb(text.p, text.n, 0, &error);
     if (root == NULL)
         return fail(why, CODE_INVALID_ARGUMENT, "not JSON: line %d, column %d: %s", error.line, error.column, error.text);
-    code = json_is_object(root) ? read_message(&r, type, root, out)
-                                : fail(why, CODE_INVALID_ARGUMENT, "JSON, but not an object");
+    enum code code = json_is_object(root) ? read_message(&r, type, root, out)
+                                          : fail(why, CODE_INVALID_ARGUMENT, "JSON, but not an object");
     json_decref(root);
     return code;
 }

@@ -162,4 +162,4 @@ void json_encode(const struct json_type *type, const ProtobufCMessage *message, 
     put_message(&(struct json_writer){ .out = out }, type, message);
 }
 
-const struct codec codec_json = { "json", json_decode, json_encode };
+const struct codec codec_json = { "json", json_size_up, json_decode, json_encode };

@@ -132,19 +132,34 @@ static void arena_free_cb(void *arena, void *p)
     (void)p;
 }
 
-enum code proto_decode(const ProtobufCMessageDescriptor *d, struct slice bytes, size_t memory_bytes_max, struct arena *a,
-                       ProtobufCMessage **out, struct fault *why)
+static enum code measure_as(const ProtobufCMessageDescriptor *d, struct slice bytes, size_t memory_bytes_max,
+                            size_t *memory_bytes, struct fault *why)
 {
-    struct walk        w = { .memory_bytes_max = memory_bytes_max, .why = why };
+    struct walk w = { .memory_bytes_max = memory_bytes_max, .why = why };
+    enum code   code = walk_message(&w, d, bytes, 0);
+
+    *memory_bytes = w.memory_bytes;
+    return code;
+}
+
+static enum code decode_as(const ProtobufCMessageDescriptor *d, struct slice bytes, struct arena *a, ProtobufCMessage **out,
+                           struct fault *why)
+{
     ProtobufCAllocator in_arena = { arena_alloc_cb, arena_free_cb, a };
 
-    enum code code = walk_message(&w, d, bytes, 0);
-    if (code != CODE_OK)
-        return code;
     *out = protobuf_c_message_unpack(d, &in_arena, bytes.n, (const uint8_t *)bytes.p);
     if (*out == NULL)
         return fail(why, CODE_INVALID_ARGUMENT, "not a message of type %s", d->name);
     return CODE_OK;
+}
+
+enum code proto_decode(const ProtobufCMessageDescriptor *d, struct slice bytes, size_t memory_bytes_max, struct arena *a,
+                       ProtobufCMessage **out, struct fault *why)
+{
+    size_t    memory_bytes;
+    enum code code = measure_as(d, bytes, memory_bytes_max, &memory_bytes, why);
+
+    return code == CODE_OK ? decode_as(d, bytes, a, out, why) : code;
 }
 
 void proto_encode(const ProtobufCMessage *message, struct buf *out)
@@ -154,10 +169,16 @@ void proto_encode(const ProtobufCMessage *message, struct buf *out)
     out->n += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(out, n));
 }
 
-static enum code decode(const struct json_type *type, struct slice bytes, size_t memory_bytes_max, struct arena *a,
-                        ProtobufCMessage **out, struct fault *why)
+static enum code measure(const struct json_type *type, struct slice bytes, size_t memory_bytes_max, size_t *memory_bytes,
+                         struct fault *why)
 {
-    return proto_decode(type->descriptor, bytes, memory_bytes_max, a, out, why);
+    return measure_as(type->descriptor, bytes, memory_bytes_max, memory_bytes, why);
+}
+
+static enum code decode(const struct json_type *type, struct slice bytes, struct arena *a, ProtobufCMessage **out,
+                        struct fault *why)
+{
+    return decode_as(type->descriptor, bytes, a, out, why);
 }
 
 static void encode(const struct json_type *type, const ProtobufCMessage *message, struct buf *out)
@@ -166,4 +187,4 @@ static void encode(const struct json_type *type, const ProtobufCMessage *message
     proto_encode(message, out);
 }
 
-const struct codec codec_proto = { "proto", decode, encode };
+const struct codec codec_proto = { "proto", measure, decode, encode };

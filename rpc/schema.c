@@ -27,7 +27,7 @@ struct schema {
 static bool split_files(struct schema *s, struct slice set)
 {
     struct pb_cursor at = pb_cursor(set);
-    struct pb_field  f;
+    struct pb_field  f = { 0 };
     size_t           n = 0;
 
     while (n < s->set->n_file && pb_next(&at, &f) && f.number == 1)
