@@ -326,6 +326,42 @@ static void h2_peer_comes_back(struct side *side)
     server_stop(&s);
 }
 
+enum { WAVES = 40, A_WAVE = 25 };
+
+/* One server takes over from another on the same port: no request is lost, or it may safely be sent again. */
+static void h2_changes_servers(struct side *side)
+{
+    struct server old, new;
+    struct order  o[A_WAVE];
+    struct heard  h[A_WAVE];
+    sem_t         done;
+    int           again = 0;
+
+    server_start(&old, &http_limits_default);
+    sem_init(&done, 0, 0);
+    for (int w = 0; w < WAVES; w++) {
+        for (int i = 0; i < A_WAVE; i++) {
+            h[i] = (struct heard){ .done = &done };
+            order_init(&o[i], side, old.address, "/echo", SLICE("hello"), &h[i]);
+            loop_post(side->loop, &o[i].task);
+        }
+        if (w == WAVES / 2) {
+            listener_drain(old.listener);
+            server_start_at(&new, old.address, &http_limits_default);
+        }
+        for (int i = 0; i < A_WAVE; i++)
+            sem_wait(&done);
+        for (int i = 0; i < A_WAVE; i++) {
+            assert(h[i].code == CODE_OK || (h[i].code == CODE_UNAVAILABLE && !h[i].was_sent));
+            again += h[i].code != CODE_OK;
+        }
+    }
+    assert(soon(none_open, &old) && again < WAVES * A_WAVE / 4);
+    sem_destroy(&done);
+    server_stop(&new);
+    server_stop(&old);
+}
+
 int main(void)
 {
     struct server s;
@@ -345,6 +381,7 @@ int main(void)
     server_stop(&s);
     side_start(&side);
     h2_drains(&side);
+    h2_changes_servers(&side);
     side_stop(&side);
     printf("client: ok\n");
     return 0;

@@ -122,6 +122,7 @@ void conn_tick(struct conn *c, int64_t now_ms)
 
     if (c->sock.is_closing)
         return;
+    outq_trim(&c->sock.out); /* idle connections hold little */
     if (c->sock.stalled_ms != 0 && now_ms - c->sock.stalled_ms > limits->body_wait_ns / NS_PER_MS)
         conn_close(c);
     else if (c->proto != NULL)

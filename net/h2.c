@@ -36,7 +36,6 @@ struct h2_stream {
     struct h2_stream   *next, **link; /* all streams of the connection, or the spare ones */
     struct h2_stream   *next_touched;
     int32_t             id;
-    int                 status;
     struct http_field  *fields;
     size_t              cap_fields;
     size_t              head_bytes;
@@ -471,7 +470,6 @@ static void h2_head(struct exchange *x, int status, const struct http_field *fie
 
     assert(!s->has_head);
     s->has_head = true;
-    s->status = status;
     s->head = arena_array(x->arena, n + 2, sizeof *s->head);
     copy[0] = (char)('0' + status / 100);
     copy[1] = (char)('0' + status / 10 % 10);

@@ -71,28 +71,44 @@ static bool split(const char *address, char *host, size_t n_host, const char **p
     return true;
 }
 
-static enum code resolve(const char *address, struct addrinfo **out, struct fault *why)
+struct place {
+    struct sockaddr_storage at;
+    socklen_t               n;
+};
+
+static bool has_ipv6(void)
 {
-    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-    char            host[256];
-    const char     *port;
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/*
+ * The first address of the name, rather an IPv4 one ("localhost" is both, and most clients try that); for every address an
+ * IPv6 one, which takes IPv4 too, where there is IPv6.
+ */
+static enum code resolve(const char *address, struct place *out, struct fault *why)
+{
+    struct addrinfo  hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
+    struct addrinfo *found, *a;
+    char             host[256];
+    const char      *port;
 
     if (!split(address, host, sizeof host, &port))
         return fail(why, CODE_INVALID_ARGUMENT, "cannot listen on \"%s\": not HOST:PORT", address);
-    int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, out);
+    if (host[0] == '\0')
+        hints.ai_family = has_ipv6() ? AF_INET6 : AF_INET;
+    int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &found);
     if (rc != 0)
         return fail(why, CODE_UNAVAILABLE, "cannot listen on %s: %s", address, gai_strerror(rc));
-    /* "every address": an IPv6 socket takes IPv4 too, where there is IPv6 */
-    for (struct addrinfo *a = *out; host[0] == '\0' && a != NULL; a = a->ai_next)
-        if (a->ai_family == AF_INET6) {
-            int fd = socket(AF_INET6, SOCK_STREAM, 0);
-            if (fd < 0)
-                break;
-            close(fd);
-            **out = (struct addrinfo){ .ai_family = AF_INET6, .ai_addr = a->ai_addr, .ai_addrlen = a->ai_addrlen,
-                                       .ai_next = (*out)->ai_next, .ai_socktype = SOCK_STREAM };
-            break;
-        }
+    for (a = found; a->ai_next != NULL && a->ai_family != AF_INET;)
+        a = a->ai_next;
+    assert(a->ai_addrlen <= sizeof out->at);
+    memcpy(&out->at, a->ai_addr, a->ai_addrlen);
+    out->n = a->ai_addrlen;
+    freeaddrinfo(found);
     return CODE_OK;
 }
 
@@ -148,29 +164,24 @@ static void print_address(const struct sockaddr_storage *a, char *out, size_t n)
 /* The first socket takes the port (which the system may choose), the others join it. */
 static enum code bind_all(struct listener *l, const char *address, struct fault *why)
 {
-    struct addrinfo        *found;
-    struct sockaddr_storage at = { 0 };
-    socklen_t               n = sizeof at;
-    enum code               code = resolve(address, &found, why);
+    struct place     p;
+    struct sockaddr *at = (struct sockaddr *)&p.at;
+    enum code        code = resolve(address, &p, why);
 
-    if (code != CODE_OK)
-        return code;
-    assert(found->ai_addrlen <= sizeof at);
-    memcpy(&at, found->ai_addr, found->ai_addrlen);
-    n = found->ai_addrlen;
-    freeaddrinfo(found);
     for (size_t i = 0; i < l->n; i++)
         l->entries[i].fd = -1;
-    if (!is_free((struct sockaddr *)&at, n))
+    if (code != CODE_OK)
+        return code;
+    if (!is_free(at, p.n))
         return fail(why, CODE_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));
     for (size_t i = 0; i < l->n; i++) {
-        l->entries[i].fd = bind_one((struct sockaddr *)&at, n, true);
+        l->entries[i].fd = bind_one(at, p.n, true);
         if (l->entries[i].fd < 0)
             return fail(why, CODE_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));
-        n = sizeof at;
-        getsockname(l->entries[i].fd, (struct sockaddr *)&at, &n);
+        p.n = sizeof p.at;
+        getsockname(l->entries[i].fd, at, &p.n);
     }
-    print_address(&at, l->address, sizeof l->address);
+    print_address(&p.at, l->address, sizeof l->address);
     return CODE_OK;
 }
 

@@ -149,9 +149,15 @@ void outq_drop(struct outq *q, size_t n)
     }
 }
 
+void outq_trim(struct outq *q)
+{
+    free(q->spare);
+    q->spare = NULL;
+}
+
 void outq_free(struct outq *q)
 {
     outq_drop(q, q->n);
-    free(q->spare);
+    outq_trim(q);
     *q = (struct outq){ .piece_bytes = q->piece_bytes };
 }

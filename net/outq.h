@@ -39,4 +39,5 @@ int outq_view(const struct outq *q, struct iovec *out, int max);
 /* The first `n` bytes have left. */
 void outq_drop(struct outq *q, size_t n);
 
+void outq_trim(struct outq *q); /* gives back what was kept for the next write */
 void outq_free(struct outq *q); /* empty and reusable afterwards */
