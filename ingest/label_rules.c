@@ -106,6 +106,15 @@ static enum code clean_twins(struct label *at, size_t *n, struct labels sent, st
     return CODE_OK;
 }
 
+/* With any value: an empty service_name is a fault of the sender's, a missing one is not. */
+static bool has_label(struct labels l, struct slice name)
+{
+    for (size_t i = 0; i < l.n; i++)
+        if (slice_eq(l.at[i].name, name))
+            return true;
+    return false;
+}
+
 enum code labels_prepare(struct labels sent, const struct decode_limits *limits, struct arena *a, struct labels *out,
                          struct fault *why)
 {
@@ -122,7 +131,7 @@ enum code labels_prepare(struct labels sent, const struct decode_limits *limits,
                           SLICE_ARGS(at[n].name));
         at[n].name = clean;
     }
-    if (labels_get(sent, SLICE("service_name")).n == 0)
+    if (!has_label(sent, SLICE("service_name")))
         at[n++] = (struct label){ SLICE("service_name"), SLICE("unknown_service") };
     n = relabel_delta(at, n);
     for (size_t i = 0; i < n; i++)
