@@ -36,10 +36,10 @@ static inline uint64_t load64(const uint8_t *at)
 
 static uint32_t width_of(uint64_t v) { return v ? 64u - (uint32_t)__builtin_clzll(v) : 0; }
 
-/* ---- frames: writing ------------------------------------------------------------------------------------------------ */
+/* ---- packs: writing ------------------------------------------------------------------------------------------------ */
 
-/* The width at which the frame is smallest, patches counted. */
-static uint32_t frame_width(const uint64_t *words, uint32_t n)
+/* The width at which the pack is smallest, patches counted. */
+static uint32_t pack_width(const uint64_t *words, uint32_t n)
 {
     uint32_t with[65] = { 0 }, widest = 0, best = 0, best_bytes = UINT32_MAX;
 
@@ -60,9 +60,9 @@ static uint32_t frame_width(const uint64_t *words, uint32_t n)
     return best;
 }
 
-static uint8_t *frame_put(uint8_t *at, const uint64_t *words, uint32_t n)
+static uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
 {
-    uint32_t width = frame_width(words, n), patches = 0;
+    uint32_t width = pack_width(words, n), patches = 0;
     uint64_t mask = (UINT64_C(1) << width) - 1, window = 0;
     uint8_t *head = at;
 
@@ -87,10 +87,10 @@ static uint8_t *frame_put(uint8_t *at, const uint64_t *words, uint32_t n)
     return at;
 }
 
-static uint8_t *frames_put(uint8_t *at, const uint64_t *words, uint32_t n)
+static uint8_t *packs_put(uint8_t *at, const uint64_t *words, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i += ROWS_FRAME)
-        at = frame_put(at, words + i, n - i < ROWS_FRAME ? n - i : ROWS_FRAME);
+    for (uint32_t i = 0; i < n; i += ROWS_PACK)
+        at = pack_put(at, words + i, n - i < ROWS_PACK ? n - i : ROWS_PACK);
     return at;
 }
 
@@ -151,17 +151,17 @@ static uint8_t *column_put(uint8_t *at, uint64_t *words, uint32_t n, uint32_t c,
     uint64_t *less = mem_alloc(n * sizeof *less); /* `mine` is still compared with */
     for (uint32_t i = 0; i < n; i++)
         less[i] = mine[i] - bias;
-    at = frames_put(at, less, n);
+    at = packs_put(at, less, n);
     free(less);
     return close_length(room, at);
 }
 
 size_t rows_bytes_max(uint64_t n, uint64_t n_columns)
 {
-    uint64_t frames = (n + ROWS_FRAME - 1) / ROWS_FRAME;
+    uint64_t packs = (n + ROWS_PACK - 1) / ROWS_PACK;
 
     /* ids: at most 32 bits a word; values: a width of 56 would be 7 bytes and two more for a patch */
-    return 32 + frames * 2 + n * 4 + n_columns * (32 + frames * 2 + n * 9);
+    return 32 + packs * 2 + n * 4 + n_columns * (32 + packs * 2 + n * 9);
 }
 
 void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns)
@@ -177,7 +177,7 @@ void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t
         words[i] = i ? ids[i] - ids[i - 1] - 1 : ids[0];
     }
     room = at;
-    at = close_length(room, frames_put(room + 5, words, n));
+    at = close_length(room, packs_put(room + 5, words, n));
     for (uint32_t c = 0; c < n_columns; c++) {
         uint64_t scale = normalise(columns[c], n, words + (size_t)c * n);
         at = column_put(at, words, n, c, scale);
@@ -238,22 +238,22 @@ static inline uint64_t word_at(const uint8_t *packed, uint32_t width, uint32_t i
     return load64(packed + bit / 8) >> bit % 8 & ((UINT64_C(1) << width) - 1);
 }
 
-/* Where the parts of a frame of `n` words lie. */
-struct frame {
+/* Where the parts of a pack of `n` words lie. */
+struct pack {
     uint32_t       width, patches;
     const uint8_t *packed, *place, *high;
 };
 
-static inline struct frame frame_at(const uint8_t *at, uint32_t n)
+static inline struct pack pack_at(const uint8_t *at, uint32_t n)
 {
     const uint8_t *place = at + 2 + (n * at[0] + 7) / 8;
-    return (struct frame){ at[0], at[1], at + 2, place, place + at[1] };
+    return (struct pack){ at[0], at[1], at + 2, place, place + at[1] };
 }
 
 /* Ids go on from *id. */
 static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id, uint32_t *ids)
 {
-    struct frame f = frame_at(at, n);
+    struct pack f = pack_at(at, n);
     uint32_t     last = *id;
     uint64_t     high;
 
@@ -276,7 +276,7 @@ static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id
 
 static inline const uint8_t *values_get(const uint8_t *at, uint32_t n, uint64_t bias, uint64_t scale, int64_t *values)
 {
-    struct frame f = frame_at(at, n);
+    struct pack f = pack_at(at, n);
     uint64_t     high;
 
     if (f.width == 0)
@@ -292,9 +292,9 @@ static inline const uint8_t *values_get(const uint8_t *at, uint32_t n, uint64_t 
     return f.high;
 }
 
-uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_FRAME], int64_t values[ROWS_FRAME])
+uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK])
 {
-    uint32_t n = c->left < ROWS_FRAME ? c->left : ROWS_FRAME;
+    uint32_t n = c->left < ROWS_PACK ? c->left : ROWS_PACK;
 
     if (n == 0)
         return 0;

@@ -9,7 +9,7 @@
  *         uvarint 1 + c                      value = scale * that of column c before its scale: proportional, no bytes
  *     7 bytes of 0         so that eight bytes can be loaded wherever a word begins
  *
- *     ids, words: patched frames of 64 (the last one shorter)
+ *     ids, words: packs of 64 (the last one shorter)
  *         u8 width (0..56), u8 patches, the low bits of the words packed little-endian to whole bytes,
  *         u8 place[patches] ascending, uvarint high bits[patches]
  *
@@ -25,7 +25,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-enum { ROWS_FRAME = 64, ROWS_PAD = 7, ROWS_COLUMNS_MAX = 255 };
+enum { ROWS_PACK = 64, ROWS_PAD = 7, ROWS_COLUMNS_MAX = 255 };
 
 /* `columns[c][i]` is the value of ids[i]; 1 <= n, 1 <= n_columns <= ROWS_COLUMNS_MAX.  Appended to `out`. */
 void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns);
@@ -40,13 +40,13 @@ bool rows_check(struct slice block, uint64_t ids_end);
 struct rows_cursor {
     uint32_t       left, id;
     uint64_t       scale, bias;
-    const uint8_t *ids, *values; /* the frames to come */
+    const uint8_t *ids, *values; /* the packs to come */
 };
 
 struct rows_cursor rows_open(const uint8_t *block, uint32_t column);
 
 /* The next rows; 0: there are no more. */
-uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_FRAME], int64_t values[ROWS_FRAME]);
+uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK]);
 
 uint32_t rows_n(const uint8_t *block);
 uint32_t rows_columns(const uint8_t *block);

@@ -47,7 +47,7 @@ static uint64_t word_at(const uint8_t *packed, uint32_t width, uint32_t i)
     return word;
 }
 
-static bool check_frame(struct bytes *b, uint32_t n, uint64_t *words)
+static bool check_pack(struct bytes *b, uint32_t n, uint64_t *words)
 {
     if (b->end - b->at < 2)
         return false;
@@ -71,11 +71,11 @@ static bool check_frame(struct bytes *b, uint32_t n, uint64_t *words)
 
 static bool check_ids(struct bytes b, uint64_t n, uint64_t end)
 {
-    uint64_t words[ROWS_FRAME], next = 0;
+    uint64_t words[ROWS_PACK], next = 0;
 
-    for (uint64_t i = 0; i < n; i += ROWS_FRAME) {
-        uint32_t count = n - i < ROWS_FRAME ? (uint32_t)(n - i) : ROWS_FRAME;
-        if (!check_frame(&b, count, words))
+    for (uint64_t i = 0; i < n; i += ROWS_PACK) {
+        uint32_t count = n - i < ROWS_PACK ? (uint32_t)(n - i) : ROWS_PACK;
+        if (!check_pack(&b, count, words))
             return false;
         for (uint32_t k = 0; k < count; k++) {
             if (next >= end || words[k] >= end - next)
@@ -89,11 +89,11 @@ static bool check_ids(struct bytes b, uint64_t n, uint64_t end)
 /* No value may leave int64; *top is the largest word, bias included. */
 static bool check_words(struct bytes b, uint64_t n, uint64_t bias, uint64_t *top)
 {
-    uint64_t words[ROWS_FRAME];
+    uint64_t words[ROWS_PACK];
 
-    for (uint64_t i = 0; i < n; i += ROWS_FRAME) {
-        uint32_t count = n - i < ROWS_FRAME ? (uint32_t)(n - i) : ROWS_FRAME;
-        if (!check_frame(&b, count, words))
+    for (uint64_t i = 0; i < n; i += ROWS_PACK) {
+        uint32_t count = n - i < ROWS_PACK ? (uint32_t)(n - i) : ROWS_PACK;
+        if (!check_pack(&b, count, words))
             return false;
         for (uint32_t k = 0; k < count; k++) {
             if (__builtin_add_overflow(words[k], bias, &words[k]))

@@ -13,12 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static uint32_t decode(const uint8_t *block, uint32_t column, uint32_t *ids, int64_t *values)
 {
     struct rows_cursor c = rows_open(block, column);
-    uint32_t           n = 0, step, frame_ids[ROWS_FRAME];
-    int64_t            frame[ROWS_FRAME];
+    uint32_t           n = 0, step, pack_ids[ROWS_PACK];
+    int64_t            pack[ROWS_PACK];
 
-    while ((step = rows_next(&c, frame_ids, frame)) > 0) {
-        memcpy(ids + n, frame_ids, step * sizeof *ids);
-        memcpy(values + n, frame, step * sizeof *values);
+    while ((step = rows_next(&c, pack_ids, pack)) > 0) {
+        memcpy(ids + n, pack_ids, step * sizeof *ids);
+        memcpy(values + n, pack, step * sizeof *values);
         n += step;
     }
     return n;

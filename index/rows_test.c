@@ -23,8 +23,8 @@ static uint32_t dice(uint32_t n)
 static void comes_back(const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns)
 {
     struct buf b = { 0 };
-    uint32_t   got[ROWS_FRAME], step;
-    int64_t    values[ROWS_FRAME];
+    uint32_t   got[ROWS_PACK], step;
+    int64_t    values[ROWS_PACK];
 
     rows_encode(&b, ids, n, columns, n_columns);
     assert(b.n <= rows_bytes_max(n, n_columns));
@@ -110,8 +110,8 @@ static void cpu_rows_are_small(void)
 
 static void changed_bytes_do_no_harm(void)
 {
-    uint32_t   ids[100], got[ROWS_FRAME];
-    int64_t    a[100], c[100], values[ROWS_FRAME];
+    uint32_t   ids[100], got[ROWS_PACK];
+    int64_t    a[100], c[100], values[ROWS_PACK];
     struct buf b = { 0 };
 
     for (uint32_t i = 0; i < 100; i++) {

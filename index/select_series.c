@@ -126,8 +126,8 @@ static bool total_below(struct sites *x, uint32_t group, const struct point *p, 
 {
     const bool        *passes = site_of(x, group);
     struct rows_cursor c = rows_open(p->rows, p->column);
-    uint32_t           ids[ROWS_FRAME], n;
-    int64_t            values[ROWS_FRAME];
+    uint32_t           ids[ROWS_PACK], n;
+    int64_t            values[ROWS_PACK];
 
     *total = 0;
     while ((n = rows_next(&c, ids, values)) > 0) {

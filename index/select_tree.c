@@ -30,8 +30,8 @@ static void sum_into(struct harvest *h, int64_t *to, int64_t value)
 static void take_rows(struct harvest *h, const struct point *p)
 {
     struct rows_cursor c = rows_open(p->rows, p->column);
-    uint32_t           ids[ROWS_FRAME], n;
-    int64_t            values[ROWS_FRAME];
+    uint32_t           ids[ROWS_PACK], n;
+    int64_t            values[ROWS_PACK];
 
     while ((n = rows_next(&c, ids, values)) > 0) {
         assert(ids[n - 1] < h->n_stacks); /* the word that shows the rows was loaded before n_stacks */
