@@ -174,7 +174,7 @@ static void questions(void)
 {
     const struct slice texts[] = { SLICE("a"), SLICE("{b=~\".*\"}"), SLICE("c") };
     struct question    q = { ASK_POINTS, texts, 1, -5, 1000, texts + 1, 2,   SLICE("t:a:b:c:d"), texts, 2,
-                             texts[2],   texts, 3, -7, 15,   NULL,      NULL };
+                             texts[2],   texts, 3, -7, 15,   NULL,      NULL, NULL };
     struct question    back;
     struct arena      *a = arena_new(0);
     struct fault       why;

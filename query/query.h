@@ -36,8 +36,10 @@ struct question {
     const struct slice *names; /* ASK_SERIES: projection; ASK_POINTS: group_by */
     size_t              n_names;
     int64_t             first_ms, step_ms; /* ASK_POINTS: T = first + k*step takes (T-step, T], the first also T-step */
+    const void         *asker;             /* for the two below */
     bool (*is_given_up)(const void *asker); /* NULL, or asked between buckets: nobody waits any more */
-    const void *asker;
+    /* NULL, or how query_run goes on when a peer's answer came last: on a worker.  False: no room, it goes on there. */
+    bool (*spawn)(const void *asker, void (*fn)(void *arg), void *arg);
 };
 
 /* One group's points: slots ascending, no empty ones. */

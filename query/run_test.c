@@ -118,12 +118,49 @@ static void on_done(void *arg, struct partial *p, const struct fault *why)
     atomic_fetch_add(&o->times, 1);
 }
 
+struct job {
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+static void *job_main(void *arg)
+{
+    struct job j = *(struct job *)arg;
+
+    free(arg);
+    j.fn(j.arg);
+    return NULL;
+}
+
+static _Atomic int spawned;
+
+/* A worker that is full every third time. */
+static bool spawn(const void *asker, void (*fn)(void *arg), void *arg)
+{
+    struct job *j;
+    pthread_t   t;
+
+    assert(asker == &spawned);
+    if (atomic_fetch_add(&spawned, 1) % 3 == 2)
+        return false;
+    j = mem_alloc(sizeof *j);
+    *j = (struct job){ fn, arg };
+    pthread_create(&t, NULL, job_main, j);
+    pthread_detach(t);
+    return true;
+}
+
 static void ask(const char *selector, struct outcome *o)
 {
     struct slice    tenant = SLICE("t"), text = slice_of(selector);
-    struct question q = {
-        .kind = ASK_TREE, .tenants = &tenant, .n_tenants = 1, .end_ns = INT64_MAX, .selectors = &text, .n_selectors = 1
-    };
+    struct question q = { .kind = ASK_TREE,
+                          .tenants = &tenant,
+                          .n_tenants = 1,
+                          .end_ns = INT64_MAX,
+                          .selectors = &text,
+                          .n_selectors = 1,
+                          .asker = &spawned,
+                          .spawn = spawn };
 
     *o = (struct outcome){ 0 };
     query_run(NULL, &q, 77, on_done, o);
@@ -196,7 +233,8 @@ int main(void)
             assert(o.why.code == CODE_INTERNAL && strstr(o.why.text, "a-shard") != NULL);
         partial_free(o.p);
     }
-    usleep(20000); /* the last thread is on its way out */
+    assert(spawned > ROUNDS / 4); /* a peer was the last, mostly */
+    usleep(20000);                /* the last thread is on its way out */
     shard_free(s);
     puts("run: ok");
     return 0;

@@ -1,7 +1,6 @@
 #include "server/ask.h"
 
 #include <assert.h>
-#include <pthread.h>
 
 #include "base/clock.h"
 #include "model/matcher.h"
@@ -13,6 +12,12 @@
 enum { QUERY_S_MAX = 120, MATCHER_LISTS_MAX = 64 };
 
 static bool is_given_up(const void *call) { return call_is_cancelled(call); }
+
+/* Merging and laying out are a worker's work, not that of the loop that brought the last answer. */
+static bool spawn(const void *call, void (*fn)(void *arg), void *arg)
+{
+    return rpc_server_run(app_of(call)->rpc, LANE_QUERY, fn, arg);
+}
 
 /* Accept: any media range with the parameter allow-utf8-labelnames=true. */
 static bool accepts_utf8(const struct call *c)
@@ -43,8 +48,9 @@ struct ask *ask_new(struct call *c, enum question_kind kind)
         .kind = kind,
         .tenants = who->tenants,
         .n_tenants = who->n_tenants,
-        .is_given_up = is_given_up,
         .asker = c,
+        .is_given_up = is_given_up,
+        .spawn = spawn,
     };
     return a;
 }
@@ -148,28 +154,15 @@ void ask_selector(struct ask *a, const char *text)
     ask_matchers(a, &one, 1, "parsing label selector");
 }
 
-static void finish(void *arg)
-{
-    struct ask     *a = arg;
-    struct partial *p = a->partial;
-
-    if (p == NULL)
-        call_fail(a->call, &a->why);
-    else
-        a->reply(a, p);
-    partial_free(p); /* the ask is gone with its call, the partial is not */
-}
-
-/* Laying out an answer is a worker's work, not that of the loop that brought the last partial. */
 static void answered(void *arg, struct partial *p, const struct fault *why)
 {
     struct ask *a = arg;
 
-    a->partial = p;
     if (p == NULL)
-        a->why = *why;
-    if (pthread_self() == a->thread || !rpc_server_run(app_of(a->call)->rpc, LANE_QUERY, finish, a))
-        finish(a);
+        call_fail(a->call, why);
+    else
+        a->reply(a, p);
+    partial_free(p); /* the ask is gone with its call, the partial is not */
 }
 
 void ask_run(struct ask *a, ask_reply_fn *reply, const ProtobufCMessage *empty)
@@ -182,7 +175,6 @@ void ask_run(struct ask *a, ask_reply_fn *reply, const ProtobufCMessage *empty)
         call_reply(a->call, empty);
     } else {
         a->reply = reply;
-        a->thread = pthread_self();
         query_run(app_of(a->call)->router, &a->question, deadline < latest ? deadline : latest, answered, a);
     }
 }

@@ -30,11 +30,7 @@ struct ask {
     bool    is_mean;
     bool    shows_utf8; /* label names outside [a-zA-Z_][a-zA-Z0-9_]* too */
 
-    /* ask.c's */
-    ask_reply_fn           *reply;
-    const ProtobufCMessage *empty;
-    struct partial         *partial;
-    unsigned long           thread;
+    ask_reply_fn *reply; /* ask.c's */
 };
 
 struct ask *ask_new(struct call *c, enum question_kind kind);
