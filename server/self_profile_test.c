@@ -78,13 +78,16 @@ static void check_profile(const struct buf *body)
     google__v1__profile__free_unpacked(p, NULL);
 }
 
-static void burn_for(int64_t span_ns)
+/* Until the process, that is, this thread and the other, has had `cpu_ns`, however busy the machine is. */
+static void burn_for(int64_t cpu_ns)
 {
-    int64_t           until = clock_mono_ns() + span_ns;
+    struct timespec   cpu;
     volatile uint64_t x = 1;
 
-    while (clock_mono_ns() < until)
+    do {
         x = burn_inner(x);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
+    } while (cpu.tv_sec * NS_PER_S + cpu.tv_nsec < cpu_ns);
 }
 
 int main(void)
@@ -104,7 +107,7 @@ int main(void)
     struct buf          body = { 0 };
     assert(pthread_create(&thread, NULL, burn_thread, &result) == 0);
     sampler_scan(s);
-    burn_for(1 * NS_PER_S);
+    burn_for(2 * NS_PER_S);
     is_over = true;
     pthread_join(thread, NULL);
     sampler_scan(s); /* the thread that went */

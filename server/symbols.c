@@ -21,6 +21,7 @@ struct entry {
 
 struct object {
     const char   *file;
+    const char   *label;        /* for what has no name in it: "[libc.so.6]" */
     uint64_t      base;         /* address = base + address in the file */
     uint64_t      start, limit; /* of its code in memory */
     uint64_t      offset;       /* of that code in the file */
@@ -48,7 +49,10 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *arg)
         char        real[4096];
         ssize_t     n = info->dlpi_name[0] || s->n > 0 ? -1 : readlink(file, real, sizeof real);
         struct slice name = n > 0 ? slice_make(real, (size_t)n) : slice_of(file);
+        const char  *slash = memrchr(name.p, '/', name.n);
+        struct slice base = slash ? slice_from(name, (size_t)(slash + 1 - name.p)) : name;
         s->objects[s->n++] = (struct object){ .file = arena_copy(s->arena, name).p,
+                                              .label = arena_printf(s->arena, "[%.*s]", SLICE_ARGS(base)).p,
                                               .base = info->dlpi_addr,
                                               .start = info->dlpi_addr + p->p_vaddr,
                                               .limit = info->dlpi_addr + p->p_vaddr + p->p_memsz,
@@ -153,7 +157,8 @@ struct symbol symbols_find(struct symbols *s, uint64_t pc)
             continue;
         if (!o->is_read)
             read_object(s, o);
-        return (struct symbol){ name_at(o, pc - o->base), o->file, (uint32_t)i, o->start, o->limit, o->offset };
+        const char *name = name_at(o, pc - o->base);
+        return (struct symbol){ name ? name : o->label, o->file, (uint32_t)i, o->start, o->limit, o->offset };
     }
     return (struct symbol){ .file = "", .object = UINT32_MAX };
 }
