@@ -117,6 +117,11 @@ static void begin_rpc(struct rpc_server *s, struct row *row, struct exchange *x)
 {
     bool is_post = slice_is(x->method, "POST");
 
+    if (!accept_is_readable(exchange_field(x, "accept"))) {
+        const struct http_field type = { SLICE("content-type"), SLICE("text/plain; charset=utf-8") };
+        answer_bare(x, 400, &type, 1, SLICE("Invalid header format: mime: no media type\n"));
+        return;
+    }
     if (x->version == 1 && row->kind.client_streams && row->kind.server_streams) {
         answer_bare(x, 505, NULL, 0, (struct slice){ 0 });
         return;

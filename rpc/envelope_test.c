@@ -82,6 +82,8 @@ static void test_lists(void)
     assert(list_has(SLICE("gzip"), "gzip") && list_has(SLICE("br;q=0.5, GZIP ;q=0.1"), "gzip"));
     assert(!list_has(SLICE("gzip;q=0"), "gzip") && !list_has(SLICE("br, gzip; q=0.000"), "gzip"));
     assert(!list_has(SLICE(""), "gzip") && !list_has(SLICE("xgzip,"), "gzip"));
+    assert(accept_is_readable(SLICE("*/*; allow-utf8-labelnames=true, application/json,")) && accept_is_readable(SLICE("")));
+    assert(!accept_is_readable(SLICE(";;;")) && !accept_is_readable(SLICE("*/*, text")) && !accept_is_readable(SLICE("a/b c")));
     assert(slice_is(media_type(SLICE("application/json ; charset=utf-8")), "application/json"));
 }
 

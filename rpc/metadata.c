@@ -91,3 +91,30 @@ bool list_has(struct slice list, const char *token)
     }
     return false;
 }
+
+/* RFC 9110: what a word outside quotes is made of. */
+static bool is_token(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] <= ' ' || s.p[i] >= 0x7F || strchr("()<>@,;:\\\"/[]?={}", s.p[i]) != NULL)
+            return false;
+    return s.n > 0;
+}
+
+static bool is_media_range(struct slice range)
+{
+    struct slice type = until(range, '/');
+
+    return is_token(type) && type.n < range.n && is_token(slice_from(range, type.n + 1));
+}
+
+bool accept_is_readable(struct slice accept)
+{
+    while (accept.n > 0) {
+        struct slice item = until(accept, ',');
+        if (slice_trim(item).n > 0 && !is_media_range(media_type(item)))
+            return false;
+        accept = slice_from(accept, item.n < accept.n ? item.n + 1 : item.n);
+    }
+    return true;
+}

@@ -19,3 +19,6 @@ struct slice media_type(struct slice content_type);
 
 /* Does a list like "br;q=0.5, gzip" name `token`?  q=0 means no. */
 bool list_has(struct slice list, const char *token);
+
+/* Can every media range of an Accept field be read, as type/subtype?  Parameters and empty ranges are let pass. */
+bool accept_is_readable(struct slice accept);
