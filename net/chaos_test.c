@@ -1,7 +1,8 @@
 /*
- * Goal: whatever bytes come in whatever pieces, and however a client leaves, the server stays whole and every exchange that
- * began ends.  Method: from a seed, good conversations on HTTP/1.1 and HTTP/2 are cut, repeated and damaged, sent in random
- * pieces by several threads, and left by closing, half-closing, resetting or not reading.  The sanitizers watch.
+ * Goal: whatever bytes come in whatever pieces, and however a client leaves, the server stays whole and every exchange
+ * that began ends.  Method: from a seed, good conversations on HTTP/1.1 and HTTP/2 are cut, repeated and damaged, sent
+ * in random pieces by several threads, and left by closing, half-closing, resetting or not reading.  The sanitizers
+ * watch.
  */
 #include "net/test_server.h"
 

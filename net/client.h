@@ -2,7 +2,8 @@
  * HTTP/2 client (prior knowledge): pooled connections of one loop, many requests on each.
  *
  * C1  A client belongs to one loop; every function and callback runs on that loop's thread.
- * C2  on_done runs exactly once for each request, also when it is cancelled, late, or its connection breaks.
+ * C2  on_done runs exactly once for each request, also when it is cancelled, late, or its connection breaks; never
+ *     inside http_client_send or http_client_cancel, but inside http_client_free for what is still open.
  * C3  A broken connection fails its requests with UNAVAILABLE and is replaced on the next request; one that answered
  *     GOAWAY finishes what it has and takes no more.  `was_sent` tells whether the peer may have seen the request.
  */
@@ -19,7 +20,7 @@ struct http_client;
 struct http_request;
 
 struct http_reply {
-    enum code                code;     /* CODE_OK: a whole answer came; else UNAVAILABLE, DEADLINE_EXCEEDED, CANCELED ... */
+    enum code                code; /* CODE_OK: a whole answer came; else UNAVAILABLE, DEADLINE_EXCEEDED, CANCELED ... */
     struct slice             text;     /* why, when not OK */
     bool                     was_sent; /* not OK: the peer may have acted on it */
     int                      status;

@@ -76,7 +76,8 @@ struct http_request {
 };
 
 /* The request is over; on_done runs at the end of the turn.  Its stream, if any, is reset unless it has ended. */
-__attribute__((format(printf, 3, 4))) void request_over(struct http_request *r, enum code code, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void request_over(struct http_request *r, enum code code, const char *format,
+                                                        ...);
 
 struct link *link_new(struct peer *p);
 void         link_add(struct link *l, struct http_request *r);

@@ -1,7 +1,7 @@
 /*
- * Goal: the HTTP/2 client and the server of this room understand each other, and every request ends exactly once, whatever
- * becomes of it.  Method: our own client on a loop of its own against the app of test_server.h; a peer that vanishes is a
- * plain socket that takes what comes and closes.
+ * Goal: the HTTP/2 client and the server of this room understand each other, and every request ends exactly once,
+ * whatever becomes of it.  Method: our own client on a loop of its own against the app of test_server.h; a peer that
+ * vanishes is a plain socket that takes what comes and closes.
  */
 #include "net/client.h"
 #include "net/test_server.h"

@@ -35,7 +35,7 @@ struct h1_chunk {
 };
 
 /*
- * Takes bytes from the front of `in` and returns the next piece of data; an empty one when `in` is used up, or the state is
- * END or BAD.
+ * Takes bytes from the front of `in` and returns the next piece of data; an empty one when `in` is used up, or the
+ * state is END or BAD.
  */
 struct slice h1_chunk_next(struct h1_chunk *c, struct slice *in);

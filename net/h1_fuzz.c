@@ -1,6 +1,7 @@
 /*
- * The first byte cuts the input in two, as a network would.  As a head: accepted or refused, the same however it is cut, and
- * what is accepted has only clean names and values that lie inside it.  As a chunked body: the same data however it is cut.
+ * The first byte cuts the input in two, as a network would.  As a head: accepted or refused, the same however it is
+ * cut, and what is accepted has only clean names and values that lie inside it.  As a chunked body: the same data
+ * however it is cut.
  */
 #include <assert.h>
 

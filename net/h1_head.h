@@ -16,8 +16,8 @@
 enum { H1_NOT_HTTP = -1 };
 
 /*
- * What was found wrong: the status to answer with (0: nothing) and a sentence for the client.  H1_NOT_HTTP: the peer speaks
- * something else and would not understand an answer.
+ * What was found wrong: the status to answer with (0: nothing) and a sentence for the client.  H1_NOT_HTTP: the peer
+ * speaks something else and would not understand an answer.
  */
 struct h1_wrong {
     int         status;
@@ -34,14 +34,15 @@ struct h1_head {
 };
 
 /*
- * Where the head at the beginning of `in` ends: its length with the empty line, 0 when it is not yet whole.  `scanned` is
- * 0 at first and remembers how far was looked.  Refuses bare LF and bare CR at line ends, and heads over `bytes_max`.
+ * Where the head at the beginning of `in` ends: its length with the empty line, 0 when it is not yet whole.  `scanned`
+ * is 0 at first and remembers how far was looked.  Refuses bare LF and bare CR at line ends, and heads over
+ * `bytes_max`.
  */
 size_t h1_head_end(struct slice in, size_t bytes_max, size_t *scanned, struct h1_wrong *wrong);
 
 /*
- * Takes apart a whole head as h1_head_end measured it.  Field names are lowered in place; everything points into `head`.
- * `fields` has room for fields_max.
+ * Takes apart a whole head as h1_head_end measured it.  Field names are lowered in place; everything points into
+ * `head`. `fields` has room for fields_max.
  */
 struct h1_wrong h1_head_parse(char *head, size_t n, struct http_field *fields, size_t fields_max, struct h1_head *out);
 

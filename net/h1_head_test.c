@@ -1,7 +1,7 @@
 /*
- * Goal: a request head means one thing or is refused with the right status.  Method: a table of malformed, ambiguous and
- * plain heads; each plain one is also read by libhttp-parser, which has to see the same request; each is then fed byte by
- * byte to h1_head_end, which has to find the same end.  A second table and every cut of it for chunked bodies.
+ * Goal: a request head means one thing or is refused with the right status.  Method: a table of malformed, ambiguous
+ * and plain heads; each plain one is also read by libhttp-parser, which has to see the same request; each is then fed
+ * byte by byte to h1_head_end, which has to find the same end.  A second table and every cut of it for chunked bodies.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -259,7 +259,8 @@ static void table(void)
         struct slice  in = wanted[i].head;
         struct parsed p = parse(in);
         if (p.wrong.status != wanted[i].status) {
-            fprintf(stderr, "%.*s--> %d %s, wanted %d\n", SLICE_ARGS(in), p.wrong.status, p.wrong.text, wanted[i].status);
+            fprintf(stderr, "%.*s--> %d %s, wanted %d\n", SLICE_ARGS(in), p.wrong.status, p.wrong.text,
+                    wanted[i].status);
             abort();
         }
         refused += p.wrong.status != 0;
@@ -275,7 +276,8 @@ static void table(void)
 
 static void details(void)
 {
-    struct parsed p = parse(SLICE("GET http://b:1/c?d HTTP/1.1\r\nHost: a\r\nX-Y:  v w \r\nexpect: 100-continue\r\n\r\n"));
+    struct parsed p =
+        parse(SLICE("GET http://b:1/c?d HTTP/1.1\r\nHost: a\r\nX-Y:  v w \r\nexpect: 100-continue\r\n\r\n"));
 
     assert(p.wrong.status == 0 && slice_is(p.head.authority, "b:1") && slice_is(p.head.target, "/c?d"));
     assert(p.head.n_fields == 3 && slice_is(p.fields[1].name, "x-y") && slice_is(p.fields[1].value, "v w"));

@@ -1,8 +1,8 @@
 #include "net/h2_guard.h"
 
 /*
- * A reset that we had to send costs 50, a frame without use 1: 200 resets or 10,000 frames at once, then a tenth of that
- * a second.
+ * A reset that we had to send costs 50, a frame without use 1: 200 resets or 10,000 frames at once, then a tenth of
+ * that a second.
  */
 enum { TOKENS_MAX = 10000, TOKENS_PER_S = 1000 };
 

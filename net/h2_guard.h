@@ -1,6 +1,6 @@
 /*
- * What an HTTP/2 peer may do to us before the connection ends: a token bucket for its faults, and the stream ids it passed
- * over (nghttp2 ignores HEADERS on those; RFC 9113 section 5.1.1 wants a connection error).
+ * What an HTTP/2 peer may do to us before the connection ends: a token bucket for its faults, and the stream ids it
+ * passed over (nghttp2 ignores HEADERS on those; RFC 9113 section 5.1.1 wants a connection error).
  */
 #pragma once
 

@@ -1,18 +1,30 @@
 /*
- * Goal: no HTTP/2 client can make the server work without end, hold its memory, or leave an exchange behind.  Method: frames
- * written by hand over a raw socket, one abuse after the other, each with what a server may answer; the app of test_server.h
- * counts that every exchange ended.
+ * Goal: no HTTP/2 client can make the server work without end, hold its memory, or leave an exchange behind.  Method:
+ * frames written by hand over a raw socket, one abuse after the other, each with what a server may answer; the app of
+ * test_server.h counts that every exchange ended.
  */
 #include "net/test_server.h"
 
-enum { DATA = 0, HEADERS = 1, PRIORITY = 2, RST_STREAM = 3, SETTINGS = 4, PING = 6, GOAWAY = 7, WINDOW_UPDATE = 8, CONTINUATION = 9 };
+enum {
+    DATA = 0,
+    HEADERS = 1,
+    PRIORITY = 2,
+    RST_STREAM = 3,
+    SETTINGS = 4,
+    PING = 6,
+    GOAWAY = 7,
+    WINDOW_UPDATE = 8,
+    CONTINUATION = 9
+};
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
 enum { NO_ERROR = 0, PROTOCOL_ERROR = 1, INTERNAL_ERROR = 2, CANCEL = 8, ENHANCE_YOUR_CALM = 11, NEVER = -1 };
 
 static void put_frame(struct buf *b, int type, int flags, uint32_t id, struct slice payload)
 {
-    const uint8_t head[9] = { (uint8_t)(payload.n >> 16), (uint8_t)(payload.n >> 8), (uint8_t)payload.n, (uint8_t)type,
-                              (uint8_t)flags, (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
+    const uint8_t head[9] = {
+        (uint8_t)(payload.n >> 16), (uint8_t)(payload.n >> 8), (uint8_t)payload.n, (uint8_t)type, (uint8_t)flags,
+        (uint8_t)(id >> 24),        (uint8_t)(id >> 16),       (uint8_t)(id >> 8), (uint8_t)id
+    };
 
     buf_put(b, head, sizeof head);
     buf_slice(b, payload);
@@ -48,7 +60,9 @@ static void put_request(struct buf *b, uint32_t id, const char *path, int flags)
 /* The preface, and settings with the windows of our streams. */
 static struct buf hello(uint32_t window)
 {
-    const uint8_t set[6] = { 0, 4, (uint8_t)(window >> 24), (uint8_t)(window >> 16), (uint8_t)(window >> 8), (uint8_t)window };
+    const uint8_t set[6] = {
+        0, 4, (uint8_t)(window >> 24), (uint8_t)(window >> 16), (uint8_t)(window >> 8), (uint8_t)window
+    };
     struct buf    b = { 0 };
 
     buf_text(&b, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");

@@ -6,8 +6,8 @@
  *
  * H1  Every function and callback here runs on the loop thread of the exchange's connection.  Other threads reach it by
  *     loop_post (net/loop.h).
- * H2  on_head first; then on_body any number of times; then on_end unless the request broke off; on_gone last and exactly
- *     once, whatever happened.  After on_gone returns the exchange is dead.
+ * H2  on_head first; then on_body any number of times; then on_end unless the request broke off; on_gone last and
+ *     exactly once, whatever happened.  After on_gone returns the exchange is dead.
  * H3  Request bytes stay charged to the connection's flow-control window until exchange_consume: a slow app slows its
  *     sender and holds bounded memory.
  * H4  exchange_head once, then writes, then exchange_finish once.  When the peer has gone they do nothing.

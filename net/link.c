@@ -270,7 +270,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (r->head_bytes > HEAD_BYTES_MAX)
         give_up(arg, r, CODE_RESOURCE_EXHAUSTED, "the header fields of the answer are too long");
     else if (n_name == 7 && memcmp(name, ":status", 7) == 0)
-        r->status = (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0'); /* nghttp2 checked three digits */
+        r->status =
+            (value[0] - '0') * 100 + (value[1] - '0') * 10 + (value[2] - '0'); /* nghttp2 checked three digits */
     else if (n_name > 0 && name[0] != ':')
         add_field(r, slice_make(name, n_name), slice_make(value, n_value));
     return 0;

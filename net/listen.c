@@ -1,6 +1,6 @@
 /*
- * A listener has one door in each loop: a socket of its own on the shared port, and the connections that came through it.
- * Each part of a door is its loop's; the listener's owner reaches it by posted tasks.
+ * A listener has one door in each loop: a socket of its own on the shared port, and the connections that came through
+ * it. Each part of a door is its loop's; the listener's owner reaches it by posted tasks.
  */
 #include "net/listen.h"
 
@@ -86,8 +86,8 @@ static bool has_ipv6(void)
 }
 
 /*
- * The first address of the name, rather an IPv4 one ("localhost" is both, and most clients try that); for every address an
- * IPv6 one, which takes IPv4 too, where there is IPv6.
+ * The first address of the name, rather an IPv4 one ("localhost" is both, and most clients try that); for every address
+ * an IPv6 one, which takes IPv4 too, where there is IPv6.
  */
 static enum code resolve(const char *address, struct place *out, struct fault *why)
 {
@@ -131,7 +131,7 @@ static int bind_one(const struct sockaddr *addr, socklen_t n, bool is_shared)
     return -1;
 }
 
-/* Sharing the port among loops would let a second server of this user share it too, and take half of the connections. */
+/* Sharing the port among loops would let a second server of this user share it too, and take half of the clients. */
 static bool is_free(const struct sockaddr *addr, socklen_t n)
 {
     int fd = bind_one(addr, n, false);

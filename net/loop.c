@@ -19,8 +19,9 @@ struct loop_timer {
 };
 
 /*
- * Posted tasks form a stack, newest first, pushed by compare-and-swap.  The loop takes the whole stack at once and turns it
- * round, which gives back the order of each thread (L2).  Only the push that finds it empty has to wake the loop.
+ * Posted tasks form a stack, newest first, pushed by compare-and-swap.  The loop takes the whole stack at once and
+ * turns it round, which gives back the order of each thread (L2).  Only the push that finds it empty has to wake the
+ * loop.
  */
 struct loop {
     int                    index;

@@ -3,6 +3,7 @@
  *
  * L1  Everything a loop owns is touched by its thread only; loop_post is the one door, from any thread.
  * L2  Posted tasks run in the order in which one thread posted them; posting is lock-free and wakes the loop once.
+ *     Those posted after loop_stop run in loop_free.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * What one small request costs the server in CPU: an echo server to be driven from outside.
  *
- *     net_bench [HOST:PORT] [LOOPS]        prints its address; h2load -c 10 -m 10 -n 1000000 -d body http://ADDRESS/echo
+ *     net_bench [HOST:PORT] [LOOPS]     prints its address; h2load -c 10 -m 10 -n 1000000 -d body http://ADDRESS/echo
  *
  * It prints the CPU time used when its standard input ends.  No arguments: a free port of the loopback, one loop.
  */
@@ -66,7 +66,8 @@ int main(int argc, char **argv)
         loops[i] = loop_new((int)i);
         loop_start(loops[i]);
     }
-    if (listener_new(argc > 1 ? argv[1] : "127.0.0.1:0", loops, n, &app, &http_limits_default, &listener, &why) != CODE_OK) {
+    if (listener_new(argc > 1 ? argv[1] : "127.0.0.1:0", loops, n, &app, &http_limits_default, &listener, &why) !=
+        CODE_OK) {
         fprintf(stderr, "%s\n", why.text);
         return 1;
     }

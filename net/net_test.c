@@ -1,7 +1,7 @@
 /*
- * Goal: real sockets, real threads: whatever an HTTP/1.1 client does, the app sees whole exchanges, the client sees whole
- * answers, and both ends come to rest; what is posted to a loop runs there in order.  Method: raw sockets against the app
- * of test_server.h.
+ * Goal: real sockets, real threads: whatever an HTTP/1.1 client does, the app sees whole exchanges, the client sees
+ * whole answers, and both ends come to rest; what is posted to a loop runs there in order.  Method: raw sockets against
+ * the app of test_server.h.
  */
 #include "net/test_server.h"
 
@@ -19,8 +19,9 @@ static void h1_keeps_alive_and_pipelines(const struct server *s)
         buf_free(&b);
     }
     for (int i = 0; i < 50; i++)
-        say(fd, SLICE("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n"
-                      "t: v\r\n\r\nGET /query?a=b%20c HTTP/1.1\r\nhost: x\r\n\r\n"));
+        say(fd,
+            SLICE("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n"
+                  "t: v\r\n\r\nGET /query?a=b%20c HTTP/1.1\r\nhost: x\r\n\r\n"));
     b = hear(fd, "a=b%20c", 50);
     struct slice rest = buf_view(&b);
     for (int i = 0; i < 50; i++) {
@@ -123,7 +124,7 @@ static void h1_slows_its_sender(const struct server *s)
     close(fd);
 }
 
-/* --- posting ------------------------------------------------------------------------------------------------------- */
+/* --- posting ------------------------------------------------------------------------------------------------------ */
 
 enum { POSTERS = 4, POSTS = 20000 };
 
@@ -170,7 +171,7 @@ static void posts_keep_their_order(void)
     loop_free(post_loop);
 }
 
-/* --- time, drain, addresses ---------------------------------------------------------------------------------------- */
+/* --- time, drain, addresses --------------------------------------------------------------------------------------- */
 
 static void h1_waits_no_longer_than_told(void)
 {

@@ -1,8 +1,9 @@
 /*
- * For the tests of this room: a listener on a free port of the loopback with a small app, and raw sockets to talk to it.
+ * For the tests of this room: a listener on a free port of the loopback with a small app, and raw sockets to talk to
+ * it.
  *
- *     /echo /count /query /bare /trailers answer at the end; /early at once; /stream 20 MB; /hold consumes nothing and waits
- *     for release_held; /silent never answers; /abort breaks off
+ *     /echo /count /query /bare /trailers answer at the end; /early at once; /stream 20 MB; /hold consumes nothing and
+ *     waits for release_held; /silent never answers; /abort breaks off
  */
 #pragma once
 
@@ -147,7 +148,8 @@ struct server {
     int              port;
 };
 
-static __attribute__((unused)) void server_start_at(struct server *s, const char *address, const struct http_limits *limits)
+static __attribute__((unused)) void server_start_at(struct server *s, const char *address,
+                                                    const struct http_limits *limits)
 {
     struct fault why;
 
@@ -194,9 +196,12 @@ static __attribute__((unused)) void server_stop(struct server *s)
     assert(soon(all_gone, NULL));
 }
 
-static __attribute__((unused)) bool none_open(void *arg) { return listener_connections(((struct server *)arg)->listener) == 0; }
+static __attribute__((unused)) bool none_open(void *arg)
+{
+    return listener_connections(((struct server *)arg)->listener) == 0;
+}
 
-/* --- HTTP/1.1 ------------------------------------------------------------------------------------------------------ */
+/* --- HTTP/1.1 ----------------------------------------------------------------------------------------------------- */
 
 static __attribute__((unused)) int dial(const struct server *s)
 {
@@ -238,7 +243,10 @@ static __attribute__((unused)) struct buf hear(int fd, const char *mark, int n)
     }
 }
 
-static __attribute__((unused)) bool has(const struct buf *b, const char *text) { return slice_find(buf_view(b), slice_of(text)) < b->n; }
+static __attribute__((unused)) bool has(const struct buf *b, const char *text)
+{
+    return slice_find(buf_view(b), slice_of(text)) < b->n;
+}
 
 /* One request, answered and closed. */
 static __attribute__((unused)) struct buf ask(const struct server *s, struct slice request)

@@ -1,0 +1,71 @@
+/*
+ * Inside HTTP/2 for one connection: h2.c has the session and what it tells, h2_stream.c the streams and their answers.
+ */
+#pragma once
+
+#include <nghttp2/nghttp2.h>
+
+#include "net/conn.h"
+#include "net/h2_guard.h"
+
+struct h2_stream {
+    struct carried     x; /* first */
+    struct h2         *h;
+    struct h2_stream  *next, **link; /* all streams of the connection, or the spare ones */
+    struct h2_stream  *next_touched;
+    int32_t            id;
+    struct http_field *fields;
+    size_t             cap_fields;
+    size_t             head_bytes;
+    size_t             unconsumed;
+    int64_t            since_ms; /* the last piece of the request */
+    struct outq        body;
+    nghttp2_nv        *head, *trailers;
+    size_t             n_head, n_trailers;
+    bool               is_open; /* on_head was called */
+    bool               is_head_method;
+    bool               is_refused; /* 431: the app does not hear of it */
+    bool               has_ended;  /* the client's END_STREAM came */
+    bool               is_touched, has_head, is_submitted, is_finished, is_aborted, is_writable_due;
+};
+
+struct h2 {
+    struct conn      *c;
+    nghttp2_session  *session;
+    struct h2_stream *streams, *spare;
+    struct h2_stream *touched;
+    size_t            n_streams, n_spare;
+    size_t            held; /* body bytes of all streams */
+    struct h2_guard   guard;
+    int64_t           since_ms;               /* idle since; or when the shutdown notice was given */
+    bool              is_notified, is_goaway; /* draining: the notice, the real one */
+    bool              is_over;                /* a fault ended it: what is queued leaves, then it closes */
+};
+
+struct h2_shared {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option            *option;
+    struct metric             *n_terminated;
+};
+
+static inline const struct http_app *h2_app(const struct h2 *h) { return h->c->door->app; }
+
+static inline const struct http_limits *h2_limits(const struct h2 *h) { return h->c->door->limits; }
+
+static inline int64_t h2_now_ms(const struct h2 *h) { return loop_now_ms(h->c->sock.loop); }
+
+struct h2_stream *h2_stream_new(struct h2 *h, int32_t id);
+void              h2_stream_end(struct h2_stream *s); /* on_gone, whoever ended it */
+void              h2_stream_free(struct h2_stream *s);
+
+/* Hands nghttp2 what the touched streams have to say. */
+void h2_submit_touched(struct h2 *h);
+
+/* An answer of our own, of one line. */
+void h2_answer(struct h2_stream *s, int status, struct slice text);
+
+/* on_writable for the streams that have room again. */
+void h2_tell_writable(struct h2 *h);
+
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,
+                 nghttp2_data_source *source, void *arg);
