@@ -36,6 +36,7 @@ function(room name)
       set_tests_properties(${exe} PROPERTIES TIMEOUT 240)
     elseif(exe MATCHES "_bench$")
       room_program(${exe} ${name} ${view} ${file})
+      target_link_libraries(${exe} PRIVATE allocator) # figures with the allocator that the programs have
     elseif(exe MATCHES "_fuzz$")
       room_fuzz(${exe} ${name} ${view} ${file})
     endif()

@@ -6,7 +6,7 @@
 
 struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n)
 {
-    struct idmap m = { .n_direct = (uint64_t)n * 4 + 64 };
+    struct idmap m = { .n_direct = (uint64_t)n * 4 + IDMAP_LEAST };
     uint64_t     far = 0, size = 16;
 
     for (uint32_t i = 0; i < n; i++) {

@@ -11,6 +11,8 @@
 
 #define IDMAP_NONE UINT32_MAX
 
+enum { IDMAP_LEAST = 128 }; /* ids of one byte (in a varint) are always in the plain array */
+
 struct idmap_entry {
     uint64_t id;
     uint32_t value1; /* value + 1; 0 is free */

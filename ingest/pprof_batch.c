@@ -60,10 +60,8 @@ static uint32_t mapping_of(struct building *g, uint32_t old)
     return g->mapping_new[old];
 }
 
-static uint32_t location_of(struct building *g, uint32_t old)
+static uint32_t location_make(struct building *g, uint32_t old)
 {
-    if (g->location_new[old] != NOT_YET)
-        return g->location_new[old];
     const struct raw_location *l = &g->p->locations[old];
     struct batch              *b = g->b;
     g->locations[b->n_locations] = (struct batch_location){ .address = l->address, .mapping = mapping_of(g, g->symbols->mapping[old]),
@@ -83,7 +81,7 @@ static void stacks_build(struct building *g, const struct samples *s)
     uint32_t *end = arena_array(g->a, s->n_stacks, sizeof *end);
 
     for (size_t i = 0; i < s->n_locations; i++)
-        at[i] = location_of(g, s->locations[i]);
+        at[i] = g->location_new[s->locations[i]] != NOT_YET ? g->location_new[s->locations[i]] : location_make(g, s->locations[i]);
     if (s->n_stacks > 0)
         memcpy(end, s->stack_end, s->n_stacks * sizeof *end);
     g->b->stack_locations = at;

@@ -26,7 +26,6 @@ static struct instant rfc3339(int64_t ns)
 enum code pprof_check_whole(const struct pprof *p, struct labels labels, struct fault *why)
 {
     const struct decode_limits *limits = p->limits;
-    struct labels_text          text = labels_text(labels);
 
     if (p->n_types == 0)
         return REFUSE(why, "empty profile");
@@ -34,22 +33,20 @@ enum code pprof_check_whole(const struct pprof *p, struct labels labels, struct 
         return REFUSE(why,
                       "profile with labels '%s' is outside of ingestion window (profile timestamp: %s, the ingestion window "
                       "starts at %s and ends at %s)",
-                      text.p, rfc3339(p->time_ns).text, rfc3339(limits->oldest_ns).text, rfc3339(limits->newest_ns).text);
+                      labels_text(labels).p, rfc3339(p->time_ns).text, rfc3339(limits->oldest_ns).text, rfc3339(limits->newest_ns).text);
     if ((int64_t)p->bytes.n > limits->profile_bytes_max)
         return REFUSE(why, "the profile with labels '%s' exceeds the size limit (max_profile_size_byte, actual: %zu, limit: %lld)",
-                      text.p, p->bytes.n, (long long)limits->profile_bytes_max);
+                      labels_text(labels).p, p->bytes.n, (long long)limits->profile_bytes_max);
     if (p->n_samples > limits->samples_max)
         return REFUSE(why,
                       "the profile with labels '%s' exceeds the samples count limit (max_profile_stacktrace_samples, actual: "
                       "%u, limit: %lld)",
-                      text.p, p->n_samples, (long long)limits->samples_max);
+                      labels_text(labels).p, p->n_samples, (long long)limits->samples_max);
     return CODE_OK;
 }
 
-enum code pprof_check_sample_labels(const struct pprof *p, size_t n_labels, struct labels labels, struct fault *why)
+enum code pprof_refuse_sample_labels(const struct pprof *p, size_t n_labels, struct labels labels, struct fault *why)
 {
-    if ((int64_t)n_labels <= p->limits->sample_labels_max)
-        return CODE_OK;
     return REFUSE(why,
                   "the profile with labels '%s' exceeds the sample labels limit (max_profile_stacktrace_sample_labels, actual: "
                   "%zu, limit: %lld)",

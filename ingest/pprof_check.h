@@ -9,5 +9,5 @@ must_check enum code pprof_check_whole(const struct pprof *p, struct labels labe
 /* Of the tables: ids of 0, strings out of range or not text. */
 must_check enum code pprof_check_tables(const struct pprof *p, struct fault *why);
 
-/* Of one sample. */
-must_check enum code pprof_check_sample_labels(const struct pprof *p, size_t n_labels, struct labels labels, struct fault *why);
+/* One sample has more labels than it may; never CODE_OK. */
+enum code pprof_refuse_sample_labels(const struct pprof *p, size_t n_labels, struct labels labels, struct fault *why);

@@ -21,8 +21,10 @@ struct reading {
     struct labels       labels;
     struct fault       *why;
     size_t              locations_from, pairs_from; /* where its own begin */
+    struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
     uint32_t            n_values, n_labels;
+    bool                keeps_all_stacks;
 };
 
 static void *grown(struct arena *a, const void *old, size_t n, size_t cap, size_t item)
@@ -101,7 +103,7 @@ static uint32_t group_close(struct samples *s, size_t from)
     return group;
 }
 
-static enum key_kind key_kind(struct samples *s, uint32_t key)
+static inline enum key_kind key_kind(struct samples *s, uint32_t key)
 {
     if (s->key_kinds[key] == KEY_UNKNOWN) {
         struct slice k = ref_text(s->p, key);
@@ -138,69 +140,150 @@ static enum code label_read(struct reading *r, struct slice bytes)
     return CODE_OK;
 }
 
-/* The hot loop of the room: ids of one or two bytes are nearly all there are. */
-static bool locations_read(struct reading *r, const uint8_t *p, const uint8_t *end)
+static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
 {
-    struct samples    *s = r->s;
-    const struct idmap map = *r->map;
+    uint64_t n;
 
-    samples_stack_reserve(s, (size_t)(end - p));
-    uint32_t *out = s->locations + s->n_locations;
+    *p = varint_read(*p, end, &n);
+    return *p == NULL || n > (uint64_t)(end - *p) ? NULL : *p + n;
+}
+
+/*
+ * The hot loop of the room.  `out` has room: each id takes a byte at least.  Ids come in long runs of one byte in small
+ * profiles and of two in others, so eight or four of them are taken at a time.
+ */
+static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t *o, uint32_t **out)
+{
+    const struct idmap m = *map;
+    uint64_t           word, id;
+
     while (p < end) {
-        uint64_t id = *p;
-        if (id < 0x80) {
-            p++;
-        } else if (end - p >= 2 && p[1] < 0x80) {
-            id = (id & 0x7f) | (uint64_t)p[1] << 7;
-            p += 2;
-        } else if ((p = varint_read(p, end, &id)) == NULL) {
-            return false;
+        if ((size_t)(end - p) >= sizeof word) {
+            memcpy(&word, p, sizeof word);
+            uint64_t more = word & 0x8080808080808080;
+            if (more == 0) {
+                for (int i = 0; i < 8; i++)
+                    o[i] = m.direct[word >> 8 * i & 0x7f]; /* IDMAP_LEAST */
+                o += 8;
+                p += 8;
+                continue;
+            }
+            if (more == 0x0080008000800080) {
+                word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+                for (int i = 0; i < 4; i++)
+                    o[i] = idmap_get(&m, word >> 16 * i & 0xffff);
+                o += 4;
+                p += 8;
+                continue;
+            }
         }
-        *out++ = idmap_get(&map, id);
+        if ((p = varint_read(p, end, &id)) == NULL)
+            return NULL;
+        *o++ = idmap_get(&m, id);
     }
+    *out = o;
+    return p;
+}
+
+/* Appends the sample's locations that were left packed. */
+static bool packed_read(struct reading *r)
+{
+    struct samples *s = r->s;
+    uint32_t       *out = s->locations + s->n_locations;
+    const uint8_t  *p = r->packed.p;
+
+    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, out, &out)) == NULL)
+        return false;
     s->n_locations = (size_t)(out - s->locations);
+    r->packed.p = NULL;
     return true;
 }
 
-static bool values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
+static inline const uint8_t *values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
     uint32_t n_types = r->s->p->n_types;
     uint64_t v;
 
     for (; p < end; r->n_values++) {
         if ((p = varint_read(p, end, &v)) == NULL)
-            return false;
+            return NULL;
         if (r->n_values < n_types)
             r->values[r->n_values] = (int64_t)v;
     }
-    return true;
+    return p;
+}
+
+/* A label, or a field that is none of ours. */
+static enum code other_read(struct reading *r, const uint8_t **p, const uint8_t *end)
+{
+    struct pb_cursor c = { *p, end, false };
+    struct pb_field  f;
+
+    if (!pb_next(&c, &f)) {
+        *p = NULL;
+        return CODE_OK;
+    }
+    *p = c.p;
+    return f.number == S_LABEL ? label_read(r, pb_bytes(&f)) : CODE_OK;
+}
+
+/* Locations one by one, or in several runs: read at once. */
+static const uint8_t *location_read(struct reading *r, const uint8_t *p, const uint8_t *end)
+{
+    uint64_t id;
+
+    if ((r->packed.p != NULL && !packed_read(r)) || (p = varint_read(p, end, &id)) == NULL)
+        return NULL;
+    r->s->locations[r->s->n_locations++] = idmap_get(r->map, id);
+    return p;
+}
+
+static const uint8_t *locations_leave(struct reading *r, const uint8_t *p, const uint8_t *end)
+{
+    const uint8_t *stop = packed_end(&p, end);
+
+    if (stop == NULL || (r->packed.p != NULL && !packed_read(r)))
+        return NULL;
+    r->packed = (struct packed){ p, (uint32_t)(stop - p), 0 };
+    return r->s->n_locations == r->locations_from || packed_read(r) ? stop : NULL;
+}
+
+/* The fields of one sample; *p is NULL afterwards where they are broken. */
+static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_t *end)
+{
+    const uint8_t *p = *at, *stop;
+    enum code      code = CODE_OK;
+    uint64_t       v;
+
+    while (p != NULL && p < end && code == CODE_OK) {
+        switch (*p) {
+        case S_LOCATION << 3 | PB_BYTES: p = locations_leave(r, p + 1, end); break;
+        case S_LOCATION << 3 | PB_VARINT: p = location_read(r, p + 1, end); break;
+        case S_VALUE << 3 | PB_BYTES:
+            p++;
+            stop = packed_end(&p, end);
+            p = stop != NULL ? values_read(r, p, stop) : NULL;
+            break;
+        case S_VALUE << 3 | PB_VARINT:
+            if ((p = varint_read(p + 1, end, &v)) != NULL && r->n_values++ < r->s->p->n_types)
+                r->values[r->n_values - 1] = (int64_t)v;
+            break;
+        default: code = other_read(r, &p, end); break;
+        }
+    }
+    *at = p;
+    return code;
 }
 
 static enum code fields_read(struct reading *r, struct slice bytes)
 {
-    struct pb_cursor c = pb_cursor(bytes);
-    struct pb_field  f;
-    bool             is_good = true;
-    enum code        code = CODE_OK;
+    const uint8_t *p = (const uint8_t *)bytes.p;
 
-    while (is_good && code == CODE_OK && pb_next(&c, &f)) {
-        if (f.number == S_LABEL) {
-            code = label_read(r, pb_bytes(&f));
-        } else if (f.number == S_LOCATION && f.wire == PB_BYTES) {
-            is_good = locations_read(r, f.bytes, f.bytes + f.value);
-        } else if (f.number == S_LOCATION) {
-            samples_stack_reserve(r->s, 1);
-            r->s->locations[r->s->n_locations++] = idmap_get(r->map, f.value);
-        } else if (f.number == S_VALUE && f.wire == PB_BYTES) {
-            is_good = values_read(r, f.bytes, f.bytes + f.value);
-        } else if (f.number == S_VALUE) {
-            if (r->n_values++ < r->s->p->n_types)
-                r->values[r->n_values - 1] = (int64_t)f.value;
-        }
-    }
-    if (code != CODE_OK)
-        return code;
-    return is_good && !c.is_bad ? CODE_OK : fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
+    samples_stack_reserve(r->s, bytes.n);
+    enum code code = fields_walk(r, &p, p + bytes.n);
+    if (code == CODE_OK && p == NULL)
+        return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
+    return code;
 }
 
 /* A stack too deep loses its leaf frames. */
@@ -219,25 +302,67 @@ static void stack_cut(struct reading *r)
 
 static bool is_worth_keeping(const struct reading *r)
 {
-    const struct samples *s = r->s;
-    int64_t               any = 0; /* its sign bit is set by any negative value */
+    int64_t any = 0; /* its sign bit is set by any negative value */
 
-    for (uint32_t t = 0; t < s->p->n_types; t++)
+    for (uint32_t t = 0; t < r->s->p->n_types; t++)
         any |= r->values[t];
-    if (any <= 0)
-        return false;
+    return any > 0;
+}
+
+/* The stack just read, or NO_LOCATION and no trace of it. */
+static uint32_t stack_close(struct reading *r, bool is_kept)
+{
+    struct samples *s = r->s;
+    bool            is_whole = true;
+
+    stack_cut(r);
     for (size_t i = r->locations_from; i < s->n_locations; i++)
-        if (s->locations[i] == NO_LOCATION)
-            return false;
+        is_whole &= s->locations[i] != NO_LOCATION;
+    if (r->keeps_all_stacks || (is_kept && is_whole)) {
+        uint32_t stack = samples_stack_close(s, r->locations_from);
+        return is_whole ? stack : NO_LOCATION;
+    }
+    s->n_locations = r->locations_from;
+    return NO_LOCATION;
+}
+
+static bool same_packed(const void *items, uint32_t i, uint32_t j)
+{
+    const struct packed *k = items;
+    return k[i].n == k[j].n && memcmp(k[i].p, k[j].p, k[i].n) == 0;
+}
+
+/* The sample's stack, read only when its bytes are new; NO_LOCATION: not kept.  False: broken. */
+static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
+{
+    struct samples *s = r->s;
+    uint32_t        item = s->n_packed, first = item;
+    bool            is_packed = r->packed.p != NULL && is_kept;
+
+    if (is_packed) {
+        s->packed[item] = r->packed;
+        first = table_put(&s->packed_seen, hash64(r->packed.p, r->packed.n), item, same_packed, s->packed);
+    }
+    if (first != item) {
+        *stack = s->packed[first].stack;
+        return true;
+    }
+    if (!packed_read(r))
+        return false;
+    *stack = stack_close(r, is_kept);
+    if (is_packed)
+        s->packed[s->n_packed++].stack = *stack;
     return true;
 }
 
-static enum code sample_read(struct reading *r, struct slice bytes, bool keeps_all_stacks)
+static enum code sample_read(struct reading *r, struct slice bytes)
 {
     struct samples *s = r->s;
+    uint32_t        stack;
 
     r->locations_from = s->n_locations;
     r->pairs_from = s->n_pairs;
+    r->packed.p = NULL;
     r->values = s->values + (size_t)s->n * s->p->n_types;
     r->n_values = r->n_labels = 0;
     enum code code = fields_read(r, bytes);
@@ -245,17 +370,16 @@ static enum code sample_read(struct reading *r, struct slice bytes, bool keeps_a
         return code;
     if (r->n_values != s->p->n_types)
         return fail(r->why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
-    if ((code = pprof_check_sample_labels(s->p, r->n_labels, r->labels, r->why)) != CODE_OK)
-        return code;
-    stack_cut(r);
+    if ((int64_t)r->n_labels > s->p->limits->sample_labels_max)
+        return pprof_refuse_sample_labels(s->p, r->n_labels, r->labels, r->why);
     bool is_kept = is_worth_keeping(r);
-    if (is_kept || keeps_all_stacks)
-        s->stack[s->n] = samples_stack_close(s, r->locations_from);
-    if (is_kept) {
+    if (!stack_find(r, is_kept, &stack))
+        return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
+    if (is_kept && stack != NO_LOCATION) {
+        s->stack[s->n] = stack;
         s->group[s->n++] = group_close(s, r->pairs_from);
     } else {
         s->n_pairs = r->pairs_from;
-        s->n_locations = keeps_all_stacks ? s->n_locations : r->locations_from;
     }
     return CODE_OK;
 }
@@ -270,6 +394,8 @@ static void samples_new(const struct pprof *p, struct samples *s)
     s->groups = arena_zalloc(p->scratch, ((size_t)p->n_samples + 2) * sizeof *s->groups);
     s->stacks_seen = table_new(p->scratch, p->n_samples);
     s->groups_seen = table_new(p->scratch, p->n_samples);
+    s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
+    s->packed_seen = table_new(p->scratch, p->n_samples);
     s->key_kinds = arena_zalloc(p->scratch, p->n_table);
     samples_stack_reserve(s, (size_t)p->n_samples * 8);
 }
@@ -279,7 +405,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
 {
     struct pb_cursor c = pb_cursor(p->bytes);
     struct pb_field  f;
-    struct reading   r = { .s = out, .map = locations, .labels = labels, .why = why };
+    struct reading   r = { .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks };
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
@@ -287,7 +413,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
     while (pb_next(&c, &f)) {
         if (f.number != P_SAMPLE)
             continue;
-        enum code code = sample_read(&r, pb_bytes(&f), keeps_all_stacks);
+        enum code code = sample_read(&r, pb_bytes(&f));
         if (code != CODE_OK)
             return code;
     }

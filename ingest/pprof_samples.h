@@ -9,6 +9,13 @@
 #include "ingest/pprof_symbols.h"
 #include "ingest/table.h"
 
+/* Locations as the wire has them: samples of one stack mostly say it in the same bytes, which then are read once. */
+struct packed {
+    const uint8_t *p;
+    uint32_t       n;
+    uint32_t       stack; /* NO_LOCATION: some location does not exist */
+};
+
 struct group {
     uint32_t at, n; /* pairs[at, +n), sorted */
 };
@@ -21,9 +28,10 @@ struct samples {
     uint32_t           *stack_end;     /* [n_stacks]; stack i is locations[end[i-1], end[i]) */
     struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
     struct group       *groups;        /* [n_groups]; group 0 has no labels */
-    struct table        stacks_seen, groups_seen;
+    struct packed      *packed;  /* [n_packed] */
+    struct table        stacks_seen, groups_seen, packed_seen;
     uint8_t            *key_kinds; /* [n_table] */
-    uint32_t            n, n_stacks, n_groups;
+    uint32_t            n, n_stacks, n_groups, n_packed;
     size_t              n_locations, locations_cap, n_pairs, pairs_cap;
     uint32_t            depth_max; /* of any sample, before cutting */
 };

@@ -2,6 +2,53 @@
 
 #include <assert.h>
 
+static bool spoil(struct pb_cursor *c)
+{
+    c->is_bad = true;
+    c->p = c->end;
+    return false;
+}
+
+static bool fixed_read(struct pb_cursor *c, struct pb_field *f, size_t n)
+{
+    if ((size_t)(c->end - c->p) < n)
+        return spoil(c);
+    f->value = 0;
+    memcpy(&f->value, c->p, n);
+    c->p += n;
+    return true;
+}
+
+bool pb_next_slow(struct pb_cursor *c, struct pb_field *f)
+{
+    uint64_t       tag;
+    const uint8_t *p;
+
+    if (c->p >= c->end)
+        return false;
+    if ((p = varint_read(c->p, c->end, &tag)) == NULL || tag < 8 || tag > UINT32_MAX)
+        return spoil(c);
+    c->p = p;
+    f->number = (uint32_t)(tag >> 3);
+    f->wire = (enum pb_wire)(tag & 7);
+    if (f->wire == PB_FIXED64)
+        return fixed_read(c, f, 8);
+    if (f->wire == PB_FIXED32)
+        return fixed_read(c, f, 4);
+    if (f->wire != PB_VARINT && f->wire != PB_BYTES)
+        return spoil(c);
+    if ((p = varint_read(p, c->end, &f->value)) == NULL)
+        return spoil(c);
+    if (f->wire == PB_BYTES) {
+        if (f->value > (uint64_t)(c->end - p))
+            return spoil(c);
+        f->bytes = p;
+        p += f->value;
+    }
+    c->p = p;
+    return true;
+}
+
 static void raw_varint(struct buf *out, uint64_t v)
 {
     out->n += varint_write((uint8_t *)buf_reserve(out, VARINT_MAX_BYTES), v);

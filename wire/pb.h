@@ -40,48 +40,32 @@ static inline struct pb_cursor pb_cursor(struct slice bytes)
     return (struct pb_cursor){ p, bytes.n ? p + bytes.n : p, false };
 }
 
-static inline bool pb_spoil(struct pb_cursor *c)
-{
-    c->is_bad = true;
-    c->p = c->end;
-    return false;
-}
+/* pb_next for whatever its fast path leaves. */
+bool pb_next_slow(struct pb_cursor *c, struct pb_field *f);
 
-static inline bool pb_fixed(struct pb_cursor *c, struct pb_field *f, size_t n)
+/*
+ * The next field; false at the end of the message and, with is_bad, where it is broken.  Inline for what nearly all fields
+ * are: a tag of one byte, a number or a length of one or two.
+ */
+__attribute__((always_inline)) static inline bool pb_next(struct pb_cursor *c, struct pb_field *f)
 {
-    if ((size_t)(c->end - c->p) < n)
-        return pb_spoil(c);
-    f->value = 0;
-    memcpy(&f->value, c->p, n);
-    c->p += n;
-    return true;
-}
+    const uint8_t *p = c->p;
 
-/* The next field; false at the end of the message and, with is_bad, where it is broken. */
-static inline bool pb_next(struct pb_cursor *c, struct pb_field *f)
-{
-    uint64_t       tag;
-    const uint8_t *p;
-
-    if (c->p >= c->end)
-        return false;
-    if ((p = varint_read(c->p, c->end, &tag)) == NULL || tag < 8 || tag > UINT32_MAX)
-        return pb_spoil(c);
-    c->p = p;
-    f->number = (uint32_t)(tag >> 3);
-    f->wire = (enum pb_wire)(tag & 7);
-    if (f->wire == PB_FIXED64)
-        return pb_fixed(c, f, 8);
-    if (f->wire == PB_FIXED32)
-        return pb_fixed(c, f, 4);
-    if (f->wire != PB_VARINT && f->wire != PB_BYTES)
-        return pb_spoil(c);
-    if ((p = varint_read(p, c->end, &f->value)) == NULL)
-        return pb_spoil(c);
+    if (c->end - p < 3 || p[0] >= 0x80 || p[0] < 8 || (p[0] & 5) != 0 || (p[1] >= 0x80 && p[2] >= 0x80))
+        return pb_next_slow(c, f);
+    f->number = p[0] >> 3;
+    f->wire = (enum pb_wire)(p[0] & 7);
+    f->value = p[1];
+    if (p[1] < 0x80) {
+        p += 2;
+    } else {
+        f->value = (p[1] & 0x7fu) | (uint64_t)p[2] << 7;
+        p += 3;
+    }
     if (f->wire == PB_BYTES) {
-        if (f->value > (uint64_t)(c->end - p))
-            return pb_spoil(c);
         f->bytes = p;
+        if (f->value > (uint64_t)(c->end - p))
+            return pb_next_slow(c, f);
         p += f->value;
     }
     c->p = p;

@@ -1,22 +1,19 @@
 /*
- * Varint: unsigned LEB128, as protobuf has it: 7 bits a byte, lowest first, at most ten bytes.
+ * Varint: unsigned LEB128, as protobuf has it: 7 bits a byte, lowest first, at most ten bytes.  Little-endian machines.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { VARINT_MAX_BYTES = 10 };
 
-/* The number at `p`: returns where it ends, NULL when it is cut short or does not fit 64 bits. */
-static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end, uint64_t *out)
+/* varint_read for what its fast paths leave. */
+static inline const uint8_t *varint_read_bytewise(const uint8_t *p, const uint8_t *end, uint64_t *out)
 {
     uint64_t v = 0;
 
-    if (p < end && *p < 0x80) { /* most of them */
-        *out = *p;
-        return p + 1;
-    }
     for (unsigned shift = 0; p < end && shift < 64; shift += 7) {
         uint64_t byte = *p++;
         if (shift == 63 && byte > 1)
@@ -28,6 +25,33 @@ static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end, u
         }
     }
     return NULL;
+}
+
+/* Eight bytes of 7 bits each, closed up: neighbours join in pairs, pairs in fours, fours in one. */
+static inline uint64_t varint_close(uint64_t w)
+{
+    w = (w & 0x007f007f007f007f) | (w & 0x7f007f007f007f00) >> 1;
+    w = (w & 0x00003fff00003fff) | (w & 0x3fff00003fff0000) >> 2;
+    return (w & 0x000000000fffffff) | (w & 0x0fffffff00000000) >> 4;
+}
+
+/* The number at `p`: returns where it ends, NULL when it is cut short or does not fit 64 bits. */
+static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end, uint64_t *out)
+{
+    uint64_t word;
+
+    if (p < end && *p < 0x80) { /* most of them */
+        *out = *p;
+        return p + 1;
+    }
+    if ((size_t)(end - p) < sizeof word)
+        return varint_read_bytewise(p, end, out);
+    memcpy(&word, p, sizeof word);
+    uint64_t stops = ~word & 0x8080808080808080; /* the lowest one set ends the number */
+    if (stops == 0)
+        return varint_read_bytewise(p, end, out);
+    *out = varint_close(word & (stops ^ (stops - 1)));
+    return p + ((unsigned)__builtin_ctzll(stops) >> 3) + 1;
 }
 
 /* Writes `v` at `p`, which has room for VARINT_MAX_BYTES; returns how many bytes it took. */
