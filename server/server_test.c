@@ -344,6 +344,7 @@ static void test_tenants_and_tokens(void)
     assert(p && fgets(line, 65, p) && strlen(line) == 64);
     pclose(p);
     strcat(line, " read,write team-a\n");
+    write_file("cluster-tokens", line, path);
     write_file("tokens", line, path);
     snprintf(flag, sizeof flag, "--auth.tokens-file=%s", path);
     struct child c = start((const char *[]){ "--multitenancy", flag, NULL });
@@ -385,6 +386,10 @@ static void test_refusals(void)
     struct child first = start((const char *[]){ dir, NULL }), second = start((const char *[]){ dir, NULL });
     assert(first.port > 0 && second.port == 0);
     assert(join(&second) == 1);
+    char listen[64];
+    snprintf(listen, sizeof listen, "--listen=127.0.0.1:%d", first.port);
+    struct child third = start((const char *[]){ listen, NULL });
+    assert(third.port == 0 && join(&third) == 1);
     assert(stop(&first) == 0);
     write_file("bad.yaml", "limits:\n  max_query_lenght: 1h\n", path);
     snprintf(file, sizeof file, "--config.file=%s", path);
@@ -396,6 +401,52 @@ static void test_refusals(void)
     assert(good.port == 0 && join(&good) == 0);
     struct child alone = start((const char *[]){ "--target=frontend", NULL });
     assert(alone.port == 0 && join(&alone) == 1);
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+    socklen_t          n = sizeof a;
+    int                fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert(fd >= 0 && bind(fd, (struct sockaddr *)&a, n) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+#define AS_TEAM_A NEED_TENANT "Authorization: Bearer the-token-of-team-a\r\n"
+
+/* Two shards and one door, which know each other by a secret; without one shard there are no answers, and no silent half ones. */
+static void test_cluster(void)
+{
+    int  ports[] = { free_port(), free_port() };
+    char text[512], map_path[128], secret_path[128], map[160], secret[192], tokens[192], listen[2][64];
+    char *body = push_body(70, 30), *flame = flame_body();
+
+    snprintf(text, sizeof text, "{\"cluster_id\":\"t\",\"epoch\":1,\"shards\":[{\"name\":\"s0\",\"address\":\"127.0.0.1:%d\"},"
+                                "{\"name\":\"s1\",\"address\":\"127.0.0.1:%d\"}]}", ports[0], ports[1]);
+    write_file("map.json", text, map_path);
+    write_file("secret", "the secret of this cluster\n", secret_path);
+    snprintf(map, sizeof map, "--shard-map=%s", map_path);
+    snprintf(secret, sizeof secret, "--auth.cluster-token-file=%s", secret_path);
+    snprintf(tokens, sizeof tokens, "--auth.tokens-file=%s/cluster-tokens", scratch);
+    for (int i = 0; i < 2; i++)
+        snprintf(listen[i], sizeof listen[i], "--listen=127.0.0.1:%d", ports[i]);
+    struct child s0 = start((const char *[]){ "--target=shard", "--shard.name=s0", listen[0], map, secret, tokens, NULL });
+    struct child s1 = start((const char *[]){ "--target=shard", "--shard.name=s1", listen[1], map, secret, tokens, NULL });
+    struct child door = start((const char *[]){ "--target=frontend,querier", "--multitenancy", map, secret, tokens, NULL });
+    assert(s0.port == ports[0] && s1.port == ports[1] && door.port > 0);
+    expect_with(&door, "POST", PUSH, AS_TEAM_A, body, 200, "{}");
+    expect_with(&door, "POST", FLAME, AS_TEAM_A, flame, 200, "\"total\":\"100\"");
+    expect_rpc(&s0, "/hearth.shard.v1.Shard/Status", "{}", 403, "only peers");
+    expect_with(&s0, "POST", PUSH, AS_TEAM_A, body, 404, "");
+    expect_with(&door, "GET", "/shards", AS_TEAM_A, "", 200, "\"name\":\"s1\",\"state\":\"ok\"");
+    assert(stop(&s1) == 0);
+    expect_with(&door, "POST", FLAME, AS_TEAM_A, flame, 503, "s1");
+    expect_with(&door, "GET", "/shards", AS_TEAM_A, "", 200, "\"name\":\"s1\",\"state\":\"unreachable\"");
+    assert(stop(&door) == 0 && stop(&s0) == 0);
+    free(body);
+    free(flame);
 }
 
 /* Not ready at once, still serving, then gone; a second signal does not wait. */
@@ -431,6 +482,7 @@ int main(void)
     test_limits();
     test_tenants_and_tokens();
     test_refusals();
+    test_cluster();
     test_shutdown();
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", scratch);
