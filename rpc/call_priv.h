@@ -5,12 +5,13 @@
  *     lane                                                    decode, authorize, run, call_reply: encode
  *     loop    write_head, message, write_end  <--loop_post--  call_end
  *
- * A call is alive while its exchange is (until on_gone) and while its method is (from the lane to the end of the call); both
- * are counted in `refs`, which only the loop touches.  Which thread may touch a field:
+ * A call is alive while its exchange is (until on_gone) and while its method is (from the lane to the end of the
+ * call); both are counted in `refs`, which only the loop touches.  Which thread may touch a field:
  *
  * K1  `loop` fields: the loop's thread only.
  * K2  `head` fields: written by the loop before the call goes to its lane, constant from then on.
- * K3  `lane` fields: the lane's from then until the call is ended, then the loop's again: the queue and loop_post hand over.
+ * K3  `lane` fields: the lane's from then until the call is ended, then the loop's again: the queue and loop_post hand
+ *     over.
  */
 #pragma once
 
@@ -71,8 +72,8 @@ struct call {
 };
 
 /*
- * What differs between the dialects.  All run on the loop.  `write_error` comes before or after the head; the others come
- * in the order head, messages, end.
+ * What differs between the dialects.  All run on the loop.  `write_error` comes before or after the head; the others
+ * come in the order head, messages, end.
  */
 struct dialect {
     bool is_enveloped;
@@ -117,8 +118,8 @@ void      call_discharge(struct call *c, size_t bytes);
 enum code call_too_busy(struct fault *why);
 void      call_answered(struct call *c, enum code code);
 /* An answer that does not come from the method; it may still be at work, and what it says is thrown away. */
-void      call_refuse(struct call *c, const struct fault *why);
-void      call_run(struct call *c); /* on its lane: to the method, or to its end */
+void call_refuse(struct call *c, const struct fault *why);
+void call_run(struct call *c); /* on its lane: to the method, or to its end */
 /* Authorized, inflated, decoded.  *message is NULL for plain routes. */
 enum code call_prepare(struct call *c, const ProtobufCMessage **message, struct fault *why);
 enum code outgoing_make(const struct call *c, const ProtobufCMessage *message, struct outgoing *out, struct fault *why);

@@ -32,7 +32,7 @@ struct rpc_pending {
     size_t                            lane; /* which loop */
     struct arena                     *arena;
     struct http_send                  send;
-    struct http_request              *request; /* loop; NULL before it is sent and once it is answered */
+    struct http_request              *request;      /* loop; NULL before it is sent and once it is answered */
     bool                              is_cancelled; /* loop */
     const ProtobufCMessageDescriptor *response;
     size_t                            response_bytes_max;
@@ -134,7 +134,8 @@ static enum code status_of(const struct http_reply *r, struct fault *why)
 static enum code message_of(const struct rpc_pending *p, const struct http_reply *r, ProtobufCMessage **out,
                             struct fault *why)
 {
-    struct inbox in = { .bytes = { (char *)r->body.p, r->body.n, r->body.n }, .message_bytes_max = p->response_bytes_max };
+    struct inbox in = { .bytes = { (char *)r->body.p, r->body.n, r->body.n },
+                        .message_bytes_max = p->response_bytes_max };
     uint8_t      flags;
     size_t       at, n;
 
@@ -228,8 +229,8 @@ static void add_fields(struct rpc_pending *p, const struct rpc_request *r)
 
 static struct slice enveloped(struct arena *a, const ProtobufCMessage *message)
 {
-    size_t n = protobuf_c_message_get_packed_size(message);
-    char  *p = arena_alloc(a, ENVELOPE_BYTES + n);
+    size_t     n = protobuf_c_message_get_packed_size(message);
+    char      *p = arena_alloc(a, ENVELOPE_BYTES + n);
     struct buf whole = { p, ENVELOPE_BYTES + n, ENVELOPE_BYTES + n };
 
     protobuf_c_message_pack(message, (uint8_t *)p + ENVELOPE_BYTES);

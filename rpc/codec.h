@@ -1,8 +1,9 @@
 /*
  * Codec: bytes <-> messages, as protobuf or as proto3 JSON.
  *
- * D1  What bytes from outside can cost is known before it is taken: `measure` walks them once, refuses what is too deep, no
- *     message at all or above `memory_bytes_max`, and tells the memory that `decode` will take.  It comes first.
+ * D1  What bytes from outside can cost is known before it is taken: `measure` walks them once, refuses what is too
+ *     deep, no message at all or above `memory_bytes_max`, and tells the memory that `decode` will take.  It comes
+ *     first.
  * D2  Strings are valid UTF-8 and hold no NUL, so that they are C strings.
  * D3  A decoded message lives in the arena that was given; what it was decoded from may go.
  */
@@ -19,8 +20,8 @@ struct codec {
     const char *name; /* as media types end: "proto", "json" */
 
     /* INVALID_ARGUMENT: not such a message, and where; RESOURCE_EXHAUSTED: memory_bytes_max. */
-    enum code (*measure)(const struct json_type *type, struct slice bytes, size_t memory_bytes_max, size_t *memory_bytes,
-                         struct fault *why);
+    enum code (*measure)(const struct json_type *type, struct slice bytes, size_t memory_bytes_max,
+                         size_t *memory_bytes, struct fault *why);
     enum code (*decode)(const struct json_type *type, struct slice bytes, struct arena *a, ProtobufCMessage **out,
                         struct fault *why);
     void (*encode)(const struct json_type *type, const ProtobufCMessage *message, struct buf *out);

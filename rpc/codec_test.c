@@ -24,10 +24,10 @@ static const struct json_type *type_of(const ProtobufCMessageDescriptor *d)
     return t;
 }
 
-static enum code decode_n(const struct codec *codec, const ProtobufCMessageDescriptor *d, struct slice text, size_t memory,
-                          void *out, struct fault *why)
+static enum code decode_n(const struct codec *codec, const ProtobufCMessageDescriptor *d, struct slice text,
+                          size_t memory, void *out, struct fault *why)
 {
-    char            *exact = malloc(text.n ? text.n : 1);
+    char             *exact = malloc(text.n ? text.n : 1);
     ProtobufCMessage *m = NULL;
 
     if (text.n > 0)
@@ -59,16 +59,18 @@ static void test_requests(void)
 {
     struct fault                                why;
     Querier__V1__SelectMergeStacktracesRequest *m;
-    const struct slice                          text =
-        SLICE("{ \"profile_typeID\":\"old\", \"profileTypeID\":\"a:b\",\"label_selector\":\"{}\",\"start\":\"9223372036854775807\","
-              "\"end\":-9007199254740993, \"maxNodes\": 1e2, \"format\":\"PROFILE_FORMAT_NEW\", \"unknown\":[{\"x\":[]}],"
-              "\"stackTraceSelector\":{\"call_site\":[{\"name\":\"m\\u00fcn\"},{}]}, \"async\":null,"
-              "\"profileIdSelector\":[\"x\",\"y\"]}");
+    static const char                           text[] =
+        "{ \"profile_typeID\":\"old\", \"profileTypeID\":\"a:b\",\"label_selector\":\"{}\","
+        "\"start\":\"9223372036854775807\",\"end\":-9007199254740993, \"maxNodes\": 1e2,"
+        "\"format\":\"PROFILE_FORMAT_NEW\", \"unknown\":[{\"x\":[]}],"
+        "\"stackTraceSelector\":{\"call_site\":[{\"name\":\"m\\u00fcn\"},{}]}, \"async\":null,"
+        "\"profileIdSelector\":[\"x\",\"y\"]}";
 
-    assert(decode_n(&codec_json, stacktraces, text, 1 << 20, &m, &why) == CODE_OK);
+    assert(decode_n(&codec_json, stacktraces, slice_of(text), 1 << 20, &m, &why) == CODE_OK);
     assert(strcmp(m->profile_typeid, "a:b") == 0 && strcmp(m->label_selector, "{}") == 0);
     assert(m->start == INT64_MAX && m->end == -9007199254740993);
-    assert(m->_max_nodes_case == QUERIER__V1__SELECT_MERGE_STACKTRACES_REQUEST___MAX_NODES_MAX_NODES && m->max_nodes == 100);
+    assert(m->_max_nodes_case == QUERIER__V1__SELECT_MERGE_STACKTRACES_REQUEST___MAX_NODES_MAX_NODES &&
+           m->max_nodes == 100);
     assert(m->format == 0 && m->async == NULL && m->n_profile_id_selector == 2);
     assert(m->stack_trace_selector->n_call_site == 2);
     assert(strcmp(m->stack_trace_selector->call_site[0]->name, "m\xC3\xBCn") == 0);
@@ -86,20 +88,21 @@ static void test_requests(void)
 
 static void test_answers(void)
 {
-    int64_t                                      values[] = { 0, 12, -1, 0 };
-    Querier__V1__Level                           level = QUERIER__V1__LEVEL__INIT, *levels = &level;
-    Querier__V1__FlameGraph                      graph = QUERIER__V1__FLAME_GRAPH__INIT;
-    Querier__V1__SelectMergeStacktracesResponse  r = QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
-    char                                        *names[] = { "total", "a\"b\\\n\x01", "bad\xFF\xC3" };
-    uint8_t                                      tree[] = { 0xFF, 0xFE, 0xFD, 0xFC };
+    int64_t                                     values[] = { 0, 12, -1, 0 };
+    Querier__V1__Level                          level = QUERIER__V1__LEVEL__INIT, *levels = &level;
+    Querier__V1__FlameGraph                     graph = QUERIER__V1__FLAME_GRAPH__INIT;
+    Querier__V1__SelectMergeStacktracesResponse r = QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+    char                                       *names[] = { "total", "a\"b\\\n\x01", "bad\xFF\xC3" };
+    uint8_t                                     tree[] = { 0xFF, 0xFE, 0xFD, 0xFC };
 
     expect_json(&r.base, "{}");
     level.values = values, level.n_values = 4;
     graph.levels = &levels, graph.n_levels = 1, graph.names = names, graph.n_names = 3, graph.total = 12;
     r.flamegraph = &graph;
     r.tree = (ProtobufCBinaryData){ 4, tree };
-    expect_json(&r.base, "{\"flamegraph\":{\"names\":[\"total\",\"a\\\"b\\\\\\n\\u0001\",\"bad\xEF\xBF\xBD\xEF\xBF\xBD\"],"
-                         "\"levels\":[{\"values\":[\"0\",\"12\",\"-1\",\"0\"]}],\"total\":\"12\"},\"tree\":\"//79/A==\"}");
+    expect_json(&r.base,
+                "{\"flamegraph\":{\"names\":[\"total\",\"a\\\"b\\\\\\n\\u0001\",\"bad\xEF\xBF\xBD\xEF\xBF\xBD\"],"
+                "\"levels\":[{\"values\":[\"0\",\"12\",\"-1\",\"0\"]}],\"total\":\"12\"},\"tree\":\"//79/A==\"}");
 
     Types__V1__Point point = TYPES__V1__POINT__INIT;
     point.value = 0.1;
@@ -122,7 +125,8 @@ static void test_maps(void)
     Grpc__Health__V1__HealthListResponse *m;
     const struct slice text = SLICE("{\"statuses\":{\"\":{\"status\":1},\"a.b\":{\"status\":\"NOT_SERVING\"}}}");
 
-    assert(decode_n(&codec_json, &grpc__health__v1__health_list_response__descriptor, text, 1 << 20, &m, &why) == CODE_OK);
+    assert(decode_n(&codec_json, &grpc__health__v1__health_list_response__descriptor, text, 1 << 20, &m, &why) ==
+           CODE_OK);
     assert(m->n_statuses == 2 && m->statuses[1]->value->status == 2);
     expect_json(&m->base, "{\"statuses\":{\"\":{\"status\":\"SERVING\"},\"a.b\":{\"status\":\"NOT_SERVING\"}}}");
 }
@@ -135,8 +139,10 @@ static void test_bytes(void)
 
     for (size_t i = 0; i < 4; i++) {
         char text[128];
-        snprintf(text, sizeof text, "{\"series\":[{\"samples\":[{\"rawProfile\":\"%s\",\"ID\":\"i\"}]}]}", spellings[i]);
-        assert(decode_n(&codec_json, &push__v1__push_request__descriptor, slice_of(text), 1 << 20, &m, &why) == CODE_OK);
+        snprintf(text, sizeof text, "{\"series\":[{\"samples\":[{\"rawProfile\":\"%s\",\"ID\":\"i\"}]}]}",
+                 spellings[i]);
+        assert(decode_n(&codec_json, &push__v1__push_request__descriptor, slice_of(text), 1 << 20, &m, &why) ==
+               CODE_OK);
         ProtobufCBinaryData raw = m->series[0]->samples[0]->raw_profile;
         assert(raw.len == 2 && raw.data[0] == 0xFB && raw.data[1] == 0xFF);
     }
@@ -185,8 +191,9 @@ static void test_bad_proto(void)
 
     refuse(&codec_proto, SLICE("\x0A\x05xx"), CODE_INVALID_ARGUMENT, "not a protobuf message");
     refuse(&codec_proto, SLICE("\x0A\x02\xC3\x28"), CODE_INVALID_ARGUMENT, "profile_typeID: not valid UTF-8");
-    refuse(&codec_proto, SLICE("\x0A\x03"
-                               "a\0b"),
+    refuse(&codec_proto,
+           SLICE("\x0A\x03"
+                 "a\0b"),
            CODE_INVALID_ARGUMENT, "NUL");
     refuse(&codec_proto, SLICE("\x08\x01"), CODE_INVALID_ARGUMENT, "wire type");
     refuse(&codec_proto, SLICE("\x0B\x0C"), CODE_INVALID_ARGUMENT, "not a protobuf message");
@@ -212,7 +219,8 @@ static void test_deep_proto(void)
         buf_slice(&outer, buf_view(&deep));
         deep.n = 0;
         buf_slice(&deep, buf_view(&outer));
-        enum code code = proto_decode(&google__protobuf__descriptor_proto__descriptor, buf_view(&deep), 1 << 20, arena, &m, &why);
+        enum code code =
+            proto_decode(&google__protobuf__descriptor_proto__descriptor, buf_view(&deep), 1 << 20, arena, &m, &why);
         assert(code == (i < CODEC_DEPTH_MAX ? CODE_OK : CODE_INVALID_ARGUMENT));
     }
     buf_free(&deep);

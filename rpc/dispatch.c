@@ -1,6 +1,6 @@
 /*
- * From the head of an exchange to a call: path, then HTTP method, then media type, which names dialect and codec.  What fails
- * before a dialect is known is answered in plain HTTP.
+ * From the head of an exchange to a call: path, then HTTP method, then media type, which names dialect and codec. 
+ * What fails before a dialect is known is answered in plain HTTP.
  */
 #include "rpc/call_priv.h"
 #include "rpc/metadata.h"

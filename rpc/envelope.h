@@ -31,8 +31,8 @@ size_t inbox_growth(const struct inbox *in, size_t n);
 void   inbox_put(struct inbox *in, struct slice piece);
 
 /*
- * The next whole message: its payload begins at bytes.p + *at (an offset: the bytes move when more are put).  Of TOO_LARGE
- * only *n is told.
+ * The next whole message: its payload begins at bytes.p + *at (an offset: the bytes move when more are put).  Of
+ * TOO_LARGE only *n is told.
  */
 enum inbox_state inbox_next(struct inbox *in, uint8_t *flags, size_t *at, size_t *n);
 

@@ -72,7 +72,8 @@ static void test_timeouts(void)
     assert(timeout_of_grpc(SLICE("99999999H"), &ns) && ns == INT64_MAX);
     assert(timeout_of_grpc(SLICE("0n"), &ns) && ns == 0);
     assert(!timeout_of_grpc(SLICE("123456789S"), &ns) && !timeout_of_grpc(SLICE("S"), &ns));
-    assert(!timeout_of_grpc(SLICE("1"), &ns) && !timeout_of_grpc(SLICE("-1S"), &ns) && !timeout_of_grpc(SLICE(""), &ns));
+    assert(!timeout_of_grpc(SLICE("1"), &ns) && !timeout_of_grpc(SLICE("-1S"), &ns) &&
+           !timeout_of_grpc(SLICE(""), &ns));
     assert(timeout_of_connect(SLICE("9999999999"), &ns) && ns == 9999999999 * NS_PER_MS);
     assert(!timeout_of_connect(SLICE("12345678901"), &ns) && !timeout_of_connect(SLICE("1.5"), &ns));
 }
@@ -82,8 +83,10 @@ static void test_lists(void)
     assert(list_has(SLICE("gzip"), "gzip") && list_has(SLICE("br;q=0.5, GZIP ;q=0.1"), "gzip"));
     assert(!list_has(SLICE("gzip;q=0"), "gzip") && !list_has(SLICE("br, gzip; q=0.000"), "gzip"));
     assert(!list_has(SLICE(""), "gzip") && !list_has(SLICE("xgzip,"), "gzip"));
-    assert(accept_is_readable(SLICE("*/*; allow-utf8-labelnames=true, application/json,")) && accept_is_readable(SLICE("")));
-    assert(!accept_is_readable(SLICE(";;;")) && !accept_is_readable(SLICE("*/*, text")) && !accept_is_readable(SLICE("a/b c")));
+    assert(accept_is_readable(SLICE("*/*; allow-utf8-labelnames=true, application/json,")) &&
+           accept_is_readable(SLICE("")));
+    assert(!accept_is_readable(SLICE(";;;")) && !accept_is_readable(SLICE("*/*, text")) &&
+           !accept_is_readable(SLICE("a/b c")));
     assert(slice_is(media_type(SLICE("application/json ; charset=utf-8")), "application/json"));
 }
 
@@ -91,10 +94,13 @@ static void test_percent(void)
 {
     struct buf there = { 0 }, back = { 0 };
 
-    percent_encode(SLICE("100% m\xC3\xBC" "de\n\xFF!"), &there);
+    percent_encode(SLICE("100% m\xC3\xBC"
+                         "de\n\xFF!"),
+                   &there);
     assert(slice_is(buf_view(&there), "100%25 m%C3%BCde%0A%EF%BF%BD!"));
     percent_decode(buf_view(&there), &back);
-    assert(slice_is(buf_view(&back), "100% m\xC3\xBC" "de\n\xEF\xBF\xBD!"));
+    assert(slice_is(buf_view(&back), "100% m\xC3\xBC"
+                                     "de\n\xEF\xBF\xBD!"));
     back.n = 0;
     percent_decode(SLICE("%zz%4"), &back);
     assert(slice_is(buf_view(&back), "%zz%4"));

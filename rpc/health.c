@@ -42,10 +42,10 @@ enum { LISTED_MAX = 64 };
 
 static void list(struct call *c, const ProtobufCMessage *request)
 {
-    Grpc__Health__V1__HealthListResponse                 response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
-    Grpc__Health__V1__HealthListResponse__StatusesEntry  entries[LISTED_MAX], *pointers[LISTED_MAX];
-    check_response                                       status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    struct slice                                         service = SLICE("");
+    Grpc__Health__V1__HealthListResponse                response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
+    Grpc__Health__V1__HealthListResponse__StatusesEntry entries[LISTED_MAX], *pointers[LISTED_MAX];
+    check_response                                      status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    struct slice                                        service = SLICE("");
 
     (void)request;
     status.status = status_of(call_server(c));

@@ -10,8 +10,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const ProtobufCMessageDescriptor *const kinds[] = {
-    &querier__v1__select_merge_stacktraces_request__descriptor, &querier__v1__select_series_response__descriptor,
-    &querier__v1__select_merge_stacktraces_response__descriptor, &grpc__health__v1__health_list_response__descriptor,
+    &querier__v1__select_merge_stacktraces_request__descriptor,
+    &querier__v1__select_series_response__descriptor,
+    &querier__v1__select_merge_stacktraces_response__descriptor,
+    &grpc__health__v1__health_list_response__descriptor,
 };
 
 static struct schema *the_schema(void)

@@ -250,7 +250,8 @@ static enum code read_map(struct reading *r, const struct json_field *f, json_t 
     if (!json_is_object(map))
         return wrong(r, f, "an object");
     ProtobufCMessage **items = arena_array(r->arena, json_object_size(map), sizeof *items);
-    json_object_foreach(map, name, v) {
+    json_object_foreach(map, name, v)
+    {
         items[n] = message_new(r->arena, f->message);
         json_t   *k = key_value(key, name);
         enum code code = read_value(r, key, k, (char *)items[n] + key->field->offset, &is_known);
@@ -309,7 +310,8 @@ static enum code read_message(struct reading *r, const struct json_type *t, json
     const char       *name;
     json_t           *v;
 
-    json_object_foreach(object, name, v) {
+    json_object_foreach(object, name, v)
+    {
         const struct json_field *f = field_named(t, name);
         enum code                code = CODE_OK;
         if (f == NULL || json_is_null(v))
@@ -337,7 +339,8 @@ enum code json_size_up(const struct json_type *type, struct slice text, size_t m
     if (size.depth > CODEC_DEPTH_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "JSON nested deeper than %d", CODEC_DEPTH_MAX);
     if (*memory_bytes > memory_bytes_max)
-        return fail(why, CODE_RESOURCE_EXHAUSTED, "the JSON would take more than %zu bytes of memory", memory_bytes_max);
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "the JSON would take more than %zu bytes of memory",
+                    memory_bytes_max);
     return CODE_OK;
 }
 
@@ -351,7 +354,8 @@ enum code json_decode(const struct json_type *type, struct slice text, struct ar
         return fail(why, CODE_INVALID_ARGUMENT, "the body is empty: JSON needs at least {}");
     json_t *root = json_loadb(text.p, text.n, 0, &error);
     if (root == NULL)
-        return fail(why, CODE_INVALID_ARGUMENT, "not JSON: line %d, column %d: %s", error.line, error.column, error.text);
+        return fail(why, CODE_INVALID_ARGUMENT, "not JSON: line %d, column %d: %s", error.line, error.column,
+                    error.text);
     enum code code = json_is_object(root) ? read_message(&r, type, root, out)
                                           : fail(why, CODE_INVALID_ARGUMENT, "JSON, but not an object");
     json_decref(root);

@@ -112,7 +112,7 @@ static bool is_zero(const void *p, size_t n)
     return true;
 }
 
-/* Is a field that stands alone to be written?  A oneof's and an optional one's when set, others unless at their default. */
+/* Is a single field to be written?  A oneof's and an optional one's when set, others unless at their default. */
 static bool is_present(const ProtobufCFieldDescriptor *f, const char *base)
 {
     const void *p = base + f->offset;

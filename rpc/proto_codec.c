@@ -1,6 +1,6 @@
 /*
- * protobuf-c unpacks without a limit of depth, without looking at UTF-8, and with an allocation for each part.  So the bytes
- * are walked first: the walk refuses what must not reach it and counts the memory that it will ask for.
+ * protobuf-c unpacks without a limit of depth, without looking at UTF-8, and with an allocation for each part.  So the
+ * bytes are walked first: the walk refuses what must not reach it and counts the memory that it will ask for.
  */
 #include <assert.h>
 
@@ -76,8 +76,7 @@ static enum code walk_text(struct walk *w, const ProtobufCMessageDescriptor *d, 
     return charge(w, text.n + 1) ? CODE_OK : too_costly(w);
 }
 
-static enum code walk_field(struct walk *w, const ProtobufCMessageDescriptor *d, const struct pb_field *in,
-                            int depth)
+static enum code walk_field(struct walk *w, const ProtobufCMessageDescriptor *d, const struct pb_field *in, int depth)
 {
     const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(d, in->number);
 
@@ -111,7 +110,8 @@ static enum code walk_message(struct walk *w, const ProtobufCMessageDescriptor *
     struct pb_field  f = { 0 };
 
     if (depth > CODEC_DEPTH_MAX)
-        return fail(w->why, CODE_INVALID_ARGUMENT, "%s: more than %d messages inside each other", d->name, CODEC_DEPTH_MAX);
+        return fail(w->why, CODE_INVALID_ARGUMENT, "%s: more than %d messages inside each other", d->name,
+                    CODEC_DEPTH_MAX);
     if (!charge(w, d->sizeof_message))
         return too_costly(w);
     for (size_t n = 1; pb_next(&at, &f); n++) {
@@ -142,8 +142,8 @@ static enum code measure_as(const ProtobufCMessageDescriptor *d, struct slice by
     return code;
 }
 
-static enum code decode_as(const ProtobufCMessageDescriptor *d, struct slice bytes, struct arena *a, ProtobufCMessage **out,
-                           struct fault *why)
+static enum code decode_as(const ProtobufCMessageDescriptor *d, struct slice bytes, struct arena *a,
+                           ProtobufCMessage **out, struct fault *why)
 {
     ProtobufCAllocator in_arena = { arena_alloc_cb, arena_free_cb, a };
 
@@ -153,8 +153,8 @@ static enum code decode_as(const ProtobufCMessageDescriptor *d, struct slice byt
     return CODE_OK;
 }
 
-enum code proto_decode(const ProtobufCMessageDescriptor *d, struct slice bytes, size_t memory_bytes_max, struct arena *a,
-                       ProtobufCMessage **out, struct fault *why)
+enum code proto_decode(const ProtobufCMessageDescriptor *d, struct slice bytes, size_t memory_bytes_max,
+                       struct arena *a, ProtobufCMessage **out, struct fault *why)
 {
     size_t    memory_bytes;
     enum code code = measure_as(d, bytes, memory_bytes_max, &memory_bytes, why);
@@ -169,8 +169,8 @@ void proto_encode(const ProtobufCMessage *message, struct buf *out)
     out->n += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(out, n));
 }
 
-static enum code measure(const struct json_type *type, struct slice bytes, size_t memory_bytes_max, size_t *memory_bytes,
-                         struct fault *why)
+static enum code measure(const struct json_type *type, struct slice bytes, size_t memory_bytes_max,
+                         size_t *memory_bytes, struct fault *why)
 {
     return measure_as(type->descriptor, bytes, memory_bytes_max, memory_bytes, why);
 }

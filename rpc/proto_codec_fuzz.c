@@ -10,8 +10,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const ProtobufCMessageDescriptor *const kinds[] = {
-    &querier__v1__diff_request__descriptor, &push__v1__push_request__descriptor, &google__v1__profile__descriptor,
-    &google__protobuf__descriptor_proto__descriptor, &querier__v1__select_heatmap_response__descriptor,
+    &querier__v1__diff_request__descriptor,
+    &push__v1__push_request__descriptor,
+    &google__v1__profile__descriptor,
+    &google__protobuf__descriptor_proto__descriptor,
+    &querier__v1__select_heatmap_response__descriptor,
 };
 
 enum { MEMORY_BYTES_MAX = 1 << 18 };

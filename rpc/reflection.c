@@ -1,7 +1,7 @@
 /*
- * grpc.reflection: what is served, from the embedded descriptor set, so that grpcurl and the like need no .proto files.  A
- * stream of questions, each answered in its turn.  v1alpha is v1 under the name that older clients ask first: the same
- * messages on the wire, so both rows take v1's.
+ * grpc.reflection: what is served, from the embedded descriptor set, so that grpcurl and the like need no .proto
+ * files.  A stream of questions, each answered in its turn.  v1alpha is v1 under the name that older clients ask
+ * first: the same messages on the wire, so both rows take v1's.
  */
 #include "proto/reflection.pb-c.h"
 #include "rpc/call_priv.h"

@@ -1,6 +1,6 @@
 /*
- * What a unary call costs the server: serves one small method, inline and by a worker, until its standard input ends, then
- * tells the CPU time of the whole process per call.
+ * What a unary call costs the server: serves one small method, inline and by a worker, until its standard input ends,
+ * then tells the CPU time of the whole process per call.
  *
  *     mkfifo in; rpc_bench < in > out &                      prints the address and a body for each dialect
  *     h2load -c10 -m10 -n200000 -d /tmp/body -H 'content-type: application/grpc' http://ADDRESS/querier.v1...
@@ -57,7 +57,8 @@ static void measure(void)
         double now_us = cpu_us();
         long   now = n_calls;
         if (now > before)
-            printf("%ld calls, %.2f us of CPU each: %s", now - before, (now_us - before_us) / (double)(now - before), line);
+            printf("%ld calls, %.2f us of CPU each: %s", now - before, (now_us - before_us) / (double)(now - before),
+                   line);
         fflush(stdout);
         before_us = now_us;
         before = now;

@@ -1,8 +1,8 @@
 /*
- * Goal: the same methods answer alike in three dialects, two codecs, compressed or not; and each thing that can go wrong
- * between a socket and a method has its own answer in the dialect's own form.
- * Method: toy methods under real names, served on a loopback port.  HTTP/2 exchanges go through our client with raw fields
- * and bodies, HTTP/1.1 ones through a plain socket.
+ * Goal: the same methods answer alike in three dialects, two codecs, compressed or not; and each thing that can go
+ * wrong between a socket and a method has its own answer in the dialect's own form.
+ * Method: toy methods under real names, served on a loopback port.  HTTP/2 exchanges go through our client with raw
+ * fields and bodies, HTTP/1.1 ones through a plain socket.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -92,12 +92,12 @@ static enum code authorize(struct call *c, const char *path, struct fault *why)
 #define QUERIER "/querier.v1.QuerierService/"
 
 static const struct method methods[] = {
-    { QUERIER "LabelValues", &types__v1__label_values_request__descriptor, &types__v1__label_values_response__descriptor,
-      LANE_QUERY, 0, values },
+    { QUERIER "LabelValues", &types__v1__label_values_request__descriptor,
+      &types__v1__label_values_response__descriptor, LANE_QUERY, 0, values },
     { QUERIER "LabelNames", &types__v1__label_names_request__descriptor, &types__v1__label_names_response__descriptor,
       LANE_DECODE, 0, slow },
-    { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor, LANE_INLINE,
-      200, push },
+    { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor,
+      LANE_INLINE, 200, push },
 };
 
 static const struct route routes[] = {
@@ -176,8 +176,8 @@ static void run_cancel(struct task *t)
     http_client_cancel(a->request);
 }
 
-static void ask_begin(struct asking *a, struct got *got, const char *method, const char *path, const char *const *fields,
-                      struct slice body)
+static void ask_begin(struct asking *a, struct got *got, const char *method, const char *path,
+                      const char *const *fields, struct slice body)
 {
     static const char *const none[] = { NULL };
     struct http_field       *f = arena_array(kept, 16, sizeof *f);
@@ -211,7 +211,7 @@ static struct got ask(const char *method, const char *path, const char *const *f
 
 static struct slice enveloped(uint8_t flags, struct slice payload)
 {
-    struct buf   b = { 0 };
+    struct buf b = { 0 };
     envelope_open(&b);
     buf_slice(&b, payload);
     envelope_close(&b, 0, flags);
@@ -281,9 +281,9 @@ static void test_connect(bool is_json, bool is_gzip, size_t n)
     const char  *type = is_json ? "application/json" : "application/proto";
     struct slice body = query_bytes(is_json, "abc", (int64_t)n);
     struct got   got = ask("POST", QUERIER "LabelValues",
-                           FIELDS("content-type", type, "content-encoding", is_gzip ? "gzip" : "identity", "accept-encoding",
-                                  is_gzip ? "br, gzip" : "br"),
-                           is_gzip ? gzipped(body) : body);
+                           FIELDS("content-type", type, "content-encoding", is_gzip ? "gzip" : "identity",
+                                  "accept-encoding", is_gzip ? "br, gzip" : "br"),
+                         is_gzip ? gzipped(body) : body);
 
     assert(got.code == CODE_OK && got.status == 200 && slice_is(got.content_type, type) && !got.has_trailers);
     assert(slice_is(got.encoding, "gzip") == (is_gzip && n > 1000));
@@ -303,14 +303,14 @@ static struct slice unwrapped(struct slice body, uint8_t *flags, struct slice *r
 
 static void test_grpc(bool is_web, bool is_json, bool is_gzip, size_t n)
 {
-    const char *types[] = { "application/grpc", "application/grpc+json", "application/grpc-web+proto",
-                            "application/grpc-web+json" };
+    const char  *types[] = { "application/grpc", "application/grpc+json", "application/grpc-web+proto",
+                             "application/grpc-web+json" };
     const char  *type = types[is_web * 2 + is_json];
     struct slice body = query_bytes(is_json, "abc", (int64_t)n), rest;
     uint8_t      flags;
     struct got   got = ask("POST", QUERIER "LabelValues",
                            FIELDS("content-type", type, "te", "trailers", "grpc-timeout", "10S", "grpc-encoding",
-                                  is_gzip ? "gzip" : "identity", "grpc-accept-encoding", is_gzip ? "gzip" : "identity"),
+                                is_gzip ? "gzip" : "identity", "grpc-accept-encoding", is_gzip ? "gzip" : "identity"),
                            enveloped(is_gzip, is_gzip ? gzipped(body) : body));
 
     assert(got.code == CODE_OK && got.status == 200 && slice_is(got.content_type, type) && got.has_trailers == !is_web);
@@ -357,7 +357,10 @@ static void expect_grpc_error(struct got got, enum code code, const char *word)
 #define JSON "content-type", "application/json"
 #define GRPC "content-type", "application/grpc"
 
-static struct got values_json(const char *text) { return ask("POST", QUERIER "LabelValues", FIELDS(JSON), slice_of(text)); }
+static struct got values_json(const char *text)
+{
+    return ask("POST", QUERIER "LabelValues", FIELDS(JSON), slice_of(text));
+}
 static struct got values_grpc(struct slice body) { return ask("POST", QUERIER "LabelValues", FIELDS(GRPC), body); }
 
 static void test_method_errors(void)
@@ -368,8 +371,9 @@ static void test_method_errors(void)
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/proto"), bytes), 404,
                       "not_found", "no");
     expect_grpc_error(values_grpc(enveloped(0, bytes)), CODE_NOT_FOUND, "100%25 no \"x\"");
-    expect_grpc_error(ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/grpc-web"), enveloped(0, bytes)),
-                      CODE_NOT_FOUND, "100%25 no \"x\"");
+    expect_grpc_error(
+        ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/grpc-web"), enveloped(0, bytes)),
+        CODE_NOT_FOUND, "100%25 no \"x\"");
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "x-who", "stranger"), SLICE("{}")), 401,
                       "unauthenticated", "who are you");
 }
@@ -386,7 +390,8 @@ static void test_bad_bodies(void)
     expect_grpc_error(values_grpc(SLICE("\2\0\0\0\0")), CODE_INTERNAL, "flags");
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "content-encoding", "gzip"), SLICE("{}")), 400,
                       "invalid_argument", "gzip");
-    struct got got = ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/proto"), (struct slice){ 0 });
+    struct got got =
+        ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/proto"), (struct slice){ 0 });
     assert(got.status == 200 && got.body.n == 0);
     got = ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/proto", "content-encoding", "gzip"),
               (struct slice){ 0 });
@@ -397,14 +402,15 @@ static void test_bad_heads(void)
 {
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "content-encoding", "br"), SLICE("{}")), 501,
                       "unimplemented", "gzip");
-    expect_grpc_error(ask("POST", QUERIER "LabelValues", FIELDS(GRPC, "grpc-encoding", "zstd"), enveloped(0, SLICE(""))),
-                      CODE_UNIMPLEMENTED, "gzip");
+    expect_grpc_error(
+        ask("POST", QUERIER "LabelValues", FIELDS(GRPC, "grpc-encoding", "zstd"), enveloped(0, SLICE(""))),
+        CODE_UNIMPLEMENTED, "gzip");
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "connect-timeout-ms", "1s"), SLICE("{}")), 400,
                       "invalid_argument", "1s");
     expect_grpc_error(ask("POST", QUERIER "LabelValues", FIELDS(GRPC, "grpc-timeout", "1"), enveloped(0, SLICE(""))),
                       CODE_INVALID_ARGUMENT, "timeout");
-    expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "connect-protocol-version", "2"), SLICE("{}")), 400,
-                      "invalid_argument", "version");
+    expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "connect-protocol-version", "2"), SLICE("{}")),
+                      400, "invalid_argument", "version");
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "connect-timeout-ms", "0"), SLICE("{}")), 504,
                       "deadline_exceeded", "deadline");
 }
@@ -414,11 +420,12 @@ static void test_routing(void)
     struct got got = ask("GET", QUERIER "LabelValues", NULL, (struct slice){ 0 });
     assert(got.status == 405 && slice_is(got.allow, "POST") && got.body.n == 0);
     got = ask("POST", QUERIER "LabelValues", FIELDS("content-type", "text/plain"), SLICE("{}"));
-    assert(got.status == 415 && slice_starts(got.accept_post, SLICE("application/json, application/proto, application/grpc")));
+    assert(got.status == 415 &&
+           slice_starts(got.accept_post, SLICE("application/json, application/proto, application/grpc")));
     assert(ask("POST", QUERIER "Nothing", FIELDS(JSON), SLICE("{}")).status == 404);
     assert(ask("POST", "/" QUERIER "/LabelValues", FIELDS(JSON), SLICE("{}")).status == 200);
-    assert(ask("POST", QUERIER "LabelValues", FIELDS("content-type", "Application/JSON; charset=utf-8"), SLICE("{}")).status ==
-           200);
+    assert(ask("POST", QUERIER "LabelValues", FIELDS("content-type", "Application/JSON; charset=utf-8"), SLICE("{}"))
+               .status == 200);
     got = ask("GET", "/page?a=1", NULL, (struct slice){ 0 });
     assert(got.status == 200 && slice_is(got.body, "/page?a=1:"));
     got = ask("PUT", "/page", NULL, SLICE("body"));
@@ -448,9 +455,9 @@ static void test_limits(void)
     assert(ask("PUT", "/page", NULL, slice_make(zeroes, 100)).status == 200);
     /* what all calls may hold together: 4 MiB */
     static char huge[5 << 20];
-    expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/proto"),
-                          slice_make(huge, sizeof huge)),
-                      429, "resource_exhausted", "in flight");
+    expect_json_error(
+        ask("POST", QUERIER "LabelValues", FIELDS("content-type", "application/proto"), slice_make(huge, sizeof huge)),
+        429, "resource_exhausted", "in flight");
 }
 
 static void wait_for_end(void)
@@ -532,8 +539,9 @@ static struct slice reflection_question(const char *symbol)
     Grpc__Reflection__V1__ServerReflectionRequest q = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
     struct buf                                    b = { 0 };
 
-    q.message_request_case = symbol ? GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL
-                                    : GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES;
+    q.message_request_case =
+        symbol ? GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL
+               : GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES;
     q.list_services = (char *)(symbol ? symbol : "");
     proto_encode(&q.base, &b);
     struct slice out = enveloped(0, buf_view(&b));
@@ -547,7 +555,8 @@ static Grpc__Reflection__V1__ServerReflectionResponse *reflection_answer(struct 
     struct fault      why;
     uint8_t           flags;
     struct slice      one = unwrapped(*body, &flags, body);
-    enum code code = proto_decode(&grpc__reflection__v1__server_reflection_response__descriptor, one, 1 << 20, kept, &m, &why);
+    enum code         code =
+        proto_decode(&grpc__reflection__v1__server_reflection_response__descriptor, one, 1 << 20, kept, &m, &why);
 
     assert(code == CODE_OK && flags == 0);
     return (void *)m;
@@ -585,7 +594,8 @@ static void test_health(void)
     expect_json_error(ask("POST", "/grpc.health.v1.Health/Check", FIELDS(JSON), SLICE("{\"service\":\"x\"}")), 404,
                       "not_found", "x");
     got = ask("POST", "/grpc.health.v1.Health/List", FIELDS(JSON), SLICE("{}"));
-    assert(slice_starts(got.body, SLICE("{\"statuses\":{\"\":{\"status\":\"SERVING\"},\"querier.v1.QuerierService\":")));
+    assert(
+        slice_starts(got.body, SLICE("{\"statuses\":{\"\":{\"status\":\"SERVING\"},\"querier.v1.QuerierService\":")));
     expect_grpc_error(ask("POST", "/grpc.health.v1.Health/Watch", FIELDS(GRPC), enveloped(0, SLICE(""))),
                       CODE_UNIMPLEMENTED, "Check");
     assert(ask("POST", "/grpc.health.v1.Health/Watch", FIELDS(JSON), SLICE("{}")).status == 415);
@@ -612,7 +622,8 @@ static struct slice h1(const char *path, const char *type, struct slice body)
     int        fd = connected();
     ssize_t    n;
 
-    buf_printf(&b, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+    buf_printf(&b,
+               "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
                path, type, body.n);
     buf_slice(&b, body);
     n = write(fd, b.p, b.n);
@@ -638,8 +649,9 @@ static void test_http1(void)
     assert(slice_starts(h1(QUERIER "LabelValues", "application/grpc", question), SLICE("HTTP/1.1 505 ")));
     got = h1(QUERIER "LabelValues", "application/json", SLICE("{\"start\":-1}"));
     assert(slice_starts(got, SLICE("HTTP/1.1 404 ")) && holds(got, SLICE("\"not_found\"")));
-    assert(slice_starts(h1("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc-web", question),
-                        SLICE("HTTP/1.1 505 ")));
+    assert(
+        slice_starts(h1("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc-web", question),
+                     SLICE("HTTP/1.1 505 ")));
 }
 
 /* ---- our client ---- */
@@ -728,7 +740,7 @@ static void world_begin(void)
                                  .query_workers = 2,
                                  .request_bytes_max = 64 << 20,
                                  .inflight_bytes_max = 4 << 20 };
-    enum code code = rpc_server_new(&config, &server, &why);
+    enum code         code = rpc_server_new(&config, &server, &why);
     assert(code == CODE_OK);
     struct http_app app = rpc_server_app(server);
     loop_start(the_loop);

@@ -97,16 +97,16 @@ static const message_proto *message_named(const struct schema *s, struct slice n
 
     for (size_t i = 0; i < s->set->n_file; i++) {
         const file_proto    *f = s->set->file[i];
-        const message_proto *m = steps_into(name, f->package, &rest)
-                                     ? message_in(f->message_type, f->n_message_type, rest)
-                                     : NULL;
+        const message_proto *m =
+            steps_into(name, f->package, &rest) ? message_in(f->message_type, f->n_message_type, rest) : NULL;
         if (m != NULL)
             return m;
     }
     return NULL;
 }
 
-static bool fill_field(struct schema *s, const message_proto *m, const ProtobufCFieldDescriptor *d, struct json_field *out)
+static bool fill_field(struct schema *s, const message_proto *m, const ProtobufCFieldDescriptor *d,
+                       struct json_field *out)
 {
     for (size_t i = 0; i < m->n_field; i++) {
         const Google__Protobuf__FieldDescriptorProto *f = m->field[i];

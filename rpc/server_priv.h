@@ -12,15 +12,15 @@
 
 /* One served path (of a plain route: one method on it). */
 struct row {
-    struct slice            path;
-    const struct method    *method; /* of an RPC */
-    const struct route     *route;  /* of a plain route */
-    const struct json_type *request, *response;
-    struct schema_method    kind;
-    enum lane               lane;
-    size_t                  request_bytes_max;
-    struct row             *sibling; /* the same path, another method */
-    struct histogram       *duration;
+    struct slice             path;
+    const struct method     *method; /* of an RPC */
+    const struct route      *route;  /* of a plain route */
+    const struct json_type  *request, *response;
+    struct schema_method     kind;
+    enum lane                lane;
+    size_t                   request_bytes_max;
+    struct row              *sibling; /* the same path, another method */
+    struct histogram        *duration;
     _Atomic(struct metric *) answers[17]; /* by code; made when first needed */
 };
 

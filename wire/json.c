@@ -31,8 +31,9 @@ static bool is_plain(uint8_t c) { return c >= 0x20 && c != '"' && c != '\\' && c
 /* One byte or sequence that may not stand as it is; returns how many bytes of the text it was. */
 static size_t put_special(struct buf *out, struct slice rest)
 {
-    static const char *const short_of[128] = { ['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f",
-                                               ['\n'] = "\\n",  ['\r'] = "\\r",  ['\t'] = "\\t" };
+    static const char *const short_of[128] = {
+        ['"'] = "\\\"", ['\\'] = "\\\\", ['\b'] = "\\b", ['\f'] = "\\f", ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t"
+    };
     uint8_t c = (uint8_t)rest.p[0];
 
     if (c < 0x80) {

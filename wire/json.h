@@ -28,7 +28,7 @@ void json_int(struct json_writer *w, int64_t v);
 void json_uint(struct json_writer *w, uint64_t v);
 void json_int_text(struct json_writer *w, int64_t v); /* in quotes, as proto JSON wants 64-bit integers */
 void json_uint_text(struct json_writer *w, uint64_t v);
-void json_double(struct json_writer *w, double v); /* the shortest that reads back the same; "NaN", "Infinity", "-Infinity" */
+void json_double(struct json_writer *w, double v); /* the shortest that reads back the same; NaN, Infinity: as text */
 void json_bool(struct json_writer *w, bool v);
 void json_base64(struct json_writer *w, struct slice bytes); /* standard alphabet, padded */
 void json_raw(struct json_writer *w, struct slice value);    /* already JSON */

@@ -29,7 +29,8 @@ static void test_writer(void)
     json_base64(&w, SLICE("\xFF"));
     json_close(&w, '}');
     assert(slice_is(buf_view(&out), "{\"a\\t\":[-9223372036854775808,18446744073709551615,\"-1\",true],"
-                                    "\"b\":\"\xE2\x82\xAC\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD/\",\"d\":\"\xC3\xBC\\\"\\n\xE2\x82\xAC\\\\\xEF\xBF\xBD\",\"c\":\"/w==\"}"));
+                                    "\"b\":\"\xE2\x82\xAC\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD/"
+                                    "\",\"d\":\"\xC3\xBC\\\"\\n\xE2\x82\xAC\\\\\xEF\xBF\xBD\",\"c\":\"/w==\"}"));
     buf_free(&out);
 }
 
