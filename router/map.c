@@ -92,7 +92,7 @@ static enum code parse_state(json_t *object, const char *where, enum shard_state
 static enum code parse_shard(json_t *v, const char *where, struct arena *a, struct map_shard *out, struct fault *why)
 {
     static const char *const known[] = { "name", "address", "state", NULL };
-    const char              *name, *address;
+    const char              *name = "", *address = "";
 
     if (!json_is_object(v))
         return bad(why, where, "must be an object");
@@ -132,7 +132,7 @@ static enum code parse_shards(json_t *list, struct shard_map *m, struct fault *w
     m->n_shards = (uint16_t)n;
     m->shards = arena_array(m->arena, n, sizeof *m->shards);
     m->away_since_ns = arena_zalloc(m->arena, n * sizeof *m->away_since_ns);
-    for (uint16_t i = 0; i < n; i++) {
+    for (uint16_t i = 0; i < m->n_shards; i++) {
         snprintf(where, sizeof where, "shards[%u]", i);
         if (parse_shard(json_array_get(list, i), where, m->arena, &m->shards[i], why) != CODE_OK ||
             check_distinct(m, i, where, why) != CODE_OK)
@@ -199,7 +199,7 @@ static enum code parse_owner(json_t *list, struct shard_map *m, struct fault *wh
 
 static enum code check_checksum(json_t *root, const struct shard_map *m, struct fault *why)
 {
-    const char *text;
+    const char *text = "";
     char        is[17];
 
     if (json_object_get(root, "checksum") == NULL)
@@ -218,7 +218,7 @@ static enum code parse_root(json_t *root, struct shard_map *m, struct fault *why
     static const char *const known[] = {
         "cluster_id", "epoch", "slots", "spread", "shards", "owner", "checksum", NULL
     };
-    const char *cluster_id;
+    const char *cluster_id = "";
     int64_t     epoch, slots, spread;
 
     if (!json_is_object(root))

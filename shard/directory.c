@@ -213,9 +213,9 @@ static void part_replace(struct directory *d, size_t index, size_t i, struct ten
     if (now > 0) {
         p = mem_alloc(sizeof *p + now * sizeof *p->at);
         p->n = now;
-        if (i > 0)
+        if (old != NULL && i > 0)
             memcpy(p->at, old->at, i * sizeof *p->at);
-        if (n > i + skip)
+        if (old != NULL && n > i + skip)
             memcpy(p->at + i + added, old->at + i + skip, (n - i - skip) * sizeof *p->at);
         if (t != NULL)
             p->at[i] = t;
@@ -231,9 +231,9 @@ static struct row *row_with(const struct row *old, size_t i, const struct held *
     struct row *r = mem_alloc(sizeof *r + (n + 1) * sizeof *r->at);
 
     r->n = n + 1;
-    if (i > 0)
+    if (old != NULL && i > 0)
         memcpy(r->at, old->at, i * sizeof *r->at);
-    if (n > i)
+    if (old != NULL && n > i)
         memcpy(r->at + i + 1, old->at + i, (n - i) * sizeof *r->at);
     r->at[i] = *h;
     return r;
