@@ -131,7 +131,7 @@ static enum code parse_shards(json_t *list, struct shard_map *m, struct fault *w
         return bad(why, "\"shards\"", "must be a list of 1 to 1024 shards");
     m->n_shards = (uint16_t)n;
     m->shards = arena_array(m->arena, n, sizeof *m->shards);
-    m->away_since_ns = arena_zalloc(m->arena, n * sizeof *m->away_since_ns);
+    m->absences = arena_zalloc(m->arena, n * sizeof *m->absences);
     for (uint16_t i = 0; i < m->n_shards; i++) {
         snprintf(where, sizeof where, "shards[%u]", i);
         if (parse_shard(json_array_get(list, i), where, m->arena, &m->shards[i], why) != CODE_OK ||
@@ -278,7 +278,7 @@ struct shard_map *map_alone(const char *name)
     m->spread = SPREAD_DEFAULT;
     m->n_shards = 1;
     m->shards = arena_zalloc(m->arena, sizeof *m->shards);
-    m->away_since_ns = arena_zalloc(m->arena, sizeof *m->away_since_ns);
+    m->absences = arena_zalloc(m->arena, sizeof *m->absences);
     m->shards[0] = (struct map_shard){ .name = keep(m->arena, name), .address = "" };
     return m;
 }

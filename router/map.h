@@ -39,15 +39,20 @@ struct map_shard {
 
 #define MAP_NOBODY UINT16_MAX
 
+/* When pushes found a shard away, monotonic: the first and the last time in a row; since_ns 0: it is there. */
+struct map_absence {
+    _Atomic int64_t since_ns, last_ns;
+};
+
 struct shard_map {
-    const char       *cluster_id;
-    uint64_t          epoch; /* >= 1 */
-    uint32_t          spread;
-    uint16_t          n_shards;
-    struct map_shard *shards;
-    uint16_t          owner[SLOTS];  /* an index into shards */
-    uint16_t          self;          /* which one this process is, or MAP_NOBODY; set before it is shared */
-    _Atomic int64_t  *away_since_ns; /* [n_shards] monotonic: since when pushes have found it away; 0: it is there */
+    const char         *cluster_id;
+    uint64_t            epoch; /* >= 1 */
+    uint32_t            spread;
+    uint16_t            n_shards;
+    struct map_shard   *shards;
+    uint16_t            owner[SLOTS]; /* an index into shards */
+    uint16_t            self;         /* which one this process is, or MAP_NOBODY; set before it is shared */
+    struct map_absence *absences;     /* [n_shards] */
 
     ck_epoch_entry_t reclaim;
     _Atomic unsigned refs;

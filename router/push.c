@@ -148,11 +148,13 @@ static bool hold_bytes(struct group *g)
  */
 static int64_t patience_until(struct group *g, int64_t now_ns)
 {
-    _Atomic int64_t *since_ns = &g->map->away_since_ns[g->shard];
-    int64_t          began_ns = 0;
+    struct map_absence *away = &g->map->absences[g->shard];
+    int64_t             last_ns = atomic_exchange(&away->last_ns, now_ns), began_ns = atomic_load(&away->since_ns);
 
-    if (atomic_compare_exchange_strong(since_ns, &began_ns, now_ns))
+    if (began_ns == 0 || now_ns - last_ns > HOLD_NS) { /* nobody looked for so long: this is another absence */
         began_ns = now_ns;
+        atomic_store(&away->since_ns, began_ns);
+    }
     int64_t until_ns = began_ns + HOLD_NS, least_ns = g->push->began_ns + GLANCE_NS;
     if (until_ns < least_ns)
         until_ns = least_ns;
@@ -224,7 +226,7 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
     const char            *name = g->map->shards[g->shard].name;
 
     if (code == CODE_OK && response->n_results == g->n) {
-        atomic_store(&g->map->away_since_ns[g->shard], 0);
+        atomic_store(&g->map->absences[g->shard].since_ns, 0);
         take_results(g, response);
     } else if (!was_sent || code == CODE_FAILED_PRECONDITION) { /* not there yet, or another shard at that address */
         hold(g, text);
