@@ -194,6 +194,7 @@ static void stacks_remake(struct repair *r, const struct symbols *symbols)
 
     s->locations = NULL;
     s->n_locations = s->locations_cap = s->n_stacks = 0;
+    samples_stack_reserve(s, old.n_locations + 1);
     s->stack_end = arena_array(r->p->scratch, (size_t)old.n_stacks + 1, sizeof *s->stack_end);
     s->stacks_seen = table_new(r->p->scratch, old.n_stacks);
     memset(number, 0xff, old.n_stacks * sizeof *number);
