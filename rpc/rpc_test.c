@@ -54,6 +54,7 @@ static void values(struct call *c, const ProtobufCMessage *request)
     call_reply(c, &r.base);
 }
 
+/* Works until its client has gone or its deadline is over. */
 static void slow(struct call *c, const ProtobufCMessage *request)
 {
     Types__V1__LabelNamesResponse r = TYPES__V1__LABEL_NAMES_RESPONSE__INIT;
@@ -61,6 +62,8 @@ static void slow(struct call *c, const ProtobufCMessage *request)
     (void)request;
     sem_post(&slow_runs);
     sem_wait(&slow_may_end);
+    for (int i = 0; i < 10000 && !call_is_cancelled(c); i++)
+        usleep(1000);
     slow_was_cancelled = call_is_cancelled(c);
     call_reply(c, &r.base);
 }
@@ -468,11 +471,11 @@ static void wait_for_end(void)
 
 static void test_deadlines(void)
 {
-    struct got got = ask("POST", QUERIER "LabelNames", FIELDS(JSON, "connect-timeout-ms", "50"), SLICE("{}"));
+    struct got got = ask("POST", QUERIER "LabelNames", FIELDS(JSON, "connect-timeout-ms", "400"), SLICE("{}"));
     expect_json_error(got, 504, "deadline_exceeded", "deadline");
     sem_wait(&slow_runs);
     sem_post(&slow_may_end);
-    got = ask("POST", QUERIER "LabelNames", FIELDS(GRPC, "grpc-timeout", "50m"), enveloped(0, SLICE("")));
+    got = ask("POST", QUERIER "LabelNames", FIELDS(GRPC, "grpc-timeout", "400m"), enveloped(0, SLICE("")));
     expect_grpc_error(got, CODE_DEADLINE_EXCEEDED, "deadline");
     sem_wait(&slow_runs);
     sem_post(&slow_may_end);
@@ -492,7 +495,6 @@ static void test_cancel(void)
     loop_post(the_loop, &a.cancel);
     sem_wait(&a.done);
     assert(got.code == CODE_CANCELED);
-    usleep(50000); /* RST_STREAM is on its way to the server */
     sem_post(&slow_may_end);
     wait_for_end();
     assert(slow_was_cancelled);
@@ -697,6 +699,32 @@ static struct answered call_it(struct rpc_client *c, const char *address, int64_
     return a;
 }
 
+/* A call that is under way is given up; one to a path that nobody serves. */
+static void test_client_ends(struct rpc_client *c, const char *address)
+{
+    Types__V1__LabelNamesRequest q = TYPES__V1__LABEL_NAMES_REQUEST__INIT;
+    struct answered              a = { .n_names = 99 };
+    struct rpc_request           r = { .address = address,
+                                       .path = QUERIER "LabelNames",
+                                       .message = &q.base,
+                                       .response = &types__v1__label_names_response__descriptor,
+                                       .response_bytes_max = 10000,
+                                       .on_reply = on_reply,
+                                       .arg = &a };
+
+    sem_init(&a.done, 0, 0);
+    struct rpc_pending *pending = rpc_client_call(c, &r);
+    sem_wait(&slow_runs);
+    rpc_pending_cancel(pending);
+    sem_wait(&a.done);
+    assert(a.code == CODE_CANCELED && a.n_names == 0);
+    sem_post(&slow_may_end);
+    r.path = QUERIER "Nothing";
+    rpc_client_call(c, &r);
+    sem_wait(&a.done);
+    assert(a.code == CODE_UNIMPLEMENTED && a.was_sent && strstr(a.text, "404") != NULL);
+}
+
 static void test_client(void)
 {
     struct rpc_client *c = rpc_client_new(&the_loop, 1);
@@ -710,10 +738,11 @@ static void test_client(void)
     assert(a.code == CODE_RESOURCE_EXHAUSTED);
     a = call_it(c, "127.0.0.1:1", 7, 0);
     assert(a.code == CODE_UNAVAILABLE && !a.was_sent && strstr(a.text, "127.0.0.1:1") != NULL);
-    a = call_it(c, address, 1, 50 * NS_PER_MS);
+    a = call_it(c, address, 1, 400 * NS_PER_MS);
     assert(a.code == CODE_DEADLINE_EXCEEDED);
     sem_wait(&slow_runs);
     sem_post(&slow_may_end);
+    test_client_ends(c, address);
     wait_for_end();
     rpc_client_free(c);
 }
