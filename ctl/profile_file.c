@@ -1,4 +1,5 @@
 #include "ctl/profile_file.h"
+#include "ingest/perf_text.h"
 #include "wire/pb.h"
 #include "wire/zip.h"
 
@@ -86,14 +87,31 @@ static struct slice time_set(struct slice pprof, int64_t time_ns, struct arena *
     return kept;
 }
 
+/* The text of `perf script`, converted; anything else as it is. */
+static enum code perf_convert(struct slice *bytes, int64_t time_ns, struct arena *a, struct fault *why)
+{
+    struct buf pprof = { 0 };
+
+    if (zip_is_gzip(*bytes) || !perf_text_is(*bytes))
+        return CODE_OK;
+    enum code code = perf_text_to_pprof(*bytes, true, time_ns, &pprof, why);
+    if (code == CODE_OK)
+        *bytes = arena_copy(a, buf_view(&pprof));
+    buf_free(&pprof);
+    return code;
+}
+
 enum code profile_file_make(struct slice bytes, int64_t time_ns, struct arena *a, struct profile_file *out,
                             struct fault *why)
 {
     struct outline o;
+    enum code      code = perf_convert(&bytes, time_ns, a, why);
     struct slice   pprof = bytes;
 
+    if (code != CODE_OK)
+        return code;
     if (zip_is_gzip(bytes)) {
-        enum code code = zip_gunzip(bytes, PROFILE_FILE_BYTES_MAX, a, &pprof, why);
+        code = zip_gunzip(bytes, PROFILE_FILE_BYTES_MAX, a, &pprof, why);
         if (code != CODE_OK)
             return code;
     }
