@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "wire/utf8.h"
 
 enum {
     PATTERN_BYTES_MAX = 64 << 10,
@@ -50,7 +52,7 @@ static pcre2_compile_context *compile_limits(void)
 static enum code compile(struct regex *r, struct slice vetted, struct fault *why)
 {
     const uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_UTF |
-                             PCRE2_MATCH_INVALID_UTF | PCRE2_NO_AUTO_CAPTURE | PCRE2_NEVER_BACKSLASH_C;
+                             PCRE2_NO_AUTO_CAPTURE | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_BACKSLASH_C;
     pcre2_compile_context *context = compile_limits();
     PCRE2_SIZE             at;
     int                    error;
@@ -151,7 +153,9 @@ static int match(struct regex *r, struct slice value, struct scratch *s, uint32_
     return pcre2_match(r->program, (PCRE2_SPTR)(value.n ? value.p : ""), value.n, 0, 0, s->data, s->limits);
 }
 
-static bool is_limit(int rc) { return rc < 0 && rc != PCRE2_ERROR_NOMATCH; }
+static bool is_no_text(int rc) { return rc <= PCRE2_ERROR_UTF8_ERR1 && rc >= PCRE2_ERROR_UTF8_ERR21; }
+
+static bool is_limit(int rc) { return rc < 0 && rc != PCRE2_ERROR_NOMATCH && !is_no_text(rc); }
 
 static enum code too_slow(const struct regex *r, struct slice value, struct fault *why)
 {
@@ -166,8 +170,23 @@ static enum code too_slow(const struct regex *r, struct slice value, struct faul
         SLICE_ARGS(shown), STEPS_MAX, HEAP_KIB_MAX, value.n, SLOW_MAX);
 }
 
+/* As RE2 reads it: each byte that is no UTF-8 stands for U+FFFD. */
+static struct buf as_text(struct slice value)
+{
+    struct buf out = { 0 };
+
+    while (value.n > 0) {
+        size_t n = utf8_valid_prefix(value);
+        buf_put(&out, value.p, n);
+        if (n < value.n)
+            buf_text(&out, "\xEF\xBF\xBD");
+        value = slice_from(value, n < value.n ? n + 1 : n);
+    }
+    return out;
+}
+
 /* First with little, then, for a few values only, with all: values without end cannot each take the most. */
-static enum code run(struct regex *r, struct slice value, bool *matches, struct fault *why)
+static int match_in_steps(struct regex *r, struct slice value)
 {
     struct scratch *s = scratch_take(r);
     uint32_t        quick = STEPS_QUICK + STEPS_A_BYTE * (uint32_t)(value.n < STEPS_MAX ? value.n : STEPS_MAX);
@@ -176,6 +195,18 @@ static enum code run(struct regex *r, struct slice value, bool *matches, struct 
     if (is_limit(rc) && atomic_fetch_add_explicit(&r->slow, 1, memory_order_relaxed) < SLOW_MAX)
         rc = match(r, value, s, STEPS_MAX);
     scratch_give(r, s);
+    return rc;
+}
+
+static enum code run(struct regex *r, struct slice value, bool *matches, struct fault *why)
+{
+    int rc = match_in_steps(r, value);
+
+    if (is_no_text(rc)) {
+        struct buf text = as_text(value);
+        rc = match_in_steps(r, buf_view(&text));
+        buf_free(&text);
+    }
     if (is_limit(rc))
         return too_slow(r, value, why);
     *matches = rc >= 0;

@@ -2,6 +2,7 @@
  * What RE2 accepts, rewritten where PCRE would read it otherwise:
  *     (?P<name>  (?<name>   ->  (?:      nothing is captured
  *     \v                    ->  \x0b     PCRE: any vertical space
+ *     \s \S                 ->  [\t\n\f\r ] and its opposite: PCRE counts \x0b as space
  *     { not a repeat        ->  \{       newer PCREs know more forms of repeats
  *     [ inside a class      ->  \[       but for [:alpha:]
  */
@@ -9,8 +10,9 @@
 #include <ctype.h>
 
 #include "model/regex.h"
+#include "wire/utf8.h"
 
-enum { REPEAT_MAX = 1000 };
+enum { REPEAT_MAX = 1000, GROWTH = 6 /* at most: \S */ };
 
 struct vet {
     struct slice  in;
@@ -90,6 +92,16 @@ static enum code vet_property(struct vet *v)
     return CODE_OK;
 }
 
+static void vet_space(struct vet *v, int c, bool in_class)
+{
+    const char *text = c == 'v'   ? "\\x0b"
+                       : in_class ? (c == 's' ? "\\t\\n\\f\\r " : "\\S\\x0b")
+                                  : (c == 's' ? "[\\t\\n\\f\\r ]" : "[^\\t\\n\\f\\r ]");
+
+    emit(v, text, strlen(text));
+    v->at += 2;
+}
+
 static enum code vet_escape(struct vet *v, bool in_class)
 {
     int c = peek(v, 1);
@@ -104,12 +116,11 @@ static enum code vet_escape(struct vet *v, bool in_class)
         vet_quoted(v);
         return CODE_OK;
     }
-    if (c == 'v') {
-        emit(v, "\\x0b", 4);
-        v->at += 2;
+    if (c == 'v' || c == 's' || c == 'S') {
+        vet_space(v, c, in_class);
         return CODE_OK;
     }
-    bool is_known = c == '0' || strchr("afnrtdDsSwW", c) != NULL || (!in_class && strchr("AzbB", c) != NULL);
+    bool is_known = c == '0' || strchr("afnrtdDwW", c) != NULL || (!in_class && strchr("AzbB", c) != NULL);
     if (c >= 0x80 || c == 0 || (isalnum(c) && !is_known))
         return refuse(v, "invalid escape sequence", 2);
     copy(v, 2);
@@ -249,10 +260,13 @@ static enum code vet_repeat(struct vet *v, bool *is_repeated)
 
 enum code regex_vet(struct slice pattern, struct arena *a, struct slice *out, struct fault *why)
 {
-    struct vet v = { .in = pattern, .out = arena_alloc(a, pattern.n * 2 + 8), .why = why };
+    struct vet v = { .in = pattern, .out = arena_alloc(a, pattern.n * GROWTH + 8), .why = why };
     bool       is_repeated = false; /* what stands before is a repeat already */
     enum code  code = CODE_OK;
 
+    if (!utf8_is_valid(pattern))
+        return fail(why, CODE_INVALID_ARGUMENT, "error parsing regexp: invalid UTF-8 at offset %zu",
+                    utf8_valid_prefix(pattern));
     while (code == CODE_OK && v.at < pattern.n) {
         int c = peek(&v, 0);
         if (c == '*' || c == '+' || c == '?' || c == '{') {
@@ -268,7 +282,7 @@ enum code regex_vet(struct slice pattern, struct arena *a, struct slice *out, st
             code = vet_group(&v);
         else
             copy(&v, 1);
-        assert(v.n <= pattern.n * 2 + 8);
+        assert(v.n <= pattern.n * GROWTH + 8);
     }
     *out = slice_make(v.out, v.n);
     return code;
