@@ -355,6 +355,7 @@ static void h2_changes_servers(struct side *side)
             assert(h[i].code == CODE_OK || (h[i].code == CODE_UNAVAILABLE && !h[i].was_sent));
             again += h[i].code != CODE_OK;
         }
+        usleep(h[0].code != CODE_OK ? 20000 : 0);
     }
     assert(soon(none_open, &old) && again < WAVES * A_WAVE / 4);
     sem_destroy(&done);

@@ -101,7 +101,6 @@ void conn_new(struct door *d, int fd, const char *peer)
     if (c->next != NULL)
         c->next->link = &c->next;
     d->conns = c;
-    d->n_conns++;
     sock_open(&c->sock, d->loop, fd, false, &conn_ops, c);
 }
 

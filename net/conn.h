@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "net/carrier.h"
 #include "net/sock.h"
 
@@ -19,7 +21,7 @@ struct door {
     const struct http_limits *limits;
     const struct h2_shared   *h2;
     struct conn              *conns;
-    size_t                    n_conns;
+    _Atomic size_t            n_conns; /* with those on their way here from other loops' doors */
     bool                      is_draining;
 };
 
@@ -46,7 +48,7 @@ struct conn {
     char                     peer[56];
 };
 
-void conn_new(struct door *d, int fd, const char *peer);
+void conn_new(struct door *d, int fd, const char *peer); /* n_conns counts it already */
 void conn_close(struct conn *c); /* at once; gone and end follow */
 void conn_drain(struct conn *c);
 void conn_tick(struct conn *c, int64_t now_ms);

@@ -79,15 +79,18 @@ void link_die(struct link *l, enum code code, const char *why)
         uv_cancel((uv_req_t *)&l->dns);
 }
 
-/* The peer cannot be reached: the next requests fail at once for a moment, so that a dead peer costs little. */
+/*
+ * The peer cannot be reached: after the second time in a row requests fail at once for a moment, so that a dead peer
+ * costs little, and one that only changed its process nothing.
+ */
 static void link_fail(struct link *l)
 {
     struct peer *p = l->peer;
 
+    p->retry_ms = loop_now_ms(l->client->loop) + p->backoff_ms;
     p->backoff_ms = p->backoff_ms ? p->backoff_ms * 2 : BACKOFF_MS_FIRST;
     if (p->backoff_ms > BACKOFF_MS_MAX)
         p->backoff_ms = BACKOFF_MS_MAX;
-    p->retry_ms = loop_now_ms(l->client->loop) + p->backoff_ms;
     snprintf(p->why, sizeof p->why, "cannot reach %.60s: %.120s", p->address, l->why);
     link_die(l, CODE_UNAVAILABLE, p->why);
 }

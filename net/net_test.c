@@ -171,6 +171,28 @@ static void posts_keep_their_order(void)
     loop_free(post_loop);
 }
 
+/* Connections that stay are shared out among the loops, however the kernel hashed them. */
+static void loops_share(void)
+{
+    enum { CONNECTIONS = 20 };
+    struct server s;
+    int           fds[CONNECTIONS], before[2] = { atomic_load(&heads_of[0]), atomic_load(&heads_of[1]) };
+
+    server_start(&s, &http_limits_default);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        fds[i] = dial(&s);
+        say(fds[i], SLICE("GET /query?q HTTP/1.1\r\nhost: x\r\n\r\n"));
+        struct buf b = hear(fds[i], "\r\n\r\nq", 1);
+        buf_free(&b);
+    }
+    for (int i = 0; i < 2; i++)
+        assert(atomic_load(&heads_of[i]) - before[i] == CONNECTIONS / 2);
+    for (int i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+    assert(soon(none_open, &s));
+    server_stop(&s);
+}
+
 /* --- time, drain, addresses --------------------------------------------------------------------------------------- */
 
 static void h1_waits_no_longer_than_told(void)
@@ -276,6 +298,7 @@ int main(void)
     server_stop(&s);
     h1_waits_no_longer_than_told();
     h1_drains();
+    loops_share();
     addresses();
     printf("net: ok\n");
     return 0;

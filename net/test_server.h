@@ -34,7 +34,7 @@ struct echo {
     struct exchange *x;
 };
 
-static atomic_int heads, gones, silent;
+static atomic_int heads, gones, silent, heads_of[2]; /* heads_of: by loop */
 static struct exchange *_Atomic held_exchange;
 
 static __attribute__((unused)) void stream_more(struct exchange *x, struct echo *e)
@@ -57,6 +57,7 @@ static __attribute__((unused)) void app_head(struct exchange *x, void *arg)
     (void)arg;
     x->user = e;
     atomic_fetch_add(&heads, 1);
+    atomic_fetch_add(&heads_of[loop_index(x->loop) % 2], 1);
     if (slice_is(x->path, "/early")) {
         exchange_head(x, 413, &type, 1);
         exchange_write(x, SLICE("too large"));
