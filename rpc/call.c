@@ -129,6 +129,9 @@ void call_answered(struct call *c, enum code code)
     c->is_answered = true;
     if (c->timer != NULL)
         loop_timer_stop(c->timer);
+    if (c->x != NULL && c->unconsumed > 0)
+        exchange_consume(c->x, c->unconsumed);
+    c->unconsumed = 0;
     server_count(c->row, code, clock_mono_ns() - c->started_ns);
 }
 

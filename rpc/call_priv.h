@@ -53,6 +53,8 @@ struct call {
     struct loop_timer *timer;
     unsigned           refs, n_messages;
     bool               is_answered, is_head_out;
+    bool               is_paused, is_body_whole; /* of a stream: its answers are not being read; its last byte has come */
+    size_t             unconsumed;               /* of a stream: bytes that its sender may not replace yet */
     size_t             message_at, message_n; /* the one of a unary call, in the inbox */
 
     _Atomic bool   is_cancelled; /* any thread */
@@ -110,6 +112,7 @@ struct call *call_new(struct rpc_server *s, struct row *row, struct exchange *x)
 void         call_head(struct call *c);
 void         call_body(struct call *c, struct slice piece);
 void         call_whole(struct call *c);
+void         call_writable(struct call *c);
 void         call_gone(struct call *c);
 
 /* Within the call, call.c and request.c: on the loop but for call_prepare and outgoing_make. */

@@ -185,6 +185,12 @@ static void on_end(struct exchange *x)
         call_whole(x->user);
 }
 
+static void on_writable(struct exchange *x)
+{
+    if (x->user != NULL)
+        call_writable(x->user);
+}
+
 static void on_gone(struct exchange *x)
 {
     if (x->user != NULL)
@@ -193,5 +199,10 @@ static void on_gone(struct exchange *x)
 
 struct http_app rpc_server_app(struct rpc_server *s)
 {
-    return (struct http_app){ .arg = s, .on_head = on_head, .on_body = on_body, .on_end = on_end, .on_gone = on_gone };
+    return (struct http_app){ .arg = s,
+                              .on_head = on_head,
+                              .on_body = on_body,
+                              .on_end = on_end,
+                              .on_writable = on_writable,
+                              .on_gone = on_gone };
 }

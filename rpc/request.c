@@ -5,7 +5,7 @@
 
 #include "rpc/call_priv.h"
 
-enum { STREAM_UNSENT_MAX = 4 << 20 }; /* answers that a stream's client has not read */
+enum { STREAM_UNSENT_MARK = 256 << 10 }; /* answers not read by a stream's client; above, its questions wait */
 
 static void refuse_size(struct call *c, size_t n)
 {
@@ -53,14 +53,10 @@ static void stream_message(struct call *c)
     size_t                  charged_bytes = c->charged_bytes;
     struct fault            why;
 
-    if (exchange_unsent(c->x) > STREAM_UNSENT_MAX) {
-        (void)fail(&why, CODE_RESOURCE_EXHAUSTED, "the answers of this stream are not being read");
-        call_refuse(c, &why);
-    } else if (call_prepare(c, &message, &why) != CODE_OK) {
-        call_refuse(c, &why);
-    } else {
+    if (call_prepare(c, &message, &why) == CODE_OK)
         c->row->method->run(c, message);
-    }
+    else
+        call_refuse(c, &why);
     arena_reset(c->scratch);
     call_discharge(c, c->charged_bytes - charged_bytes);
 }
@@ -138,6 +134,9 @@ static void take_messages(struct call *c)
     size_t  at, n;
 
     while (!c->is_answered) {
+        c->is_paused = is_stream(c) && exchange_unsent(c->x) > STREAM_UNSENT_MARK;
+        if (c->is_paused)
+            break;
         enum inbox_state state = inbox_next(&c->inbox, &flags, &at, &n);
         if (state == INBOX_WAITS)
             break;
@@ -150,12 +149,25 @@ static void take_messages(struct call *c)
         inbox_trim(&c->inbox);
 }
 
+/* A stream's bytes are paid back when its messages have been answered, so that a client that does not read may not ask. */
+static void take_stream(struct call *c)
+{
+    take_messages(c);
+    if (c->is_answered || c->is_paused)
+        return;
+    exchange_consume(c->x, c->unconsumed);
+    c->unconsumed = 0;
+}
+
 void call_body(struct call *c, struct slice piece)
 {
     struct fault why;
     size_t       growth = inbox_growth(&c->inbox, piece.n);
 
-    exchange_consume(c->x, piece.n);
+    if (c->is_answered || !is_stream(c))
+        exchange_consume(c->x, piece.n);
+    else
+        c->unconsumed += piece.n;
     if (c->is_answered)
         return;
     if (!c->dialect->is_enveloped && c->inbox.bytes.n + piece.n > c->inbox.message_bytes_max) {
@@ -165,7 +177,9 @@ void call_body(struct call *c, struct slice piece)
         call_refuse(c, &why);
     } else {
         inbox_put(&c->inbox, piece);
-        if (c->dialect->is_enveloped)
+        if (is_stream(c))
+            take_stream(c);
+        else if (c->dialect->is_enveloped)
             take_messages(c);
     }
 }
@@ -189,26 +203,42 @@ static void dispatch(struct call *c)
     call_refuse(c, &why);
 }
 
+/* The end of what an enveloped body holds: is it one? */
+static enum code check_end(const struct call *c, struct fault *why)
+{
+    if (inbox_rest(&c->inbox) > 0)
+        return fail(why, CODE_INVALID_ARGUMENT, "the last message is cut short");
+    if (!is_stream(c) && c->n_messages == 0)
+        return fail(why, CODE_UNIMPLEMENTED, "no message, and the method takes one");
+    return CODE_OK;
+}
+
 void call_whole(struct call *c)
 {
     struct fault why;
 
-    if (c->is_answered)
+    c->is_body_whole = true;
+    if (c->is_answered || c->is_paused)
         return;
     if (!c->dialect->is_enveloped) {
         c->is_compressed = c->is_gzipped;
         c->message = buf_view(&c->inbox.bytes);
         dispatch(c);
-    } else if (inbox_rest(&c->inbox) > 0) {
-        (void)fail(&why, CODE_INVALID_ARGUMENT, "the last message is cut short");
+    } else if (check_end(c, &why) != CODE_OK) {
         call_refuse(c, &why);
     } else if (is_stream(c)) {
         c->row->method->run(c, NULL);
-    } else if (c->n_messages == 0) {
-        (void)fail(&why, CODE_UNIMPLEMENTED, "no message, and the method takes one");
-        call_refuse(c, &why);
     } else {
         c->message = slice_make(c->inbox.bytes.p + c->message_at, c->message_n);
         dispatch(c);
     }
+}
+
+void call_writable(struct call *c)
+{
+    if (c->is_answered || !c->is_paused)
+        return;
+    take_stream(c);
+    if (c->is_body_whole)
+        call_whole(c);
 }

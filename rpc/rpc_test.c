@@ -585,6 +585,25 @@ static void test_reflection(const char *path)
     buf_free(&body);
 }
 
+/* More answers than may wait unread: the questions wait in their turn, and none is lost. */
+static void test_long_stream(void)
+{
+    enum { QUESTIONS = 20000 };
+    struct buf   body = { 0 };
+    struct slice question = reflection_question(NULL);
+    size_t       n = 0;
+
+    for (size_t i = 0; i < QUESTIONS; i++)
+        buf_slice(&body, question);
+    struct got got = ask("POST", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                         FIELDS(GRPC, "te", "trailers"), buf_view(&body));
+    assert(got.status == 200 && slice_is(got.grpc_status, "0") && got.body.n > 2 << 20);
+    for (uint8_t flags; got.body.n > 0; n++)
+        (void)unwrapped(got.body, &flags, &got.body);
+    assert(n == QUESTIONS);
+    buf_free(&body);
+}
+
 static void test_health(void)
 {
     rpc_server_set_ready(server, false);
@@ -813,6 +832,7 @@ int main(void)
     test_full_lane();
     test_reflection("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
     test_reflection("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+    test_long_stream();
     test_health();
     test_http1();
     test_client();
