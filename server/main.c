@@ -1,8 +1,9 @@
 /*
  * hearth: reads its configuration, builds a server and waits for signals.
  *
- *     SIGTERM, SIGINT  not ready, --shutdown-delay, no new connections, drain, exit 0     a second one: exit at once
- *     SIGHUP           limits, tokens and shard map are read again
+ *     SIGTERM   not ready, --shutdown-delay, no new connections, drain, exit 0     a second one: exit at once
+ *     SIGINT    the same without the delay: somebody is at a terminal, not a balancer in front
+ *     SIGHUP    limits, tokens and shard map are read again
  */
 #include <errno.h>
 #include <pthread.h>
@@ -145,19 +146,20 @@ static void reload(struct server *s, int argc, char **argv)
     arena_free(a);
 }
 
-static void serve(struct server *s, const sigset_t *set, int argc, char **argv)
+/* Until a signal to end, which is returned. */
+static int serve(struct server *s, const sigset_t *set, int argc, char **argv)
 {
     for (;;) {
         int signal_number = next_signal(set, NS_PER_S);
         if (is_end(signal_number))
-            return;
+            return signal_number;
         if (signal_number == SIGHUP)
             reload(s, argc, argv);
         server_tick(s);
     }
 }
 
-/* Waits until `ready(s)` or the time is over; false on a second signal. */
+/* Waits until `is_done` or the time is over; false on a second signal. */
 static bool wait_for(const struct server *s, bool (*is_done)(const struct server *s), int64_t wait_ns, const sigset_t *set)
 {
     int64_t until = clock_mono_ns() + wait_ns;
@@ -168,11 +170,11 @@ static bool wait_for(const struct server *s, bool (*is_done)(const struct server
     return true;
 }
 
-static int shut_down(struct server *s, const struct config *c, const sigset_t *set)
+static int shut_down(struct server *s, int64_t delay_ns, const sigset_t *set)
 {
-    log_info("shutting down", log_int("delay_ms", c->shutdown_delay_ns / NS_PER_MS));
+    log_info("shutting down", log_int("delay_ms", delay_ns / NS_PER_MS));
     server_lame(s);
-    bool is_patient = wait_for(s, NULL, c->shutdown_delay_ns, set);
+    bool is_patient = wait_for(s, NULL, delay_ns, set);
     server_drain(s);
     if (is_patient)
         is_patient = wait_for(s, server_is_drained, DRAIN_S * NS_PER_S, set);
@@ -196,8 +198,8 @@ static int run(const struct config *c, int argc, char **argv)
         return 1;
     }
     say_started(c, s);
-    serve(s, &set, argc, argv);
-    return shut_down(s, c, &set);
+    int signal_number = serve(s, &set, argc, argv);
+    return shut_down(s, signal_number == SIGTERM ? c->shutdown_delay_ns : 0, &set);
 }
 
 int main(int argc, char **argv)

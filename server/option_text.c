@@ -103,7 +103,7 @@ void option_print_help(struct option_table t, struct buf *out)
             continue;
         size_t from = out->n;
         buf_printf(out, "  --%s", o->name);
-        if (o->kind != OPTION_BOOL)
+        if (o->kind != OPTION_BOOL || strcmp(o->fallback, "true") == 0)
             buf_printf(out, "=%s", o->fallback[0] ? o->fallback : "...");
         if (out->n - from > 42)
             buf_printf(out, "\n%*s", 44, "");
