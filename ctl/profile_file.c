@@ -87,16 +87,14 @@ static struct slice time_set(struct slice pprof, int64_t time_ns, struct arena *
     return kept;
 }
 
-/* The text of `perf script`, converted; anything else as it is. */
-static enum code perf_convert(struct slice *bytes, int64_t time_ns, struct arena *a, struct fault *why)
+static enum code perf_make(struct slice text, int64_t time_ns, struct arena *a, struct profile_file *out,
+                           struct fault *why)
 {
     struct buf pprof = { 0 };
+    enum code  code = perf_text_to_pprof(text, true, time_ns, &pprof, why);
 
-    if (zip_is_gzip(*bytes) || !perf_text_is(*bytes))
-        return CODE_OK;
-    enum code code = perf_text_to_pprof(*bytes, true, time_ns, &pprof, why);
     if (code == CODE_OK)
-        *bytes = arena_copy(a, buf_view(&pprof));
+        *out = (struct profile_file){ .pprof = arena_copy(a, buf_view(&pprof)), .name = SLICE("process_cpu") };
     buf_free(&pprof);
     return code;
 }
@@ -105,16 +103,15 @@ enum code profile_file_make(struct slice bytes, int64_t time_ns, struct arena *a
                             struct fault *why)
 {
     struct outline o;
-    enum code      code = perf_convert(&bytes, time_ns, a, why);
     struct slice   pprof = bytes;
 
-    if (code != CODE_OK)
-        return code;
     if (zip_is_gzip(bytes)) {
-        code = zip_gunzip(bytes, PROFILE_FILE_BYTES_MAX, a, &pprof, why);
+        enum code code = zip_gunzip(bytes, PROFILE_FILE_BYTES_MAX, a, &pprof, why);
         if (code != CODE_OK)
             return code;
     }
+    if (perf_text_is(pprof))
+        return perf_make(pprof, time_ns, a, out, why);
     if (!outline_read(pprof, &o) || o.n_fields == 0)
         return fail(why, CODE_INVALID_ARGUMENT, "neither a pprof (plain or gzip) nor the text of `perf script`");
     if (o.n_types == 0)

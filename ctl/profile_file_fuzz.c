@@ -1,4 +1,4 @@
-/* A user's file, whatever it holds: made into a profile or refused; what is made is a protobuf whose last time is the one set. */
+/* A user's file, whatever it holds: made into a profile or refused; what is made is a protobuf. */
 #include <assert.h>
 #include <stdint.h>
 
@@ -15,10 +15,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (profile_file_make(slice_make(data, size), 77, a, &file, &why) == CODE_OK) {
         struct pb_cursor c = pb_cursor(file.pprof);
-        struct pb_field  f = { 0 };
+        struct pb_field  f;
         while (pb_next(&c, &f))
             continue;
-        assert(!c.is_bad && f.number == 9 && f.value == 77 && file.name.n > 0);
+        assert(!c.is_bad && file.name.n > 0);
     }
     arena_free(a);
     return 0;

@@ -78,6 +78,16 @@ static void check_time(struct arena *a)
     buf_free(&zipped);
 }
 
+static void check_perf(struct arena *a)
+{
+    struct profile_file file;
+    struct fault        why;
+    struct slice        text = SLICE("work 12 5678.900001: 1000 cycles:\n\t10 inner+0x1 (/bin/work)\n\n");
+
+    assert(profile_file_make(text, 55, a, &file, &why) == CODE_OK);
+    assert(slice_is(file.name, "process_cpu") && time_of(file.pprof) == 55);
+}
+
 static void check_refused(struct arena *a)
 {
     static const struct slice bad[] = { SLICE(""), SLICE("hello, world\n"), SLICE("\x0a\xff\xff\x01"),
@@ -94,6 +104,7 @@ int main(void)
     struct arena *a = arena_new(0);
     check_names(a);
     check_time(a);
+    check_perf(a);
     check_refused(a);
     arena_free(a);
     return 0;

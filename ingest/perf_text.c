@@ -18,6 +18,7 @@ struct conversion {
     size_t            stacks_cap;
     uint32_t          stack[FRAMES_MAX + 1];
     size_t            depth;
+    int64_t           period; /* of the first event */
     bool              has_comm;
 };
 
@@ -212,6 +213,8 @@ static enum code event_read(struct conversion *c, struct slice line, struct slic
     uint32_t event = strset_add(c->events, h.event);
     if (event >= EVENTS_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "perf script: more than %d kinds of events", EVENTS_MAX);
+    if (strset_n(c->stacks) == 0)
+        c->period = h.period;
     c->depth = 0;
     if (h.frame.n > 0 && frame_parse(h.frame, &f))
         frame_push(c, &f);
@@ -236,7 +239,10 @@ static void types_make(struct conversion *c)
         for (size_t j = 0; j < name.n; j++)
             if (name.p[j] == '-')
                 ((char *)(uintptr_t)name.p)[j] = '_'; /* ours: just copied */
-        pprof_make_type(&c->m, is_clock ? SLICE("cpu") : name, is_clock ? SLICE("nanoseconds") : SLICE("count"));
+        struct slice type = is_clock ? SLICE("cpu") : name, unit = is_clock ? SLICE("nanoseconds") : SLICE("count");
+        pprof_make_type(&c->m, type, unit);
+        if (i == 0)
+            pprof_make_period(&c->m, type, unit, c->period);
     }
 }
 

@@ -49,13 +49,28 @@ with Server() as server:
     answer = json.loads(out)
     assert answer["pushed"] == 0 and answer["refusals"][0]["file"] == words, answer
 
+    perf = b"""work 1234/1240 [002] 5678.900001:   10101010 cpu-clock:pppH:
+\t    55d0c0ffee10 inner+0x10 (/usr/bin/work)
+\t    55d0c0ffee80 main+0x20 (/usr/bin/work)
+\t    7f0000001234 [unknown] (/usr/lib/libc.so.6)
+
+work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
+\t    55d0c0ffee10 inner+0x14 (/usr/bin/work)
+\t    55d0c0ffee80 main+0x20 (/usr/bin/work)
+\t    7f0000001234 [unknown] (/usr/lib/libc.so.6)
+
+"""
+    ctl("push", "--name", "perf", "-", stdin=perf)
+    out, _ = ctl("flame", "--type", CPU, "--collapsed", '{service_name="perf"}')
+    assert out == "work;libc.so.6!0x7f0000001234;main;inner 20202020\n", out
+
     # lists
     out, _ = ctl("types")
     assert out.splitlines()[0].startswith("PROFILE TYPE") and CPU in out, out
     assert json.loads(ctl("types", "--json")[0])[0]["ID"] == CPU
     out, _ = ctl("labels")
-    assert any(line.split()[:3] == ["service_name", "2", "checkout,"] for line in out.splitlines()), out
-    assert json.loads(ctl("labels", "service_name", "--json")[0]) == ["checkout", "piped"]
+    assert any(line.split()[:3] == ["service_name", "3", "checkout,"] for line in out.splitlines()), out
+    assert json.loads(ctl("labels", "service_name", "--json")[0]) == ["checkout", "perf", "piped"]
     assert ctl("labels", "pod", '{service_name="checkout"}')[0] == "a\n"
     out, _ = ctl("series", '{pod="a"}')
     assert "checkout" in out and 'pod="a"' in out and "piped" not in out, out
