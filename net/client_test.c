@@ -249,6 +249,37 @@ static void h2_drains(struct side *side)
     server_stop(&s);
 }
 
+static size_t held_bytes(void)
+{
+    struct exchange *x = atomic_load(&held_exchange);
+
+    return x == NULL ? 0 : atomic_load(&((struct echo *)x->user)->n);
+}
+
+/* A body that nobody consumes stops its stream at the window, and no other stream of the connection. */
+static void h2_slows_its_sender(struct server *s, struct side *side)
+{
+    static char  much[5000000];
+    struct heard h, other;
+    struct order o;
+    sem_t        done;
+
+    sem_init(&done, 0, 0);
+    h = (struct heard){ .done = &done };
+    order_init(&o, side, s->address, "/hold", slice_make(much, sizeof much), &h);
+    loop_post(side->loop, &o.task);
+    assert(soon(is_held, NULL));
+    for (size_t before = 0; held_bytes() == 0 || held_bytes() != before; usleep(50000))
+        before = held_bytes();
+    assert(held_bytes() == 1 << 20);
+    fetch(side, s->address, "/echo", slice_make(much, 100000), &other);
+    assert(other.code == CODE_OK && other.n_body == 100000);
+    release();
+    sem_wait(&done);
+    assert(h.code == CODE_OK && h.status == 200);
+    sem_destroy(&done);
+}
+
 static bool has_silent(void *arg) { return atomic_load(&silent) > *(int *)arg; }
 
 /* A client that goes away: its exchanges end. */
@@ -300,6 +331,50 @@ static void h2_peer_vanishes(struct side *side)
         fetch(side, address, "/echo", SLICE("x"), &h);
         assert(h.code == CODE_UNAVAILABLE && !h.was_sent && strstr(h.text, address) != NULL);
     }
+    sem_destroy(&done);
+}
+
+#define WORD(text) { text, sizeof(text) - 1 }
+#define SETTINGS "\0\0\0\4\0\0\0\0\0"
+
+/* Peers that do not speak HTTP/2, or break it. */
+static void h2_peer_talks_nonsense(struct side *side)
+{
+    static const struct slice words[] = {
+        WORD("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"),
+        WORD(SETTINGS "\0\0\4\3\0\0\0\0\1\0\0\0\0"),                 /* the stream is reset without an answer */
+        WORD(SETTINGS "\0\0\3\1\4\0\0\0\1\xff\xff\xff"),             /* a header block that is none */
+        WORD(SETTINGS "\0\0\1\0\0\0\0\0\1x"),                        /* data before headers */
+        WORD(SETTINGS "\0\0\10\7\0\0\0\0\0\0\0\0\0\0\0\0\0"),        /* GOAWAY: nothing was taken */
+        WORD(SETTINGS "\0\0\1\1\5\0\0\0\1\x88" "\0\0\0\0\1\0\0\0\3"), /* an answer, then data of a stream never opened */
+    };
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t          n = sizeof at;
+    int                door = socket(AF_INET, SOCK_STREAM, 0);
+    char               address[64], bytes[4096];
+    sem_t              done;
+
+    assert(bind(door, (struct sockaddr *)&at, n) == 0 && listen(door, 4) == 0);
+    getsockname(door, (struct sockaddr *)&at, &n);
+    snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(at.sin_port));
+    sem_init(&done, 0, 0);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct heard h = { .done = &done };
+        struct order o;
+        order_init(&o, side, address, "/echo", SLICE("x"), &h);
+        loop_post(side->loop, &o.task);
+        int fd = accept(door, NULL, NULL);
+        assert(recv(fd, bytes, sizeof bytes, 0) > 0);
+        say(fd, words[i]);
+        usleep(20000);
+        close(fd);
+        sem_wait(&done);
+        if (i == 5)
+            assert(h.code == CODE_OK && h.status == 200);
+        else
+            assert(h.code != CODE_OK && h.text[0] != '\0' && h.was_sent == (i != 4));
+    }
+    close(door);
     sem_destroy(&done);
 }
 
@@ -374,8 +449,10 @@ int main(void)
     h2_deadline_and_cancel(&s, &side);
     h2_many(&s, &side);
     h2_bounds_answers(&s, &side);
+    h2_slows_its_sender(&s, &side);
     h2_client_vanishes(&s);
     h2_peer_vanishes(&side);
+    h2_peer_talks_nonsense(&side);
     h2_peer_comes_back(&side);
     side_stop(&side);
     assert(soon(none_open, &s));

@@ -27,11 +27,10 @@
 /* --- the app ------------------------------------------------------------------------------------------------------ */
 
 struct echo {
-    struct buf  body;
-    size_t      n, written, to_write;
-    bool        is_held;
-    struct task wake;
-    struct exchange *x;
+    struct buf    body;
+    atomic_size_t n; /* of the body; the test reads it, too */
+    size_t        written, to_write;
+    bool          is_held;
 };
 
 static atomic_int heads, gones, silent, heads_of[2]; /* heads_of: by loop */
