@@ -57,5 +57,3 @@ void crew_free(struct crew *c)
 }
 
 bool crew_push(struct crew *c, struct job *j) { return queue_push(c->queue, j); }
-
-unsigned crew_waiting(const struct crew *c) { return queue_n(c->queue); }

@@ -15,5 +15,4 @@ struct crew *crew_new(const char *name, unsigned threads);
 void         crew_free(struct crew *c); /* does what is queued, then joins; NULL is fine */
 
 /* Any thread.  False: full; the job stays the caller's. */
-bool     crew_push(struct crew *c, struct job *j);
-unsigned crew_waiting(const struct crew *c);
+bool crew_push(struct crew *c, struct job *j);
