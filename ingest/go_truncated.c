@@ -22,9 +22,9 @@ enum { TOKEN = 16, SHIFTS = 8, SUFFIX = TOKEN + SHIFTS, CHAIN_MAX = 56, NONE = -
 /* Go stops heap stacks at 32 frames (128 since 1.23) and CPU stacks at 64, sometimes a few earlier. */
 enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
 
-struct tall { /* one stack tall enough */
-    const uint32_t *root; /* [SUFFIX], its root end */
-    uint32_t        stack;
+struct family { /* the stacks of one group, in the order in which they came */
+    const uint32_t *root; /* [SUFFIX], their root end */
+    uint32_t        first, last, n;
 };
 
 struct token {
@@ -47,13 +47,14 @@ struct repair {
     const struct pprof *p;
     struct samples     *s;
     const uint64_t     *order;
-    struct tall        *tall;
-    uint32_t           *group_at; /* [n_groups] into tall */
+    struct family      *groups;   /* [n_groups] */
+    uint32_t           *next;     /* [n_stacks]: the next stack of a stack's group */
+    uint32_t           *group_at; /* [n_groups]: how many stacks the groups before it have */
     struct token       *tokens;
     struct table        seen;
     struct link        *links; /* [n_groups] */
     struct run         *added; /* [n_stacks]: what a stack is to get; borrowed from another stack */
-    uint32_t            n_tall, n_groups, n_tokens;
+    uint32_t            n_groups, n_tokens;
 };
 
 static bool has_type(const struct pprof *p, const char *const *names)
@@ -65,14 +66,14 @@ static bool has_type(const struct pprof *p, const char *const *names)
     return false;
 }
 
-bool go_stacks_may_be_cut(const struct pprof *p, const struct samples *s)
+struct go_depths go_depths_of_cut(const struct pprof *p)
 {
     static const char *const heap[] = { "alloc_objects", "alloc_space", "inuse_objects", "inuse_space", NULL };
     static const char *const cpu[] = { "cpu", NULL };
 
     if (has_type(p, heap))
-        return s->depth_max >= HEAP_LEAST && s->depth_max <= HEAP_MOST;
-    return has_type(p, cpu) && s->depth_max >= CPU_LEAST;
+        return (struct go_depths){ HEAP_LEAST, HEAP_MOST };
+    return has_type(p, cpu) ? (struct go_depths){ CPU_LEAST, UINT32_MAX } : (struct go_depths){ 1, 0 };
 }
 
 static uint64_t id_of(const uint64_t *order, uint32_t location)
@@ -81,31 +82,47 @@ static uint64_t id_of(const uint64_t *order, uint32_t location)
 }
 
 /* By the ids' little-endian bytes: which group comes first decides between two equally good guesses. */
-static int tall_cmp(const void *a, const void *b, void *arg)
+static int family_cmp(const void *a, const void *b, void *arg)
 {
-    const struct tall *x = a, *y = b;
+    const struct family *x = a, *y = b;
 
     for (int i = 0; i < SUFFIX; i++) {
         uint64_t v = id_of(arg, x->root[i]), w = id_of(arg, y->root[i]);
         if (v != w)
             return v < w ? -1 : 1;
     }
-    return (x->stack > y->stack) - (x->stack < y->stack);
+    return 0;
+}
+
+static bool same_root(const void *items, uint32_t i, uint32_t j)
+{
+    const struct family *f = items;
+    return memcmp(f[i].root, f[j].root, SUFFIX * sizeof(uint32_t)) == 0;
 }
 
 static void groups_make(struct repair *r)
 {
     struct samples *s = r->s;
+    struct arena   *scratch = r->p->scratch;
+    struct table    seen = table_new(scratch, s->n_stacks);
 
-    r->tall = arena_array(r->p->scratch, s->n_stacks, sizeof *r->tall);
-    for (uint32_t i = 0, from = 0; i < s->n_stacks; from = s->stack_end[i++])
-        if (s->stack_end[i] - from >= SUFFIX)
-            r->tall[r->n_tall++] = (struct tall){ s->locations + s->stack_end[i] - SUFFIX, i };
-    qsort_r(r->tall, r->n_tall, sizeof *r->tall, tall_cmp, (void *)(uintptr_t)r->order);
-    r->group_at = arena_array(r->p->scratch, r->n_tall, sizeof *r->group_at);
-    for (uint32_t i = 0; i < r->n_tall; i++)
-        if (i == 0 || memcmp(r->tall[i - 1].root, r->tall[i].root, SUFFIX * sizeof(uint32_t)) != 0)
-            r->group_at[r->n_groups++] = i;
+    r->groups = arena_array(scratch, (size_t)s->n_stacks + 1, sizeof *r->groups);
+    r->next = arena_array(scratch, s->n_stacks, sizeof *r->next);
+    for (uint32_t i = 0, from = 0; i < s->n_stacks; from = s->stack_end[i++]) {
+        if (s->stack_end[i] - from < SUFFIX)
+            continue;
+        const uint32_t *root = s->locations + s->stack_end[i] - SUFFIX;
+        r->groups[r->n_groups] = (struct family){ root, i, i, 0 };
+        uint32_t g = table_put(&seen, hash64(root, SUFFIX * sizeof *root), r->n_groups, same_root, r->groups);
+        r->next[r->groups[g].last] = i;
+        r->groups[g].last = i;
+        r->groups[g].n++;
+        r->n_groups += g == r->n_groups;
+    }
+    qsort_r(r->groups, r->n_groups, sizeof *r->groups, family_cmp, (void *)(uintptr_t)r->order);
+    r->group_at = arena_array(scratch, r->n_groups, sizeof *r->group_at);
+    for (uint32_t g = 0, n = 0; g < r->n_groups; n += r->groups[g++].n)
+        r->group_at[g] = n;
 }
 
 static uint32_t group_end(const struct repair *r, uint32_t g) { return g + 1 < r->n_groups ? r->group_at[g + 1] : r->n_groups; }
@@ -134,7 +151,7 @@ static void tokens_make(struct repair *r)
     r->seen = table_new(r->p->scratch, r->n_groups * (SHIFTS + 1));
     for (uint32_t g = 0; g < r->n_groups; g++)
         for (uint32_t off = 1; off <= SHIFTS && r->group_at[g] < group_end(r, g); off++) {
-            struct token *t = token_of(r, r->tall[r->group_at[g]].root + SHIFTS - off);
+            struct token *t = token_of(r, r->groups[g].root + SHIFTS - off);
             if (t->group == NONE || off > t->off) {
                 t->group = (int32_t)g;
                 t->off = off;
@@ -146,7 +163,7 @@ static void links_make(struct repair *r)
 {
     r->links = arena_array(r->p->scratch, r->n_groups, sizeof *r->links);
     for (uint32_t g = 0; g < r->n_groups; g++) {
-        const struct token *t = token_of(r, r->tall[r->group_at[g]].root + SHIFTS);
+        const struct token *t = token_of(r, r->groups[g].root + SHIFTS);
         bool is_cut = t->group != NONE && t->group != (int32_t)g;
         r->links[g] = is_cut ? (struct link){ t->group, t->off } : (struct link){ NONE, 0 };
     }
@@ -170,11 +187,11 @@ static bool group_repair(struct repair *r, uint32_t g)
             return false;
         link = next;
     }
-    uint32_t whole = r->tall[r->group_at[link.group]].stack, end = s->stack_end[whole];
+    uint32_t whole = r->groups[link.group].first, end = s->stack_end[whole];
     if (off >= end - (whole ? s->stack_end[whole - 1] : 0))
         return true;
-    for (uint32_t i = r->group_at[g]; i < group_end(r, g); i++)
-        r->added[r->tall[i].stack] = (struct run){ s->locations + end - off, off };
+    for (uint32_t i = r->group_at[g], k = r->groups[g].first; i < group_end(r, g); i++, k = r->next[k])
+        r->added[k] = (struct run){ s->locations + end - off, off };
     return true;
 }
 
@@ -210,14 +227,17 @@ static void stacks_remake(struct repair *r, const struct symbols *symbols)
     }
 }
 
-void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, struct samples *s)
+void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, bool are_cut,
+                      struct samples *s)
 {
     struct repair r = { .p = p, .s = s, .order = order };
 
     r.added = arena_zalloc(p->scratch, ((size_t)s->n_stacks + 1) * sizeof *r.added);
-    groups_make(&r);
-    tokens_make(&r);
-    links_make(&r);
+    if (are_cut) {
+        groups_make(&r);
+        tokens_make(&r);
+        links_make(&r);
+    }
     for (uint32_t g = 0; g < r.n_groups; g++)
         if (!group_repair(&r, g))
             break;

@@ -83,21 +83,40 @@ static enum code tables_get(struct job *j, struct slice bytes)
     return labels_prepare(labels, j->limits, j->scratch, &j->labels, j->why);
 }
 
-static enum code samples_get(struct job *j, struct symbols *symbols, struct samples *s)
+/*
+ * Samples of Go may have to be read as they were sent, to be repaired.  Whether they must is known for sure only once all are
+ * read; the longest tells beforehand, and when it was wrong they are read again.
+ */
+static enum code go_samples_get(struct job *j, struct symbols *symbols, struct go_depths cut, struct samples *s)
 {
     struct pprof *p = &j->p;
+    uint32_t      guess = samples_depth(p->longest_sample);
+    enum code     code = CODE_OK;
 
-    if (p->has_brackets && language_is_go(p, j->labels))
+    if (guess < cut.least || guess > cut.most) {
+        code = samples_read(p, &symbols->locations, false, j->labels, s, j->why);
+        if (code != CODE_OK || s->depth_max < cut.least || s->depth_max > cut.most)
+            return code;
+    }
+    struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
+    code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
+    if (code == CODE_OK)
+        go_stacks_repair(p, symbols, sent.order, s->depth_max >= cut.least && s->depth_max <= cut.most, s);
+    return code;
+}
+
+static enum code samples_get(struct job *j, struct symbols *symbols, struct samples *s)
+{
+    struct pprof    *p = &j->p;
+    struct go_depths cut = go_depths_of_cut(p);
+    bool             is_go = (p->has_brackets || cut.least <= cut.most) && language_is_go(p, j->labels);
+
+    if (p->has_brackets && is_go)
         go_shapes_drop(p);
     symbols_resolve(p, symbols);
-    enum code code = samples_read(p, &symbols->locations, false, j->labels, s, j->why);
-    if (code == CODE_OK && go_stacks_may_be_cut(p, s) && language_is_go(p, j->labels)) {
-        struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
-        code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
-        if (code == CODE_OK)
-            go_stacks_repair(p, symbols, sent.order, s);
-    }
-    return code;
+    if (is_go && cut.least <= cut.most)
+        return go_samples_get(j, symbols, cut, s);
+    return samples_read(p, &symbols->locations, false, j->labels, s, j->why);
 }
 
 /* What makes a second sending of the same profile the same: architecture.md §5. */

@@ -53,6 +53,7 @@ struct pprof {
     uint32_t n_types, n_mappings, n_functions, n_locations, n_lines, lines_cap, n_samples;
     int64_t  time_ns, duration_ns, period;
     struct raw_type period_type;
+    struct slice longest_sample; /* by its bytes */
     bool     has_brackets; /* some string has "[go.shape." */
 };
 

@@ -52,7 +52,11 @@ static enum code skim(struct pprof *p, struct fault *why)
             return broken(why, "field: a message or a string is a number");
         switch (f.number) {
         case P_SAMPLE_TYPE: p->n_types++; break;
-        case P_SAMPLE: p->n_samples++; break;
+        case P_SAMPLE:
+            p->n_samples++;
+            if (f.value > p->longest_sample.n)
+                p->longest_sample = pb_bytes(&f);
+            break;
         case P_MAPPING: p->n_mappings++; break;
         case P_LOCATION: p->n_locations++; break;
         case P_FUNCTION: p->n_functions++; break;

@@ -44,6 +44,24 @@ void samples_stack_reserve(struct samples *s, size_t more)
     s->locations = grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
 }
 
+uint32_t samples_depth(struct slice sample)
+{
+    struct pb_cursor c = pb_cursor(sample);
+    struct pb_field  f;
+    uint32_t         depth = 0;
+
+    while (pb_next(&c, &f)) {
+        if (f.number != S_LOCATION)
+            continue;
+        if (f.wire != PB_BYTES)
+            depth++;
+        else
+            for (uint64_t i = 0; i < f.value; i++) /* each id ends in the one byte whose top bit is clear */
+                depth += f.bytes[i] < 0x80;
+    }
+    return c.is_bad ? 0 : depth;
+}
+
 static bool same_stack(const void *items, uint32_t i, uint32_t j)
 {
     const struct samples *s = items;
@@ -313,11 +331,12 @@ static bool is_worth_keeping(const struct reading *r)
 static uint32_t stack_close(struct reading *r, bool is_kept)
 {
     struct samples *s = r->s;
-    bool            is_whole = true;
+    uint32_t        all = 0;
 
     stack_cut(r);
     for (size_t i = r->locations_from; i < s->n_locations; i++)
-        is_whole &= s->locations[i] != NO_LOCATION;
+        all |= s->locations[i];
+    bool is_whole = all <= INT32_MAX; /* numbers have 31 bits, NO_LOCATION has 32 */
     if (r->keeps_all_stacks || (is_kept && is_whole)) {
         uint32_t stack = samples_stack_close(s, r->locations_from);
         return is_whole ? stack : NO_LOCATION;

@@ -43,6 +43,9 @@ struct samples {
 must_check enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
                                   struct labels labels, struct samples *out, struct fault *why);
 
+/* How many locations a sample's message names; 0 where it is broken. */
+uint32_t samples_depth(struct slice sample);
+
 /* The number of the stack locations[from, n_locations), which is taken back when it was there already. */
 uint32_t samples_stack_close(struct samples *s, size_t from);
 
