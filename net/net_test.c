@@ -100,6 +100,28 @@ static void h1_answers_early_and_continues(const struct server *s)
     close(fd);
 }
 
+#define SILENT "GET /silent HTTP/1.1\r\nhost: x\r\n\r\n"
+
+static bool has_silent(void *arg) { return atomic_load(&silent) > *(int *)arg; }
+
+/* A reset ends the exchange at once, also while nothing is being read because a second request waits. */
+static void h1_sees_resets(struct server *s)
+{
+    static const struct slice asked[] = { { SILENT, sizeof SILENT - 1 }, { SILENT SILENT, 2 * (sizeof SILENT - 1) } };
+
+    for (int i = 0; i < 2; i++) {
+        int           before = atomic_load(&silent), fd = dial(s);
+        struct linger reset = { .l_onoff = 1 };
+        say(fd, asked[i]);
+        assert(soon(has_silent, &before));
+        usleep(10000);
+        assert(!all_gone(NULL));
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        close(fd);
+        assert(soon(all_gone, NULL) && soon(none_open, s));
+    }
+}
+
 /* A body that nobody consumes stops its sender: the loop reads a window's worth and no more. */
 static void h1_slows_its_sender(const struct server *s)
 {
@@ -294,6 +316,8 @@ int main(void)
     h1_refuses(&s);
     h1_answers_early_and_continues(&s);
     h1_slows_its_sender(&s);
+    assert(soon(none_open, &s));
+    h1_sees_resets(&s);
     assert(soon(none_open, &s));
     server_stop(&s);
     h1_waits_no_longer_than_told();
