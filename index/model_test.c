@@ -508,10 +508,12 @@ static long ask_all(const struct reference *r, const struct bucket *b)
     return lines;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     long pushes = 0, questions = 0, lines = 0;
 
+    if (argc > 1)
+        seed = strtoull(argv[1], NULL, 10); /* model_test SEED: another walk */
     for (int i = 0; i < BUCKETS; i++) {
         _Atomic size_t   meter = 0;
         struct bucket   *b = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter);
