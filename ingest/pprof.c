@@ -4,7 +4,7 @@
  *     inflate -> pprof_read -> pprof_fix -> pprof_check -> go_shape -> pprof_symbols -> pprof_samples -> go_truncated
  *             -> pprof_split (label_rules) -> pprof_batch
  *
- * All but the batch lives in a scratch arena that goes at the end, the inflated bytes too: the batch owns what it names.
+ * All but the batch lives in a scratch arena that is emptied at the end, the inflated bytes too: the batch owns what it names.
  */
 #include <assert.h>
 
@@ -17,6 +17,7 @@
 #include "ingest/pprof_batch.h"
 #include "ingest/pprof_check.h"
 #include "ingest/pprof_fix.h"
+#include "ingest/scratch.h"
 #include "wire/zip.h"
 
 enum { SCRATCH_FACTOR = 12, SCRATCH_MIN = 64 << 10, SCRATCH_MAX = 64 << 20 };
@@ -157,7 +158,7 @@ enum code ingest_pprof(struct slice body, const struct ingest_source *source, co
                        struct arena *a, struct batch *out, size_t *raw_bytes, struct fault *why)
 {
     size_t       scratch = body.n < SCRATCH_MAX / SCRATCH_FACTOR ? body.n * SCRATCH_FACTOR + SCRATCH_MIN : SCRATCH_MAX;
-    struct job   j = { .body = body, .source = source, .limits = limits, .scratch = arena_new(scratch), .why = why };
+    struct job   j = { .body = body, .source = source, .limits = limits, .scratch = scratch_take(scratch), .why = why };
     struct slice bytes;
 
     *out = (struct batch){ 0 };
@@ -167,6 +168,6 @@ enum code ingest_pprof(struct slice body, const struct ingest_source *source, co
         *raw_bytes = bytes.n;
         code = decode(&j, bytes, a, out);
     }
-    arena_free(j.scratch);
+    scratch_give(j.scratch);
     return code;
 }

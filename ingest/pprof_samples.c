@@ -111,6 +111,10 @@ static uint32_t group_close(struct samples *s, size_t from)
 
     if (n == 0)
         return 0;
+    if (s->groups_seen.slots == NULL) { /* most profiles have no labels, and need no table of them */
+        s->groups = arena_zalloc(s->p->scratch, ((size_t)s->p->n_samples + 2) * sizeof *s->groups);
+        s->groups_seen = table_new(s->p->scratch, s->p->n_samples);
+    }
     pairs_sort(s->pairs + from, n);
     s->groups[item] = (struct group){ (uint32_t)from, n };
     uint32_t group = table_put(&s->groups_seen, hash64(s->pairs + from, n * sizeof *s->pairs), item, same_group, s);
@@ -410,9 +414,8 @@ static void samples_new(const struct pprof *p, struct samples *s)
     s->group = arena_array(p->scratch, p->n_samples + 1, sizeof *s->group);
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
-    s->groups = arena_zalloc(p->scratch, ((size_t)p->n_samples + 2) * sizeof *s->groups);
+    s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
     s->stacks_seen = table_new(p->scratch, p->n_samples);
-    s->groups_seen = table_new(p->scratch, p->n_samples);
     s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
     s->packed_seen = table_new(p->scratch, p->n_samples);
     s->key_kinds = arena_zalloc(p->scratch, p->n_table);
