@@ -48,7 +48,7 @@ struct server {
     _Atomic int64_t      requests_bytes; /* decoded and not yet acked */
     int64_t              requests_bytes_max;
     bool                 is_map_bad; /* said so already */
-    struct metric       *reload_good;
+    struct metric       *reload_good, *requests_shown;
 };
 
 enum server_state    server_state(const struct server *s) { return (enum server_state)s->state; }
@@ -265,12 +265,21 @@ static enum code start(struct server *s, struct fault *why)
     return code;
 }
 
+static void refresh_metrics(void *arg)
+{
+    struct server *s = arg;
+
+    metric_set(s->requests_shown, s->requests_bytes);
+}
+
 static void add_metrics(struct server *s)
 {
     process_metrics();
     intake_metrics();
     s->reload_good = metric_gauge("hearth_config_last_reload_successful", "Whether the last reload was taken in.", "");
+    s->requests_shown = metric_gauge("hearth_ingest_inflight_bytes", "Memory of profiles decoded and not yet acknowledged.", "");
     metric_set(s->reload_good, 1);
+    metric_refresh(refresh_metrics, s);
     metric_set(metric_gauge("hearth_memory_limit_bytes", "Most memory this process may use.", ""),
                s->config->memory_limit_bytes);
 }
