@@ -1,7 +1,7 @@
 /*
  * Api: questions to the server by gRPC, for a program of one thread.
  *
- *     api_send, api_send, ...  -->  loop thread  -->  api_wait, api_wait, ...      answers in the order in which they come
+ *     api_send, api_send, ...  -->  loop thread  -->  api_wait, api_wait, ...   answers as they come
  *
  * A question is addressed by `ticket`, which its answer gives back.  Owned by one thread.
  */

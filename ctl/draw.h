@@ -5,8 +5,8 @@
  *     |main.main 100.0%                                                                       |
  *     |http.serve 62.1%                                          |db.query 37.9%              |
  *
- * With colour a box is a strip of background (the same function always the same one); without, it begins and ends with a
- * bar.  A box narrower than a column is not drawn, but counted; nothing is widened, so widths can be compared.
+ * With colour a box is a strip of background (the same function always the same one); without, it begins and ends with
+ * a bar.  A box narrower than a column is not drawn, but counted; nothing is widened, so widths can be compared.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * Goal: a flame graph is drawn, listed, folded and refused exactly as the eye expects.
- * Method: the little graph of pyroscope's documentation (a;b;e=1, a;c=2, a;c;d=1) at several widths against golden text;
- * names that would harm a terminal; broken levels.
+ * Method: the little graph of pyroscope's documentation (a;b;e=1, a;c=2, a;c;d=1) at several widths against golden
+ * text; names that would harm a terminal; broken levels.
  */
 #include <assert.h>
 #include <locale.h>

@@ -1,7 +1,7 @@
 /*
  * hearthctl: one command line, one command, one exit code.
  *
- * Results go to standard output, everything else to standard error, so that a script can pipe the one and log the other.
+ * Results go to standard output, everything else to standard error, so that a script can pipe one and log the other.
  */
 #include <errno.h>
 #include <locale.h>

@@ -4,8 +4,8 @@
  *     hearthctl [OPTION...] COMMAND [OPTION...] [ARGUMENT...]
  *
  * O1  An option is `--name VALUE` or `--name=VALUE`, anywhere; `--` ends them; `-` is an argument.
- * O2  A command knows its own options and the common ones; any other is an error that says which command has it, or which
- *     name is near.
+ * O2  A command knows its own options and the common ones; any other is an error that says which command has it, or
+ *     which name is near.
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /*
- * Profile file: what a user has (a pprof, gzipped or plain, or the text of `perf script`) made into the pprof that is sent.
+ * Profile file: what a user has (a pprof, gzipped or plain, or text of `perf script`) made into the pprof to be sent.
  *
- * Only the outermost fields are looked at, to learn what was profiled and to set the time; whether the rest holds together
- * is for the server to judge, so that there is one judge.
+ * Only the outermost fields are looked at, to learn what was profiled and to set the time; whether the rest holds
+ * together is for the server to judge, so that there is one judge.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * Goal: what a user has becomes what is sent: named by what was profiled, with the time asked for, or is refused in words.
+ * Goal: what a user has becomes what is sent, named by what was profiled, with the time asked for; or it is refused.
  * Method: small pprofs written field by field, plain and gzip; then bytes that are none.
  */
 #include <assert.h>

@@ -16,8 +16,8 @@
 size_t text_columns(struct slice s);
 
 /*
- * `s` in at most `columns` columns: whole, or cut with `~` as its last column.  Returns the columns used.  Padding is the
- * caller's.
+ * `s` in at most `columns` columns: whole, or cut with `~` as its last column.  Returns the columns used.  Padding is
+ * the caller's.
  */
 size_t text_fit(struct buf *out, struct slice s, size_t columns);
 

@@ -4,8 +4,8 @@
  *     now   now-1h   -30m   1h30m (a duration: ago)   2026-11-20T10:00:00Z   2026-11-20T10:00:00.5+01:00   20261120
  *     1763632800 (s)   1763632800000 (ms)   ...000000 (us)   ...000000000 (ns)
  *
- * Unlike the server's lenient grammar for agents, what cannot be read is an error here: a typing mistake must not become
- * "now".
+ * Unlike the server's lenient grammar for agents, what cannot be read is an error here: a typing mistake must not
+ * become "now".
  */
 #pragma once
 

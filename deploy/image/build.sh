@@ -5,7 +5,7 @@
 #   build.sh --archive FILE     the same, as an OCI archive: skopeo, podman load, ctr images import take it
 #   build.sh --root DIR [BIN]   only the root folder, from the programs in BIN (default build/release/bin)
 #
-# From scratch: no shell, no package manager; user 65532; nothing in it needs to be written, so the root may be read-only.
+# From scratch: no shell, no package manager; user 65532; nothing is written to it, so the root may be read-only.
 set -eu
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^project(hearth VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
@@ -57,7 +57,8 @@ commit_image() { # DESTINATION
     buildah copy -q "$container" "$work" / > /dev/null
     buildah config --user 65532:65532 --entrypoint '["/usr/bin/hearth"]' --cmd '--listen=:4040' --port 4040 \
         --env PATH=/usr/bin --label org.opencontainers.image.title=hearth \
-        --label org.opencontainers.image.version="$version" --label org.opencontainers.image.licenses=Apache-2.0 "$container"
+        --label org.opencontainers.image.version="$version" \
+        --label org.opencontainers.image.licenses=Apache-2.0 "$container"
     buildah commit -q --rm --timestamp 0 "$container" "$1"
     du -sh "$work" | cut -f1
 }
