@@ -95,8 +95,8 @@ struct slice authorize_secret(struct call *c)
 }
 
 /* Fills in the tenants of `p`. */
-static enum code find_tenants(struct call *c, struct server *s, struct slice secret, enum door door, struct principal *p,
-                              struct fault *why)
+static enum code find_tenants(struct call *c, struct server *s, struct slice secret, enum door door,
+                              struct principal *p, struct fault *why)
 {
     struct arena *a = call_arena(c);
     struct slice  named = slice_trim(call_field(c, "x-scope-orgid")), *ids;
@@ -121,8 +121,8 @@ static enum code admit_tenants(struct call *c, struct server *s, enum door door,
     enum code         code = find_tenants(c, s, secret, door, p, why);
 
     if (code == CODE_OK)
-        code = policy_check(server_policy(s), secret, door == DOOR_WRITE ? TOKEN_WRITE : TOKEN_READ, p->tenants, p->n_tenants,
-                            why);
+        code = policy_check(server_policy(s), secret, door == DOOR_WRITE ? TOKEN_WRITE : TOKEN_READ, p->tenants,
+                            p->n_tenants, why);
     if (code != CODE_OK)
         return code;
     policy_limits(server_policy(s), &p->limits); /* all tenants have the same: the tightest of several is any */

@@ -8,9 +8,9 @@
  *     push, /ingest    write     one tenant, a token that may write for it
  *     everything else  read      tenants, a token that may read them all
  *
- * The tenant is X-Scope-OrgID with --multitenancy (`a|b` for reads), `anonymous` without; a token bound to one tenant may
- * leave the header out.  The token is a bearer token, or the password of HTTP basic authentication, which is all that some
- * SDKs can send; then the user name is not looked at.
+ * The tenant is X-Scope-OrgID with --multitenancy (`a|b` for reads), `anonymous` without; a token bound to one tenant
+ * may leave the header out.  The token is a bearer token, or the password of HTTP basic authentication, which is all
+ * that some SDKs can send; then the user name is not looked at.
  */
 #pragma once
 

@@ -24,7 +24,8 @@ static const struct option rows[] = {
     { "listen", OPTION_TEXT, 0, AT(listen), "127.0.0.1:4040", NULL,
       "address and port; :4040 for every address, port 0 to have one chosen" },
     { "data.dir", OPTION_TEXT, 0, AT(data_dir), "", NULL, "folder of a shard, locked while it runs" },
-    { "shard-map", OPTION_TEXT, 0, AT(shard_map), "", NULL, "file that says which shard owns what; re-read when it changes" },
+    { "shard-map", OPTION_TEXT, 0, AT(shard_map), "", NULL,
+      "file that says which shard owns what; re-read when it changes" },
     { "shard.name", OPTION_TEXT, 0, AT(shard_name), "auto", NULL,
       "which shard of the map this is; auto: $HOSTNAME, or the host's name; without a map hearth-shard-0" },
     { "multitenancy", OPTION_BOOL, 0, AT(multitenancy), "false", NULL,
@@ -66,14 +67,14 @@ static const struct option rows[] = {
       "session ids kept apart; 0: the label __session_id__ is removed" },
     { "limits.max_profile_size_bytes", OPTION_BYTES, COUNT, AT(limits.max_profile_size_bytes), "4MiB", NULL,
       "bytes of one profile, unpacked" },
-    { "limits.max_profile_stacktrace_samples", OPTION_INT, COUNT, AT(limits.max_profile_stacktrace_samples), "16000", NULL,
-      "samples of one profile; above: refused" },
-    { "limits.max_profile_stacktrace_sample_labels", OPTION_INT, COUNT, AT(limits.max_profile_stacktrace_sample_labels), "100",
-      NULL, "labels of one sample; above: refused" },
+    { "limits.max_profile_stacktrace_samples", OPTION_INT, COUNT, AT(limits.max_profile_stacktrace_samples), "16000",
+      NULL, "samples of one profile; above: refused" },
+    { "limits.max_profile_stacktrace_sample_labels", OPTION_INT, COUNT, AT(limits.max_profile_stacktrace_sample_labels),
+      "100", NULL, "labels of one sample; above: refused" },
     { "limits.max_profile_stacktrace_depth", OPTION_INT, COUNT, AT(limits.max_profile_stacktrace_depth), "1000", NULL,
       "frames of a stack; above: leaf frames are cut" },
-    { "limits.max_profile_symbol_value_length", OPTION_INT, COUNT, AT(limits.max_profile_symbol_value_length), "65535", NULL,
-      "bytes of a name in a profile; above: the last ones stay" },
+    { "limits.max_profile_symbol_value_length", OPTION_INT, COUNT, AT(limits.max_profile_symbol_value_length), "65535",
+      NULL, "bytes of a name in a profile; above: the last ones stay" },
     { "limits.reject_older_than", OPTION_DURATION, COUNT, AT(limits.reject_older_than_ns), "1h", NULL,
       "refuse profiles from before" },
     { "limits.reject_newer_than", OPTION_DURATION, COUNT, AT(limits.reject_newer_than_ns), "10m", NULL,
@@ -84,11 +85,12 @@ static const struct option rows[] = {
       "longest range of a query" },
     { "limits.max_query_lookback", OPTION_DURATION, COUNT, AT(limits.max_query_lookback_ns), "7d", NULL,
       "how far back a query looks" },
-    { "limits.max_flamegraph_nodes_default", OPTION_INT, OPTION_POSITIVE, AT(limits.max_flamegraph_nodes_default), "8192", NULL,
-      "nodes of a flame graph when the query does not say" },
+    { "limits.max_flamegraph_nodes_default", OPTION_INT, OPTION_POSITIVE, AT(limits.max_flamegraph_nodes_default),
+      "8192", NULL, "nodes of a flame graph when the query does not say" },
     { "limits.max_flamegraph_nodes_max", OPTION_INT, COUNT, AT(limits.max_flamegraph_nodes_max), "1048576", NULL,
       "most nodes a query may ask for" },
-    { "config.file", OPTION_TEXT, OPTION_COMMAND, AT(config_file), "", NULL, "YAML with these names; flags win over it" },
+    { "config.file", OPTION_TEXT, OPTION_COMMAND, AT(config_file), "", NULL,
+      "YAML with these names; flags win over it" },
     { "config.check", OPTION_BOOL, OPTION_COMMAND, AT(config_check), "false", NULL,
       "say whether the configuration is good (status 0 or 1) and exit" },
     { "version", OPTION_BOOL, OPTION_COMMAND, AT(version), "false", NULL, "print the version and exit" },
@@ -101,7 +103,9 @@ const struct option_table config_table = { rows, sizeof rows / sizeof *rows };
 
 static enum code file_fail(const char *path, struct fault *why)
 {
-    enum code code = errno == ENOENT ? CODE_NOT_FOUND : errno == EACCES ? CODE_PERMISSION_DENIED : CODE_INVALID_ARGUMENT;
+    enum code code = errno == ENOENT   ? CODE_NOT_FOUND
+                     : errno == EACCES ? CODE_PERMISSION_DENIED
+                                       : CODE_INVALID_ARGUMENT;
 
     return fail(why, code, "%s: %s", path, strerror(errno));
 }
@@ -147,10 +151,12 @@ static enum code check(const struct config *c, struct fault *why)
     bool has_map = c->shard_map[0] != '\0';
 
     if (!has_map && !config_has(c, TARGET_SHARD))
-        return fail(why, CODE_INVALID_ARGUMENT, "target: a process without a shard needs --shard-map to find the shards");
-    if (has_map && c->auth_tokens_file[0] != '\0' && c->auth_cluster_token_file[0] == '\0')
         return fail(why, CODE_INVALID_ARGUMENT,
-                    "auth.tokens-file: with --shard-map the processes also need --auth.cluster-token-file to know each other");
+                    "target: a process without a shard needs --shard-map to find the shards");
+    if (has_map && c->auth_tokens_file[0] != '\0' && c->auth_cluster_token_file[0] == '\0')
+        return fail(
+            why, CODE_INVALID_ARGUMENT,
+            "auth.tokens-file: with --shard-map the processes also need --auth.cluster-token-file to know each other");
     if (c->limits.max_flamegraph_nodes_default > c->limits.max_flamegraph_nodes_max)
         return fail(why, CODE_INVALID_ARGUMENT,
                     "limits.max_flamegraph_nodes_default: more than limits.max_flamegraph_nodes_max");
@@ -169,7 +175,8 @@ enum code config_load(int argc, char *const *argv, struct arena *a, struct confi
 
     option_defaults(config_table, &flags, a);
     option_defaults(config_table, out, a);
-    code = option_read_flags(config_table, &flags, argc, argv, a, why); /* only to learn the file's name, and of faults */
+    code =
+        option_read_flags(config_table, &flags, argc, argv, a, why); /* only to learn the file's name, and of faults */
     if (code == CODE_OK && flags.config_file[0] != '\0') {
         code = file_read(flags.config_file, CONFIG_BYTES_MAX, a, &text, why);
         if (code == CODE_OK)
@@ -180,7 +187,8 @@ enum code config_load(int argc, char *const *argv, struct arena *a, struct confi
     if (code != CODE_OK || out->help || out->version || out->hash_token)
         return code;
     if (out->limits.ingestion_burst_bytes < out->limits.max_profile_size_bytes)
-        out->limits.ingestion_burst_bytes = out->limits.max_profile_size_bytes; /* a burst never refuses what a profile may be */
+        out->limits.ingestion_burst_bytes =
+            out->limits.max_profile_size_bytes; /* a burst never refuses what a profile may be */
     return check(out, why);
 }
 

@@ -3,7 +3,8 @@
  *
  *     defaults  <  --config.file  <  flags
  *
- * Read at start, and again on SIGHUP: then only `limits` and what stands in other files (tokens, shard map) take effect.
+ * Read at start, and again on SIGHUP: then only `limits` and what stands in other files (tokens, shard map) take
+ * effect.
  */
 #pragma once
 
@@ -50,7 +51,8 @@ extern const struct option_table config_table;
 must_check enum code config_load(int argc, char *const *argv, struct arena *a, struct config *out, struct fault *why);
 
 /* The text of a configuration file over what is in `out`; for the fuzzer and config_load. */
-must_check enum code config_read(const char *name, struct slice text, struct arena *a, struct config *out, struct fault *why);
+must_check enum code config_read(const char *name, struct slice text, struct arena *a, struct config *out,
+                                 struct fault *why);
 
 /* Chooses what was `auto`: from the machine, the container's limits and the name of the host. */
 void config_settle(struct config *c, struct arena *a);
@@ -62,4 +64,5 @@ bool config_has(const struct config *c, unsigned target);
 bool config_is_loopback(const struct config *c);
 
 /* The whole of a small file.  NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (over `bytes_max`, not a file). */
-must_check enum code file_read(const char *path, size_t bytes_max, struct arena *a, struct slice *out, struct fault *why);
+must_check enum code file_read(const char *path, size_t bytes_max, struct arena *a, struct slice *out,
+                               struct fault *why);

@@ -1,8 +1,8 @@
 /*
- * Goal: every option can be written as a flag and in the file, is printed in a form that is read back equal, and whatever is
- * wrong is refused with its name and place.
- * Method: tables of texts for each kind of value; YAML documents with the line and column their fault must name; the printed
- * defaults read in again; a look that no name stands twice in the table.
+ * Goal: every option can be written as a flag and in the file, is printed in a form that is read back equal, and
+ * whatever is wrong is refused with its name and place.
+ * Method: tables of texts for each kind of value; YAML documents with the line and column their fault must name; the
+ * printed defaults read in again; a look that no name stands twice in the table.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -99,7 +99,8 @@ static void test_flags(void)
     static const struct {
         const char *flag, *refusal;
     } rows[] = {
-        { "--limits.max_query_lenght=1h", "unknown flag --limits.max_query_lenght (is --limits.max_query_length meant?)" },
+        { "--limits.max_query_lenght=1h",
+          "unknown flag --limits.max_query_lenght (is --limits.max_query_length meant?)" },
         { "--zzz", "unknown flag --zzz; --help lists them" },
         { "--listen", "--listen needs a value" },
         { "listen=:1", "`listen=:1` is not a flag: they look like --name=value" },
@@ -175,7 +176,7 @@ static void test_round_trip(void)
     buf_free(&diff);
 }
 
-/* The defaults in the table and those of the tenant room are the same, but for the burst, which follows the profile size. */
+/* The defaults in the table and those of the tenant room are the same. */
 static void test_defaults(void)
 {
     struct config c = { 0 };

@@ -63,8 +63,18 @@ void cpu_profile_add(void *arg, const struct sample *sample)
 }
 
 /* Fields of profile.proto. */
-enum { SAMPLE_TYPE = 1, SAMPLE = 2, MAPPING = 3, LOCATION = 4, FUNCTION = 5, STRING = 6, TIME = 9, DURATION = 10, PERIOD_TYPE = 11,
-       PERIOD = 12 };
+enum {
+    SAMPLE_TYPE = 1,
+    SAMPLE = 2,
+    MAPPING = 3,
+    LOCATION = 4,
+    FUNCTION = 5,
+    STRING = 6,
+    TIME = 9,
+    DURATION = 10,
+    PERIOD_TYPE = 11,
+    PERIOD = 12
+};
 
 /* Tables while one profile is written: strings by address (they are unique), locations by pc. */
 struct writer_state {

@@ -1,6 +1,6 @@
 /*
- * Data directory: locked while a shard runs on it and stamped with whose it is, so that two shards never share one and none
- * is started on another's.
+ * Data directory: locked while a shard runs on it and stamped with whose it is, so that two shards never share one and
+ * none is started on another's.
  *
  *     DIR/LOCK   flock'ed       DIR/STAMP  "hearth 1\nshard NAME\n"
  */
@@ -10,6 +10,7 @@
 
 /*
  * Makes `path` when missing and takes the lock; *fd holds it until it is closed.
- * UNAVAILABLE: another process has it.  FAILED_PRECONDITION: another shard's.  PERMISSION_DENIED: cannot be made or written.
+ * UNAVAILABLE: another process has it.  FAILED_PRECONDITION: another shard's.  PERMISSION_DENIED: cannot be made or
+ * written.
  */
 must_check enum code data_dir_open(const char *path, const char *shard, int *fd, struct fault *why);

@@ -1,8 +1,8 @@
 /*
- * Goal: tokens open exactly what they may, also while they are replaced; a data directory belongs to one process and one
- * shard.
- * Method: a policy asked with each kind of token, and by a thread while main replaces it; a folder opened twice, and under
- * another name.
+ * Goal: tokens open exactly what they may, also while they are replaced; a data directory belongs to one process and
+ * one shard.
+ * Method: a policy asked with each kind of token, and by a thread while main replaces it; a folder opened twice, and
+ * under another name.
  */
 #include <assert.h>
 #include <pthread.h>

@@ -9,7 +9,8 @@
 #include "router/router.h"
 #include "server/wiring.h"
 
-#define PUSH_WAIT_NS (30 * NS_PER_S) /* for a client that set no deadline; the router gives up on a lost shard long before */
+#define PUSH_WAIT_NS                                                                                                   \
+    (30 * NS_PER_S) /* for a client that set no deadline; the router gives up on a lost shard long before */
 
 /* What went through and what did not, since the start. */
 struct counters {
@@ -167,8 +168,8 @@ static enum code take_memory(struct job *j, size_t arena_before, struct fault *w
     return CODE_OK;
 }
 
-static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct decode_limits *limits, struct batch *out,
-                        struct fault *why)
+static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct decode_limits *limits,
+                        struct batch *out, struct fault *why)
 {
     const struct intake_item *item = &j->in.items[i];
     struct ingest_source      source = { .tenant = j->in.tenant,
@@ -177,8 +178,8 @@ static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct 
                                          .ordinal = ordinal,
                                          .now_ns = j->in.now_ns,
                                          .hints = item->hints };
-    size_t    raw_bytes = 0, before = arena_bytes(j->in.arena);
-    enum code code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
+    size_t                    raw_bytes = 0, before = arena_bytes(j->in.arena);
+    enum code                 code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
 
     if (code == CODE_OK)
         code = admit(j, item, raw_bytes, why);
@@ -245,5 +246,6 @@ void intake_run(const struct intake *in)
     if (j->n_batches == 0)
         on_done(j);
     else
-        router_push(in->app->router, j->batches, j->labels, j->n_batches, lesser(in->deadline_ns, latest), on_each, on_done, j);
+        router_push(in->app->router, j->batches, j->labels, j->n_batches, lesser(in->deadline_ns, latest), on_each,
+                    on_done, j);
 }

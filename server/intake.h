@@ -41,7 +41,7 @@ struct intake {
     const struct limits      *limits;
     struct arena             *arena; /* used during intake_run only, and what it made must live until done */
     const struct intake_item *items;
-    size_t                    n_items; /* 1 .. INTAKE_ITEMS_MAX */
+    size_t                    n_items;     /* 1 .. INTAKE_ITEMS_MAX */
     int64_t                   now_ns;      /* wall */
     int64_t                   deadline_ns; /* monotonic; INT64_MAX: none */
     intake_done_fn           *done;

@@ -24,9 +24,9 @@
 enum { DRAIN_S = 30, TOKEN_BYTES_MAX = 4096 };
 
 /*
- * For jemalloc, read when the program starts: memory that was freed goes back to the system after a second, by threads of
- * jemalloc's own, so that what /metrics counts and what the kernel counts stay near each other (the memory limit leaves
- * 13 % for the difference) and no request pays for it.
+ * For jemalloc, read when the program starts: memory that was freed goes back to the system after a second, by threads
+ * of jemalloc's own, so that what /metrics counts and what the kernel counts stay near each other (the memory limit
+ * leaves 13 % for the difference) and no request pays for it.
  */
 extern const char *malloc_conf;
 const char        *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
@@ -48,13 +48,14 @@ static int print_help(void)
 {
     struct buf b = { 0 };
 
-    buf_text(&b, "hearth keeps the profiles that programs push and answers with flame graphs.\n\n"
-                 "usage: hearth [--name=value ...]\n\n"
-                 "  hearth                                     everything in one process on 127.0.0.1:4040\n"
-                 "  hearth --target=shard --shard-map=FILE     one shard of a cluster\n"
-                 "  hearth --config.file=FILE --config.check   is the file good?\n\n"
-                 "Each name is also a key of the YAML file (limits.max_query_length is max_query_length below limits).\n"
-                 "Durations: 250ms, 1h30m, 7d.  Sizes: 4194304, 64MiB.  No limit: unlimited.\n\n");
+    buf_text(&b,
+             "hearth keeps the profiles that programs push and answers with flame graphs.\n\n"
+             "usage: hearth [--name=value ...]\n\n"
+             "  hearth                                     everything in one process on 127.0.0.1:4040\n"
+             "  hearth --target=shard --shard-map=FILE     one shard of a cluster\n"
+             "  hearth --config.file=FILE --config.check   is the file good?\n\n"
+             "Each name is also a key of the YAML file (limits.max_query_length is max_query_length below limits).\n"
+             "Durations: 250ms, 1h30m, 7d.  Sizes: 4194304, 64MiB.  No limit: unlimited.\n\n");
     option_print_help(config_table, &b);
     return print(&b);
 }
@@ -70,8 +71,8 @@ static int print_version(void)
 /* A token on standard input becomes the first column of a line of the tokens file. */
 static int hash_token(void)
 {
-    char   text[TOKEN_BYTES_MAX], hex[TOKEN_HASH_BYTES * 2 + 1];
-    size_t n = fread(text, 1, sizeof text, stdin);
+    char         text[TOKEN_BYTES_MAX], hex[TOKEN_HASH_BYTES * 2 + 1];
+    size_t       n = fread(text, 1, sizeof text, stdin);
     struct slice token = slice_trim(slice_make(text, n));
 
     if (n == sizeof text)
@@ -86,9 +87,10 @@ static int hash_token(void)
 static void warn_if_open(const struct config *c)
 {
     if (!config_is_loopback(c) && c->auth_tokens_file[0] == '\0')
-        log_warn("ANYBODY WHO REACHES THIS ADDRESS CAN READ AND WRITE EVERY PROFILE: it is not loopback and there is no "
-                 "--auth.tokens-file",
-                 log_str("listen", c->listen));
+        log_warn(
+            "ANYBODY WHO REACHES THIS ADDRESS CAN READ AND WRITE EVERY PROFILE: it is not loopback and there is no "
+            "--auth.tokens-file",
+            log_str("listen", c->listen));
 }
 
 static void say_started(const struct config *c, const struct server *s)
@@ -160,7 +162,8 @@ static int serve(struct server *s, const sigset_t *set, int argc, char **argv)
 }
 
 /* Waits until `is_done` or the time is over; false on a second signal. */
-static bool wait_for(const struct server *s, bool (*is_done)(const struct server *s), int64_t wait_ns, const sigset_t *set)
+static bool wait_for(const struct server *s, bool (*is_done)(const struct server *s), int64_t wait_ns,
+                     const sigset_t *set)
 {
     int64_t until = clock_mono_ns() + wait_ns;
 

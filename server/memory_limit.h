@@ -1,8 +1,8 @@
 /*
  * Memory limit: how much this process may use when nobody said.
  *
- * In a container the limit is ours: 80 % of it, the rest being stacks, code and what the allocator has not given back.  On a
- * machine there are others: half of it.
+ * In a container the limit is ours: 80 % of it, the rest being stacks, code and what the allocator has not given back.
+ * On a machine there are others: half of it.
  *
  * A limit is shared out so that the sum stays below it whatever arrives:
  *

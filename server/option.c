@@ -17,12 +17,19 @@ struct unit {
 #define KB INT64_C(1000)
 
 /* Largest first: printing takes the first that fits.  Bytes are printed in the binary units only. */
-static const struct unit span_units[] = { { "d", 86400 * NS_S }, { "h", 3600 * NS_S }, { "m", 60 * NS_S }, { "s", NS_S },
-                                          { "ms", NS_MS },       { "us", NS_US },      { "ns", 1 },        { NULL, 0 } };
-static const struct unit byte_units[] = { { "TiB", KIB *KIB *KIB *KIB }, { "GiB", KIB *KIB *KIB }, { "MiB", KIB *KIB },
-                                          { "KiB", KIB },                { NULL, 0 } };
-static const struct unit more_byte_units[] = { { "TB", KB *KB *KB *KB }, { "GB", KB *KB *KB }, { "MB", KB *KB }, { "KB", KB },
-                                               { "kB", KB },             { "B", 1 },           { NULL, 0 } };
+static const struct unit span_units[] = { { "d", 86400 * NS_S }, { "h", 3600 * NS_S }, { "m", 60 * NS_S },
+                                          { "s", NS_S },         { "ms", NS_MS },      { "us", NS_US },
+                                          { "ns", 1 },           { NULL, 0 } };
+static const struct unit byte_units[] = {
+    { "TiB", KIB *KIB *KIB *KIB }, { "GiB", KIB *KIB *KIB }, { "MiB", KIB *KIB }, { "KiB", KIB }, { NULL, 0 }
+};
+static const struct unit more_byte_units[] = { { "TB", KB *KB *KB *KB },
+                                               { "GB", KB *KB *KB },
+                                               { "MB", KB *KB },
+                                               { "KB", KB },
+                                               { "kB", KB },
+                                               { "B", 1 },
+                                               { NULL, 0 } };
 static const struct unit week[] = { { "w", 7 * 86400 * NS_S }, { NULL, 0 } };
 
 static const struct unit *unit_find(const struct unit *units, struct slice name)
@@ -101,8 +108,8 @@ static bool bytes_parse(struct slice s, int64_t *out)
 /* A decimal fraction of MiB, rounded to a byte. */
 static bool mb_parse(struct slice s, int64_t *out)
 {
-    char  text[32], *end;
-    bool  has_digit = false;
+    char text[32], *end;
+    bool has_digit = false;
 
     for (size_t i = 0; i < s.n; i++) {
         has_digit |= s.p[i] >= '0' && s.p[i] <= '9';
@@ -209,9 +216,9 @@ static const char *kind_words(enum option_kind kind)
 
 static enum code refuse(const struct option *o, struct slice text, struct fault *why)
 {
-    return fail(why, CODE_INVALID_ARGUMENT, "%s: `%.*s` is not %s%s%s%s", o->name, SLICE_ARGS(text), kind_words(o->kind),
-                o->choices ? o->choices : "", o->flags & OPTION_UNLIMITED ? ", nor `unlimited`" : "",
-                o->flags & OPTION_AUTO ? ", nor `auto`" : "");
+    return fail(why, CODE_INVALID_ARGUMENT, "%s: `%.*s` is not %s%s%s%s", o->name, SLICE_ARGS(text),
+                kind_words(o->kind), o->choices ? o->choices : "",
+                o->flags & OPTION_UNLIMITED ? ", nor `unlimited`" : "", o->flags & OPTION_AUTO ? ", nor `auto`" : "");
 }
 
 enum code option_set(const struct option *o, void *target, struct slice text, struct arena *a, struct fault *why)

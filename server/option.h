@@ -61,7 +61,8 @@ const struct option *option_find(struct option_table t, struct slice name); /* N
 bool option_is_section(struct option_table t, struct slice prefix);
 
 /* INVALID_ARGUMENT: "NAME: what is wrong with `text`".  Text is copied into `a`. */
-must_check enum code option_set(const struct option *o, void *target, struct slice text, struct arena *a, struct fault *why);
+must_check enum code option_set(const struct option *o, void *target, struct slice text, struct arena *a,
+                                struct fault *why);
 
 void option_defaults(struct option_table t, void *target, struct arena *a);
 
@@ -79,8 +80,8 @@ must_check enum code option_read_yaml(struct option_table t, void *target, const
                                       struct arena *a, struct fault *why);
 
 /* Flags: --a=b, --a b, and --a for what is bool.  The last of equal ones counts. */
-must_check enum code option_read_flags(struct option_table t, void *target, int argc, char *const *argv, struct arena *a,
-                                       struct fault *why);
+must_check enum code option_read_flags(struct option_table t, void *target, int argc, char *const *argv,
+                                       struct arena *a, struct fault *why);
 
 /* One line or two for each option, with its default. */
 void option_print_help(struct option_table t, struct buf *out);

@@ -39,18 +39,16 @@ static enum code next_event(struct reader *r, yaml_event_t *e)
         memset(e, 0, sizeof *e);
         return bad_at(r, r->parser.problem_mark, "%s", r->parser.problem ? r->parser.problem : "not YAML");
     }
-    bool has_anchor = (e->type == YAML_SCALAR_EVENT && (e->data.scalar.anchor || e->data.scalar.tag)) ||
-                      (e->type == YAML_MAPPING_START_EVENT && (e->data.mapping_start.anchor || e->data.mapping_start.tag)) ||
-                      (e->type == YAML_SEQUENCE_START_EVENT && (e->data.sequence_start.anchor || e->data.sequence_start.tag));
+    bool has_anchor =
+        (e->type == YAML_SCALAR_EVENT && (e->data.scalar.anchor || e->data.scalar.tag)) ||
+        (e->type == YAML_MAPPING_START_EVENT && (e->data.mapping_start.anchor || e->data.mapping_start.tag)) ||
+        (e->type == YAML_SEQUENCE_START_EVENT && (e->data.sequence_start.anchor || e->data.sequence_start.tag));
     if (has_anchor || e->type == YAML_ALIAS_EVENT)
         return bad_at(r, e->start_mark, "anchors, aliases and tags are not taken here");
     return CODE_OK;
 }
 
-static struct slice scalar_of(const yaml_event_t *e)
-{
-    return slice_make(e->data.scalar.value, e->data.scalar.length);
-}
+static struct slice scalar_of(const yaml_event_t *e) { return slice_make(e->data.scalar.value, e->data.scalar.length); }
 
 /* Adds `key` to the path; it has to be known and new. */
 static enum code enter_key(struct reader *r, const yaml_event_t *e)

@@ -6,8 +6,8 @@
 static bool is_plain(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= 'A' && s.p[i] <= 'Z') &&
-            strchr("._/-", s.p[i]) == NULL)
+        if (!(s.p[i] >= '0' && s.p[i] <= '9') && !(s.p[i] >= 'a' && s.p[i] <= 'z') &&
+            !(s.p[i] >= 'A' && s.p[i] <= 'Z') && strchr("._/-", s.p[i]) == NULL)
             return false;
     return s.n > 0;
 }

@@ -126,7 +126,8 @@ static enum code check(const struct rules *r, struct slice secret, struct token_
         return fail(why, CODE_PERMISSION_DENIED, "this token may not %s", scope == TOKEN_WRITE ? "write" : "read");
     for (size_t i = 0; i < n_tenants; i++)
         if (!token_covers(t, tenants[i]))
-            return fail(why, CODE_PERMISSION_DENIED, "this token may not act for tenant '%.*s'", SLICE_ARGS(tenants[i]));
+            return fail(why, CODE_PERMISSION_DENIED, "this token may not act for tenant '%.*s'",
+                        SLICE_ARGS(tenants[i]));
     return CODE_OK;
 }
 
@@ -138,7 +139,7 @@ enum code policy_check(struct policy *p, struct slice secret, enum token_scope s
         return CODE_OK;
     struct token_hash h = token_hash(secret);
     struct section    s = section_begin(p);
-    enum code code = s.rules->tokens ? check(s.rules, secret, h, scope, tenants, n_tenants, why) : CODE_OK;
+    enum code         code = s.rules->tokens ? check(s.rules, secret, h, scope, tenants, n_tenants, why) : CODE_OK;
 
     section_end(p, s);
     return code;
@@ -150,9 +151,9 @@ enum code policy_check_any(struct policy *p, struct slice secret, struct fault *
 
     if (p->is_open)
         return CODE_OK;
-    struct token_hash   h = token_hash(secret);
-    struct section      s = section_begin(p);
-    enum code           code = s.rules->tokens ? find(s.rules, secret, h, &t, why) : CODE_OK;
+    struct token_hash h = token_hash(secret);
+    struct section    s = section_begin(p);
+    enum code         code = s.rules->tokens ? find(s.rules, secret, h, &t, why) : CODE_OK;
 
     section_end(p, s);
     return code;

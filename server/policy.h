@@ -28,8 +28,8 @@ void policy_limits(struct policy *p, struct limits *out);
 bool policy_has_tokens(struct policy *p);
 
 /* Who shows `secret` (empty: nobody), and may it `scope` for `tenants`?  UNAUTHENTICATED, PERMISSION_DENIED. */
-must_check enum code policy_check(struct policy *p, struct slice secret, enum token_scope scope, const struct slice *tenants,
-                                  size_t n_tenants, struct fault *why);
+must_check enum code policy_check(struct policy *p, struct slice secret, enum token_scope scope,
+                                  const struct slice *tenants, size_t n_tenants, struct fault *why);
 
 /* Any token that the file knows.  UNAUTHENTICATED. */
 must_check enum code policy_check_any(struct policy *p, struct slice secret, struct fault *why);

@@ -26,10 +26,11 @@ const char *process_revision(void) { return HEARTH_REVISION; }
 
 void process_buildinfo(struct buf *out)
 {
-    buf_printf(out,
-               "{\"status\":\"success\",\"data\":{\"version\":\"%s\",\"revision\":\"%s\",\"branch\":\"\",\"buildUser\":\"\","
-               "\"buildDate\":\"\",\"goVersion\":\"\",\"compiler\":\"%s\"}}",
-               process_version(), process_revision(), __VERSION__);
+    buf_printf(
+        out,
+        "{\"status\":\"success\",\"data\":{\"version\":\"%s\",\"revision\":\"%s\",\"branch\":\"\",\"buildUser\":\"\","
+        "\"buildDate\":\"\",\"goVersion\":\"\",\"compiler\":\"%s\"}}",
+        process_version(), process_revision(), __VERSION__);
 }
 
 static int64_t count_files(void)
@@ -116,16 +117,16 @@ void process_metrics(void)
     gauges = (struct gauges){
         .resident = metric_gauge("process_resident_memory_bytes", "Resident memory size in bytes.", ""),
         .virtual = metric_gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", ""),
-        .cpu = metric_get("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.", METRIC_COUNTER, 1e-9,
-                          ""),
+        .cpu = metric_get("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
+                          METRIC_COUNTER, 1e-9, ""),
         .open_fds = metric_gauge("process_open_fds", "Number of open file descriptors.", ""),
         .max_fds = metric_gauge("process_max_fds", "Maximum number of open file descriptors.", ""),
         .threads = metric_gauge("process_threads", "Number of threads.", ""),
     };
     if (getrlimit(RLIMIT_NOFILE, &files) == 0)
         metric_set(gauges.max_fds, (int64_t)files.rlim_cur);
-    metric_set(metric_get("process_start_time_seconds", "Start time of the process since unix epoch in seconds.", METRIC_GAUGE,
-                          1e-3, ""),
+    metric_set(metric_get("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+                          METRIC_GAUGE, 1e-3, ""),
                start_ms());
     snprintf(labels, sizeof labels, "version=\"%s\",revision=\"%s\"", process_version(), process_revision());
     metric_set(metric_gauge("hearth_build_info", "1, with what this program is in its labels.", labels), 1);

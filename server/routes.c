@@ -73,7 +73,8 @@ static void print_config(struct call *c, enum config_view view)
     struct buf           out = { 0 };
 
     option_defaults(config_table, defaults, a);
-    option_print_all(config_table, view == CONFIG_DEFAULTS ? defaults : here, view == CONFIG_DIFF ? defaults : NULL, &out);
+    option_print_all(config_table, view == CONFIG_DEFAULTS ? defaults : here, view == CONFIG_DIFF ? defaults : NULL,
+                     &out);
     reply_buf(c, 200, TEXT, &out);
 }
 
@@ -124,9 +125,9 @@ static void services(struct call *c, struct slice body)
 enum { SHARDS_MAX = SLOTS };
 
 struct shards_call {
-    struct call        *call;
-    _Atomic int         n;
-    _Atomic(char *)     rows[SHARDS_MAX]; /* JSON objects */
+    struct call    *call;
+    _Atomic int     n;
+    _Atomic(char *) rows[SHARDS_MAX]; /* JSON objects */
 };
 
 static void add_row(struct shards_call *s, struct buf *row)
@@ -172,7 +173,8 @@ static void add_status(struct shards_call *s, const char *name, const Hearth__Sh
     add_row(s, &row);
 }
 
-static void shard_replied(void *arg, const char *shard, enum code code, const char *text, const ProtobufCMessage *answer)
+static void shard_replied(void *arg, const char *shard, enum code code, const char *text,
+                          const ProtobufCMessage *answer)
 {
     struct buf         row = { 0 };
     struct json_writer w = { .out = &row };
@@ -228,8 +230,8 @@ static void add_local(struct shards_call *s, struct app *app)
 
 static void shards(struct call *c, struct slice body)
 {
-    struct shards_call               *s = arena_zalloc(call_arena(c), sizeof *s);
-    Hearth__Shard__V1__StatusRequest  request = HEARTH__SHARD__V1__STATUS_REQUEST__INIT;
+    struct shards_call              *s = arena_zalloc(call_arena(c), sizeof *s);
+    Hearth__Shard__V1__StatusRequest request = HEARTH__SHARD__V1__STATUS_REQUEST__INIT;
 
     (void)body;
     s->call = c;
@@ -247,13 +249,15 @@ static void shards(struct call *c, struct slice body)
 static void front_page(struct call *c, struct slice body)
 {
     (void)body;
-    call_http(c, 200, TEXT,
-              SLICE("Hearth " HEARTH_VERSION ": keeps the profiles that programs push and answers with flame graphs.\n\n"
-                    "push      hearthctl push --name checkout cpu.pb.gz      or any Pyroscope SDK or agent, at this address\n"
-                    "look      hearthctl types | labels | series | top | flame\n"
-                    "Grafana   data source \"Grafana Pyroscope\" with this address\n"
-                    "gRPC      grpcurl -plaintext HOST:PORT list             (also Connect and gRPC-Web, proto and JSON)\n\n"
-                    "/ready  /healthy  /metrics  /config  /config?mode=diff  /shards  /services  /api/v1/status/buildinfo\n"));
+    call_http(
+        c, 200, TEXT,
+        SLICE(
+            "Hearth " HEARTH_VERSION ": keeps the profiles that programs push and answers with flame graphs.\n\n"
+            "push      hearthctl push --name checkout cpu.pb.gz      or any Pyroscope SDK or agent, at this address\n"
+            "look      hearthctl types | labels | series | top | flame\n"
+            "Grafana   data source \"Grafana Pyroscope\" with this address\n"
+            "gRPC      grpcurl -plaintext HOST:PORT list             (also Connect and gRPC-Web, proto and JSON)\n\n"
+            "/ready  /healthy  /metrics  /config  /config?mode=diff  /shards  /services  /api/v1/status/buildinfo\n"));
 }
 
 static const struct route routes[] = {

@@ -38,7 +38,7 @@ struct timed_thread {
 struct sampler {
     _Atomic uint32_t    next; /* where the next handler looks for an empty slot */
     _Atomic int64_t     lost;
-    uintptr_t           main_self, main_top; /* pthread_self() of the main thread, the end of its stack */
+    uintptr_t           main_self, main_top;  /* pthread_self() of the main thread, the end of its stack */
     uintptr_t           text_begin, text_end; /* of this program */
     struct timed_thread threads[THREADS_MAX]; /* from here on the collector's own */
     size_t              n_threads;
@@ -70,9 +70,10 @@ READS_STACKS static bool is_own_code(const struct sampler *s, uintptr_t pc)
 }
 
 /*
- * Is `top`, the word at the stack pointer, where the function at `pc` returns to?  It is when that function has made no frame
- * (yet, or because the compiler wraps frames around the rare path only).  In a library, without frame pointers anyway, any
- * return into our code is taken for it.  In our code it must lie behind a call of a function that begins a little before pc.
+ * Is `top`, the word at the stack pointer, where the function at `pc` returns to?  It is when that function has made
+ * no frame (yet, or because the compiler wraps frames around the rare path only).  In a library, without frame
+ * pointers anyway, any return into our code is taken for it.  In our code it must lie behind a call of a function that
+ * begins a little before pc.
  */
 READS_STACKS static bool is_frameless(const struct sampler *s, uintptr_t pc, uintptr_t top)
 {
@@ -241,8 +242,8 @@ void sampler_drain(struct sampler *s, sampler_fn *fn, void *arg)
 int64_t sampler_lost(const struct sampler *s) { return atomic_load_explicit(&s->lost, memory_order_relaxed); }
 
 /*
- * A signal may still be on its way to a thread when its timer is deleted, and its handler may have read the pointer: the
- * sampler itself, 1 MB, is therefore left to the end of the process.
+ * A signal may still be on its way to a thread when its timer is deleted, and its handler may have read the pointer:
+ * the sampler itself, 1 MB, is therefore left to the end of the process.
  */
 void sampler_stop(struct sampler *s)
 {

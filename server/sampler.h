@@ -1,17 +1,18 @@
 /*
  * Sampler: where this program's threads spend their CPU.
  *
- *     one CPU timer a thread --SIGPROF, each 10 ms of its CPU--> handler --> ring of stacks --sampler_drain--> collector
+ *     one CPU timer a thread --SIGPROF, each 10 ms of its CPU--> handler --> ring of stacks --sampler_drain--> you
  *
- * A1  The handler reads registers and the interrupted thread's own stack, never beyond its bounds (below), and writes into
- *     a ring of fixed size by atomics: no lock, no allocation, nothing that is not async-signal-safe.  A full ring loses
- *     the sample and counts it.
- * A2  Bounds: a thread made by pthread_create has its control block, the address that pthread_self() is, at the top of its
- *     own stack (glibc, all versions), so [stack pointer, pthread_self()) is mapped as long as the thread runs.  The main
- *     thread's stack is asked for at the start.
+ * A1  The handler reads registers and the interrupted thread's own stack, never beyond its bounds (below), and writes
+ *     into a ring of fixed size by atomics: no lock, no allocation, nothing that is not async-signal-safe.  A full
+ *     ring loses the sample and counts it.
+ * A2  Bounds: a thread made by pthread_create has its control block, the address that pthread_self() is, at the top of
+ *     its own stack (glibc, all versions), so [stack pointer, pthread_self()) is mapped as long as the thread runs.
+ *     The main thread's stack is asked for at the start.
  * A3  A frame pointer counts only when it is aligned, within bounds and above the one before, so the walk ends whatever
  *     stands in the register: code without frame pointers (libraries) gives short stacks, not wrong reads.
- * A4  One sampler in a process; start, scan, drain and stop belong to one thread, and start is called on the main thread.
+ * A4  One sampler in a process; start, scan, drain and stop belong to one thread, and start is called on the main
+ *     thread.
  */
 #pragma once
 

@@ -46,8 +46,8 @@ static void push(struct self_profile *p)
 {
     static const struct label labels[] = { { { "__name__", 8 }, { "process_cpu", 11 } },
                                            { { "service_name", 12 }, { "hearth", 6 } } };
-    struct buf body = { 0 };
-    int64_t    now = clock_real_ns(), since = p->since_ns;
+    struct buf                body = { 0 };
+    int64_t                   now = clock_real_ns(), since = p->since_ns;
 
     p->since_ns = now;
     if (cpu_profile_stacks(p->profile) == 0)

@@ -13,4 +13,4 @@ struct self_profile;
 
 /* Main thread.  NULL: this build or system has no such timers, which is logged. */
 struct self_profile *self_profile_start(struct app *app);
-void                 self_profile_stop(struct self_profile *p); /* joins the collector, with a last push under way or not */
+void self_profile_stop(struct self_profile *p); /* joins the collector, with a last push under way or not */

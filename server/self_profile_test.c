@@ -1,6 +1,6 @@
 /*
- * Goal: a function that burns CPU, on any thread, is found in the pprof by its name, below its callers, and nothing is read
- * that must not be.
+ * Goal: a function that burns CPU, on any thread, is found in the pprof by its name, below its callers, and nothing is
+ * read that must not be.
  * Method: two threads run known functions while the sampler samples; the pprof is unpacked with the generated code and
  * searched for a stack that has them in order.  Under ThreadSanitizer the sampler must say that it cannot.
  */
@@ -71,7 +71,8 @@ static void check_profile(const struct buf *body)
     assert(strcmp(p->string_table[p->sample_type[1]->type], "cpu") == 0 && p->string_table[0][0] == '\0');
     assert(strcmp(p->string_table[p->period_type->unit], "nanoseconds") == 0);
     int64_t pairs = count_pair(p, "burn_inner", "burn_outer"), threads = count_pair(p, "burn_outer", "burn_thread");
-    printf("%lld samples in burn_inner below burn_outer, %lld of them on a thread\n", (long long)pairs, (long long)threads);
+    printf("%lld samples in burn_inner below burn_outer, %lld of them on a thread\n", (long long)pairs,
+           (long long)threads);
     assert(pairs > 10 && threads > 5 && threads <= pairs);
     for (size_t i = 0; i < p->n_sample; i++)
         assert(p->sample[i]->value[1] == p->sample[i]->value[0] * SAMPLE_PERIOD_NS);

@@ -1,8 +1,8 @@
 /*
- * Goal: the program as users start it: it is up at once, takes a profile, answers for it, refuses what is wrong in words, keeps
- * strangers out when told to, and ends well.
- * Method: the real binary as a child on port 0, spoken to over plain sockets; one scenario a function.  The pprof is packed
- * with the generated code.
+ * Goal: the program as users start it: it is up at once, takes a profile, answers for it, refuses what is wrong in
+ * words, keeps strangers out when told to, and ends well.
+ * Method: the real binary as a child on port 0, spoken to over plain sockets; one scenario a function.  The pprof is
+ * packed with the generated code.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -102,7 +102,9 @@ static int stop(struct child *c)
 
 static int connect_to(int port)
 {
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(0x7f000001) };
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(0x7f000001) };
     int                fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert(fd >= 0);
@@ -113,7 +115,8 @@ static int connect_to(int port)
 }
 
 /* `fields`: whole lines, each ended by \r\n. */
-static struct answer ask(const struct child *c, const char *method, const char *path, const char *fields, struct slice body)
+static struct answer ask(const struct child *c, const char *method, const char *path, const char *fields,
+                         struct slice body)
 {
     struct buf    request = { 0 };
     struct answer a = { 0 };
@@ -122,8 +125,8 @@ static struct answer ask(const struct child *c, const char *method, const char *
     int           fd = connect_to(c->port);
 
     assert(fd >= 0);
-    buf_printf(&request, "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", method, path,
-               body.n, fields);
+    buf_printf(&request, "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n", method,
+               path, body.n, fields);
     buf_slice(&request, body);
     assert(send(fd, request.p, request.n, MSG_NOSIGNAL) == (ssize_t)request.n);
     while ((n = read(fd, piece, sizeof piece)) > 0)
@@ -138,8 +141,8 @@ static struct answer ask(const struct child *c, const char *method, const char *
 }
 
 /* Status, and `part` in the body. */
-static void expect_with(const struct child *c, const char *method, const char *path, const char *fields, const char *body,
-                        int status, const char *part)
+static void expect_with(const struct child *c, const char *method, const char *path, const char *fields,
+                        const char *body, int status, const char *part)
 {
     struct answer a = ask(c, method, path, fields, slice_of(body));
 
@@ -211,8 +214,11 @@ static void put_pprof(struct buf *out, int64_t value)
 
 static void put_series(struct buf *out, const char *service, const char *id, int64_t value)
 {
-    buf_printf(out, "{\"labels\":[{\"name\":\"__name__\",\"value\":\"process_cpu\"},{\"name\":\"service_name\",\"value\":\"%s\"}],"
-                    "\"samples\":[{\"ID\":\"%s\",\"rawProfile\":\"", service, id);
+    buf_printf(
+        out,
+        "{\"labels\":[{\"name\":\"__name__\",\"value\":\"process_cpu\"},{\"name\":\"service_name\",\"value\":\"%s\"}],"
+        "\"samples\":[{\"ID\":\"%s\",\"rawProfile\":\"",
+        service, id);
     if (value > 0)
         put_pprof(out, value);
     else
@@ -242,8 +248,10 @@ static char *flame_body(void)
     struct buf b = { 0 };
     long long  now_ms = (long long)(clock_real_ns() / NS_PER_MS);
 
-    buf_printf(&b, "{\"start\":%lld,\"end\":%lld,\"labelSelector\":\"{service_name=\\\"checkout\\\"}\","
-                   "\"profileTypeID\":\"process_cpu:cpu:nanoseconds:cpu:nanoseconds\"}", now_ms - 600000, now_ms + 60000);
+    buf_printf(&b,
+               "{\"start\":%lld,\"end\":%lld,\"labelSelector\":\"{service_name=\\\"checkout\\\"}\","
+               "\"profileTypeID\":\"process_cpu:cpu:nanoseconds:cpu:nanoseconds\"}",
+               now_ms - 600000, now_ms + 60000);
     buf_byte(&b, '\0');
     return b.p;
 }
@@ -298,11 +306,11 @@ static void test_push_and_query(void)
 /* Two equal profiles of one request are two; what a limit refuses is refused by its name. */
 static void test_limits(void)
 {
-    struct child c = start((const char *[]){ "--limits.max_profile_stacktrace_depth=1", "--limits.ingestion_rate_mb=0.00001",
-                                             "--limits.ingestion_burst_size_mb=0.0003", "--limits.max_profile_size_bytes=300",
-                                             NULL });
-    struct buf   twins = { 0 };
-    char        *flame = flame_body();
+    struct child c = start(
+        (const char *[]){ "--limits.max_profile_stacktrace_depth=1", "--limits.ingestion_rate_mb=0.00001",
+                          "--limits.ingestion_burst_size_mb=0.0003", "--limits.max_profile_size_bytes=300", NULL });
+    struct buf twins = { 0 };
+    char      *flame = flame_body();
 
     buf_text(&twins, "{\"series\":[");
     put_series(&twins, "checkout", "id", 50);
@@ -354,11 +362,11 @@ static void test_tenants_and_tokens(void)
     expect_with(&c, "POST", PUSH, NEED_TENANT "X-Scope-OrgID: a|b\r\n", body, 401, "multiple org IDs present");
     expect_with(&c, "POST", PUSH, NEED_TENANT "X-Scope-OrgID: bad/one\r\n", body, 401, "unsupported character '/'");
     expect_with(&c, "POST", PUSH, NEED_TENANT "Authorization: Bearer the-token-of-team-a\r\n", body, 200, "{}");
-    expect_with(&c, "POST", PUSH,
-                NEED_TENANT "X-Scope-OrgID: team-b\r\nAuthorization: Bearer the-token-of-team-a\r\n", body, 403,
-                "may not act for tenant 'team-b'");
+    expect_with(&c, "POST", PUSH, NEED_TENANT "X-Scope-OrgID: team-b\r\nAuthorization: Bearer the-token-of-team-a\r\n",
+                body, 403, "may not act for tenant 'team-b'");
     /* team-a:the-token-of-team-a */
-    expect_with(&c, "POST", PUSH, NEED_TENANT "Authorization: Basic dGVhbS1hOnRoZS10b2tlbi1vZi10ZWFtLWE=\r\n", body, 200, "{}");
+    expect_with(&c, "POST", PUSH, NEED_TENANT "Authorization: Basic dGVhbS1hOnRoZS10b2tlbi1vZi10ZWFtLWE=\r\n", body,
+                200, "{}");
     expect_rpc(&c, "/hearth.shard.v1.Shard/Status", "{}", 403, "only peers");
     expect(&c, "GET", "/config", 401, "");
     expect(&c, "GET", "/ready", 200, "ready");
@@ -416,15 +424,17 @@ static int free_port(void)
 
 #define AS_TEAM_A NEED_TENANT "Authorization: Bearer the-token-of-team-a\r\n"
 
-/* Two shards and one door, which know each other by a secret; without one shard there are no answers, and no silent half ones. */
+/* Two shards and one door, which know each other by a secret; without one shard there is a fault and no half answer. */
 static void test_cluster(void)
 {
-    int  ports[] = { free_port(), free_port() };
-    char text[512], map_path[128], secret_path[128], map[160], secret[192], tokens[192], listen[2][64];
+    int   ports[] = { free_port(), free_port() };
+    char  text[512], map_path[128], secret_path[128], map[160], secret[192], tokens[192], listen[2][64];
     char *body = push_body(70, 30), *flame = flame_body();
 
-    snprintf(text, sizeof text, "{\"cluster_id\":\"t\",\"epoch\":1,\"shards\":[{\"name\":\"s0\",\"address\":\"127.0.0.1:%d\"},"
-                                "{\"name\":\"s1\",\"address\":\"127.0.0.1:%d\"}]}", ports[0], ports[1]);
+    snprintf(text, sizeof text,
+             "{\"cluster_id\":\"t\",\"epoch\":1,\"shards\":[{\"name\":\"s0\",\"address\":\"127.0.0.1:%d\"},"
+             "{\"name\":\"s1\",\"address\":\"127.0.0.1:%d\"}]}",
+             ports[0], ports[1]);
     write_file("map.json", text, map_path);
     write_file("secret", "the secret of this cluster\n", secret_path);
     snprintf(map, sizeof map, "--shard-map=%s", map_path);
@@ -432,9 +442,12 @@ static void test_cluster(void)
     snprintf(tokens, sizeof tokens, "--auth.tokens-file=%s/cluster-tokens", scratch);
     for (int i = 0; i < 2; i++)
         snprintf(listen[i], sizeof listen[i], "--listen=127.0.0.1:%d", ports[i]);
-    struct child s0 = start((const char *[]){ "--target=shard", "--shard.name=s0", listen[0], map, secret, tokens, NULL });
-    struct child s1 = start((const char *[]){ "--target=shard", "--shard.name=s1", listen[1], map, secret, tokens, NULL });
-    struct child door = start((const char *[]){ "--target=frontend,querier", "--multitenancy", map, secret, tokens, NULL });
+    struct child s0 =
+        start((const char *[]){ "--target=shard", "--shard.name=s0", listen[0], map, secret, tokens, NULL });
+    struct child s1 =
+        start((const char *[]){ "--target=shard", "--shard.name=s1", listen[1], map, secret, tokens, NULL });
+    struct child door =
+        start((const char *[]){ "--target=frontend,querier", "--multitenancy", map, secret, tokens, NULL });
     assert(s0.port == ports[0] && s1.port == ports[1] && door.port > 0);
     expect_with(&door, "POST", PUSH, AS_TEAM_A, body, 200, "{}");
     expect_with(&door, "POST", FLAME, AS_TEAM_A, flame, 200, "\"total\":\"100\"");

@@ -5,8 +5,8 @@
  *     svc_ingest.c   POST /ingest                 svc_shard.c    hearth.shard.v1.Shard, between our own processes
  *     routes.c       /ready /metrics ...
  *
- * A service exports its rows as one static table; server/wiring.c joins the tables of the targets that run here.  Adding
- * a service is a .proto, a svc_*.c and a line there.
+ * A service exports its rows as one static table; server/wiring.c joins the tables of the targets that run here.
+ * Adding a service is a .proto, a svc_*.c and a line there.
  */
 #pragma once
 

@@ -49,9 +49,12 @@ static enum code unpack(struct call *c, const struct limits *l, struct slice *bo
     return zip_gunzip(*body, (size_t)l->ingestion_body_limit_bytes, call_arena(c), body, why);
 }
 
-static enum code read_post(struct call *c, struct slice body, int64_t now_ns, struct ingest_post *out, struct fault *why)
+static enum code read_post(struct call *c, struct slice body, int64_t now_ns, struct ingest_post *out,
+                           struct fault *why)
 {
-    struct ingest_request r = { .query = call_query(c), .content_type = call_field(c, "content-type"), .now_ns = now_ns };
+    struct ingest_request r = { .query = call_query(c),
+                                .content_type = call_field(c, "content-type"),
+                                .now_ns = now_ns };
     enum code             code = unpack(c, &principal_of(c)->limits, &body, why);
 
     if (code != CODE_OK)

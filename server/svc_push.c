@@ -32,8 +32,8 @@ static void answer(void *arg, const struct intake_outcome *outcomes, size_t n)
         if (why.code == CODE_OK)
             why.code = outcomes[i].code;
         if (n > 1)
-            buf_printf(&text, "%spush series with index %u and id %s failed: ", text.n ? "; " : "", p->origins[i].series,
-                       p->origins[i].id);
+            buf_printf(&text, "%spush series with index %u and id %s failed: ", text.n ? "; " : "",
+                       p->origins[i].series, p->origins[i].id);
         buf_text(&text, outcomes[i].text);
     }
     if (why.code == CODE_OK) {
@@ -112,8 +112,8 @@ static void push(struct call *c, const ProtobufCMessage *request)
 }
 
 static const struct method methods[] = {
-    { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor, LANE_DECODE, 0,
-      push },
+    { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor,
+      LANE_DECODE, 0, push },
 };
 
 const struct method *push_methods(size_t *n)

@@ -111,10 +111,10 @@ static void read_table(struct symbols *s, struct object *o, Elf *elf, Elf_Scn *s
 /* The full table wins over the dynamic one, wherever it stands. */
 static void read_object(struct symbols *s, struct object *o)
 {
-    int      fd = open(o->file, O_RDONLY | O_CLOEXEC);
-    Elf     *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
-    Elf_Scn *section = NULL;
-    bool     has_full = false;
+    int       fd = open(o->file, O_RDONLY | O_CLOEXEC);
+    Elf      *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+    Elf_Scn  *section = NULL;
+    bool      has_full = false;
     GElf_Shdr head;
 
     o->is_read = true;

@@ -16,9 +16,9 @@ struct symbols *symbols_new(void);
 void            symbols_free(struct symbols *s);
 
 struct symbol {
-    const char *name;   /* "[libc.so.6]" for what is stripped there; NULL: in no object */
-    const char *file;   /* of the object; "" when the address is in none */
-    uint32_t    object; /* which, from 0; UINT32_MAX: none */
+    const char *name;                 /* "[libc.so.6]" for what is stripped there; NULL: in no object */
+    const char *file;                 /* of the object; "" when the address is in none */
+    uint32_t    object;               /* which, from 0; UINT32_MAX: none */
     uint64_t    start, limit, offset; /* of its mapping */
 };
 

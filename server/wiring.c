@@ -89,7 +89,7 @@ static enum code read_secret(const char *path, struct arena *a, struct slice *ou
 /* Reads the tokens and sets the policy; on a fault the policy stays. */
 static enum code load_policy(struct server *s, const struct limits *limits, struct fault *why)
 {
-    struct arena *scratch = arena_new(0);
+    struct arena  *scratch = arena_new(0);
     struct tokens *tokens = NULL;
     struct slice   text;
     enum code      code = CODE_OK;
@@ -277,7 +277,8 @@ static void add_metrics(struct server *s)
     process_metrics();
     intake_metrics();
     s->reload_good = metric_gauge("hearth_config_last_reload_successful", "Whether the last reload was taken in.", "");
-    s->requests_shown = metric_gauge("hearth_ingest_inflight_bytes", "Memory of profiles decoded and not yet acknowledged.", "");
+    s->requests_shown =
+        metric_gauge("hearth_ingest_inflight_bytes", "Memory of profiles decoded and not yet acknowledged.", "");
     metric_set(s->reload_good, 1);
     metric_refresh(refresh_metrics, s);
     metric_set(metric_gauge("hearth_memory_limit_bytes", "Most memory this process may use.", ""),

@@ -34,7 +34,7 @@ void server_lame(struct server *s);
 void server_drain(struct server *s);
 bool server_is_drained(const struct server *s);
 
-/* Drained: frees everything.  Not drained: closes connections and leaves what calls may still hold to the end of the process. */
+/* No call in flight (server_is_drained): frees everything. */
 void server_free(struct server *s);
 
 enum server_state { SERVER_STARTING, SERVER_READY, SERVER_LAME };

@@ -1,5 +1,6 @@
 /*
- * Limits: what a tenant may send and ask, under Pyroscope's names.  LIMIT_NONE means no limit and is spelled `unlimited`.
+ * Limits: what a tenant may send and ask, under Pyroscope's names.  LIMIT_NONE means no limit and is spelled
+ * `unlimited`.
  */
 #pragma once
 
@@ -10,14 +11,14 @@
 
 struct limits {
     /* write */
-    int64_t ingestion_rate_bytes;       /* ingestion_rate_mb, per second; one process: none */
-    int64_t ingestion_burst_bytes;      /* ingestion_burst_size_mb; never below one profile */
-    int64_t ingestion_body_limit_bytes; /* ingestion_body_limit_mb, default 256 MiB */
-    int64_t max_label_names_per_series; /* 30 */
-    int64_t max_label_name_length;      /* 1024 bytes */
-    int64_t max_label_value_length;     /* 2048 bytes */
-    int64_t max_sessions_per_series;    /* 0: __session_id__ is removed */
-    int64_t max_profile_size_bytes;     /* 4 MiB uncompressed */
+    int64_t ingestion_rate_bytes;                 /* ingestion_rate_mb, per second; one process: none */
+    int64_t ingestion_burst_bytes;                /* ingestion_burst_size_mb; never below one profile */
+    int64_t ingestion_body_limit_bytes;           /* ingestion_body_limit_mb, default 256 MiB */
+    int64_t max_label_names_per_series;           /* 30 */
+    int64_t max_label_name_length;                /* 1024 bytes */
+    int64_t max_label_value_length;               /* 2048 bytes */
+    int64_t max_sessions_per_series;              /* 0: __session_id__ is removed */
+    int64_t max_profile_size_bytes;               /* 4 MiB uncompressed */
     int64_t max_profile_stacktrace_samples;       /* 16000: refused above */
     int64_t max_profile_stacktrace_sample_labels; /* 100 */
     int64_t max_profile_stacktrace_depth;         /* 1000: cut above, leaf frames go */
@@ -27,10 +28,10 @@ struct limits {
     bool    disable_label_sanitization;           /* true */
 
     /* read */
-    int64_t max_query_length_ns;             /* 24 h */
-    int64_t max_query_lookback_ns;           /* 7 d */
-    int64_t max_flamegraph_nodes_default;    /* 8192 */
-    int64_t max_flamegraph_nodes_max;        /* 1048576 */
+    int64_t max_query_length_ns;          /* 24 h */
+    int64_t max_query_lookback_ns;        /* 7 d */
+    int64_t max_flamegraph_nodes_default; /* 8192 */
+    int64_t max_flamegraph_nodes_max;     /* 1048576 */
 };
 
 extern const struct limits limits_default;

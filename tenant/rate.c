@@ -23,6 +23,7 @@ bool rate_take(struct rate *r, int64_t bytes, int64_t per_s, int64_t burst_bytes
         next = (paid > now_ns ? paid : now_ns) + cost;
         if (bytes > burst_bytes || next - now_ns > room)
             return false;
-    } while (!atomic_compare_exchange_weak_explicit(&r->paid_ns, &paid, next, memory_order_relaxed, memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&r->paid_ns, &paid, next, memory_order_relaxed, memory_order_relaxed));
     return true;
 }

@@ -18,7 +18,7 @@ struct rate {
 };
 
 /*
- * Takes `bytes` when the bucket holds them.  per_s LIMIT_NONE: always.  Bytes and limits are >= 0; a request above the burst
- * never passes, so the caller makes the burst at least as large as the largest item.
+ * Takes `bytes` when the bucket holds them.  per_s LIMIT_NONE: always.  Bytes and limits are >= 0; a request above the
+ * burst never passes, so the caller makes the burst at least as large as the largest item.
  */
 bool rate_take(struct rate *r, int64_t bytes, int64_t per_s, int64_t burst_bytes, int64_t now_ns);

@@ -4,7 +4,8 @@
 
 static bool is_allowed(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("!-_.*'()", c) != NULL);
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr("!-_.*'()", c) != NULL);
 }
 
 enum code tenant_id_check(struct slice id, struct fault *why)
@@ -20,7 +21,8 @@ enum code tenant_id_check(struct slice id, struct fault *why)
         if (is_allowed(id.p[i]))
             continue;
         if (c > ' ' && c < 0x7f)
-            return fail(why, CODE_UNAUTHENTICATED, "tenant ID '%.*s' contains unsupported character '%c'", SLICE_ARGS(id), c);
+            return fail(why, CODE_UNAUTHENTICATED, "tenant ID '%.*s' contains unsupported character '%c'",
+                        SLICE_ARGS(id), c);
         return fail(why, CODE_UNAUTHENTICATED, "tenant ID contains unsupported byte 0x%02x", c);
     }
     return CODE_OK;

@@ -1,7 +1,8 @@
 /*
- * Goal: tenant ids are accepted and refused exactly as documented; a rate lets through what it says and no more; tenants
- * keep their own state and their number is bounded; tokens open what their line says, and bad files are refused by line.
- * Method: tables of inputs; a rate driven with a made-up clock; more tenants than the registry tracks, from two threads.
+ * Goal: tenant ids are accepted and refused exactly as documented; a rate lets through what it says and no more;
+ * tenants keep their own state and their number is bounded; tokens open what their line says, and bad files are
+ * refused by line. Method: tables of inputs; a rate driven with a made-up clock; more tenants than the registry
+ * tracks, from two threads.
  */
 #include <assert.h>
 #include <pthread.h>

@@ -35,8 +35,8 @@ must_check enum code tokens_parse(const char *name, struct slice text, struct to
 void                 tokens_free(struct tokens *t); /* NULL is fine */
 
 /*
- * The line of a token, NULL when there is none.  Every line is compared, each in constant time, so that how long it takes
- * tells nothing about the hashes.
+ * The line of a token, NULL when there is none.  Every line is compared, each in constant time, so that how long it
+ * takes tells nothing about the hashes.
  */
 const struct token *tokens_find(const struct tokens *t, struct token_hash h);
 
