@@ -80,8 +80,12 @@ static void stacks_build(struct building *g, const struct samples *s)
     uint32_t *at = arena_array(g->a, s->n_locations, sizeof *at);
     uint32_t *end = arena_array(g->a, s->n_stacks, sizeof *end);
 
-    for (size_t i = 0; i < s->n_locations; i++)
-        at[i] = g->location_new[s->locations[i]] != NOT_YET ? g->location_new[s->locations[i]] : location_make(g, s->locations[i]);
+    const uint32_t *numbers = g->location_new, *from = s->locations;
+#pragma GCC unroll 4
+    for (size_t i = 0, n = s->n_locations; i < n; i++) {
+        uint32_t number = numbers[from[i]];
+        at[i] = number != NOT_YET ? number : location_make(g, from[i]);
+    }
     if (s->n_stacks > 0)
         memcpy(end, s->stack_end, s->n_stacks * sizeof *end);
     g->b->stack_locations = at;

@@ -184,6 +184,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
             memcpy(&word, p, sizeof word);
             uint64_t more = word & 0x8080808080808080;
             if (more == 0) {
+#pragma GCC unroll 8
                 for (int i = 0; i < 8; i++)
                     o[i] = m.direct[word >> 8 * i & 0x7f]; /* IDMAP_LEAST */
                 o += 8;
@@ -192,6 +193,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
             }
             if (more == 0x0080008000800080) {
                 word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+#pragma GCC unroll 4
                 for (int i = 0; i < 4; i++)
                     o[i] = idmap_get(&m, word >> 16 * i & 0xffff);
                 o += 4;
@@ -338,8 +340,10 @@ static uint32_t stack_close(struct reading *r, bool is_kept)
     uint32_t        all = 0;
 
     stack_cut(r);
-    for (size_t i = r->locations_from; i < s->n_locations; i++)
-        all |= s->locations[i];
+    const uint32_t *at = s->locations;
+#pragma GCC unroll 4
+    for (size_t i = r->locations_from, n = s->n_locations; i < n; i++)
+        all |= at[i];
     bool is_whole = all <= INT32_MAX; /* numbers have 31 bits, NO_LOCATION has 32 */
     if (r->keeps_all_stacks || (is_kept && is_whole)) {
         uint32_t stack = samples_stack_close(s, r->locations_from);
