@@ -21,8 +21,8 @@ static enum code word_check(struct slice word, const char *what, const char *als
         return fail(why, CODE_INVALID_ARGUMENT, "name: %s name is required", what);
     for (size_t i = 0; i < word.n; i++)
         if (!is_alnum(word.p[i]) && (word.p[i] == '\0' || strchr(also, word.p[i]) == NULL))
-            return fail(why, CODE_INVALID_ARGUMENT, "name: invalid %s name: %.*s: character is not allowed: '%.*s'", what,
-                        word.n < 200 ? (int)word.n : 200, word.p, char_bytes(word, i), word.p + i);
+            return fail(why, CODE_INVALID_ARGUMENT, "name: invalid %s name: %.*s: character is not allowed: '%.*s'",
+                        what, word.n < 200 ? (int)word.n : 200, word.p, char_bytes(word, i), word.p + i);
     return CODE_OK;
 }
 

@@ -19,7 +19,9 @@ static int64_t saturated(int64_t n, int64_t unit_ns)
 /* YYYYMMDD that is a day of the calendar. */
 static bool date_parse(int64_t n, int64_t *ns)
 {
-    struct tm tm = { .tm_year = (int)(n / 10000) - 1900, .tm_mon = (int)(n / 100 % 100) - 1, .tm_mday = (int)(n % 100) };
+    struct tm tm = { .tm_year = (int)(n / 10000) - 1900,
+                     .tm_mon = (int)(n / 100 % 100) - 1,
+                     .tm_mday = (int)(n % 100) };
     struct tm asked = tm;
     time_t    s = timegm(&tm);
 
@@ -36,10 +38,14 @@ static int64_t number_time(struct slice digits, long long n)
     if (digits.n == DATE_DIGITS && date_parse(n, &ns))
         return ns;
     switch (digits.n) {
-    case 13: return saturated(n, NS_PER_MS);
-    case 16: return saturated(n, 1000);
-    case 19: return n;
-    default: return saturated(n, NS_PER_S);
+    case 13:
+        return saturated(n, NS_PER_MS);
+    case 16:
+        return saturated(n, 1000);
+    case 19:
+        return n;
+    default:
+        return saturated(n, NS_PER_S);
     }
 }
 

@@ -3,5 +3,8 @@
 
 #include "ingest/pprof_raw.h"
 
-/* With any of service_repository, service_git_ref, service_root_path: every mapping's build id becomes JSON that has them. */
+/*
+ * With any of service_repository, service_git_ref, service_root_path: every mapping's build id becomes JSON that has
+ * them.
+ */
 void build_ids_extend(struct pprof *p, struct labels series);

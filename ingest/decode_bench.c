@@ -1,5 +1,6 @@
 /*
- * How near is decoding to inflating?  For each profile beside the checkout (generated ones when there is none): the best time
+ * How near is decoding to inflating?  For each profile beside the checkout (generated ones when there is none): the
+ * best time
  * of several rounds to inflate it alone, and to take it all the way to a batch, inflating included.  The ratio is
  * inflate / (inflate + decode): 100 % would be decoding for nothing.
  */
@@ -20,9 +21,16 @@ struct figure {
 };
 
 static const struct decode_limits no_limits = {
-    .profile_bytes_max = INT64_MAX, .samples_max = INT64_MAX, .sample_labels_max = INT64_MAX, .depth_max = 1000,
-    .symbol_bytes_max = 65535, .label_names_max = INT64_MAX, .label_name_bytes_max = 1024, .label_value_bytes_max = 2048,
-    .oldest_ns = INT64_MIN, .newest_ns = INT64_MAX,
+    .profile_bytes_max = INT64_MAX,
+    .samples_max = INT64_MAX,
+    .sample_labels_max = INT64_MAX,
+    .depth_max = 1000,
+    .symbol_bytes_max = 65535,
+    .label_names_max = INT64_MAX,
+    .label_name_bytes_max = 1024,
+    .label_value_bytes_max = 2048,
+    .oldest_ns = INT64_MIN,
+    .newest_ns = INT64_MAX,
 };
 
 static int64_t inflate_once(struct slice body, size_t *raw)
@@ -42,7 +50,7 @@ static int64_t inflate_once(struct slice body, size_t *raw)
 
 static int64_t decode_once(struct slice body, size_t *rows)
 {
-    struct label         labels[] = { { SLICE("__name__"), SLICE("process_cpu") }, { SLICE("service_name"), SLICE("bench") } };
+    struct label labels[] = { { SLICE("__name__"), SLICE("process_cpu") }, { SLICE("service_name"), SLICE("bench") } };
     struct ingest_source source = { .tenant = SLICE("t"), .labels = { labels, 2 }, .now_ns = 1 };
     struct arena        *a = arena_new(body.n * 4);
     struct batch         b;
@@ -105,9 +113,10 @@ static void generate(struct pprof_make *m, uint64_t seed)
     pprof_make_type(m, SLICE("samples"), SLICE("count"));
     pprof_make_type(m, SLICE("cpu"), SLICE("nanoseconds"));
     for (int i = 0; i < 2000; i++)
-        frames[i] = pprof_make_frame(m, arena_printf(a, "example.com/service/package%d.(*Type%d).Method%d", i % 37, i % 211, i));
+        frames[i] = pprof_make_frame(
+            m, arena_printf(a, "example.com/service/package%d.(*Type%d).Method%d", i % 37, i % 211, i));
     for (int i = 0; i < 3000; i++) {
-        size_t  depth = 10 + x % 31;
+        size_t depth = 10 + x % 31;
         for (size_t j = 0; j < depth; j++) {
             x = x * 6364136223846793005u + 1442695040888963407u;
             stack[j] = frames[(x >> 33) % (50 * (depth - j))];
@@ -146,6 +155,7 @@ int main(void)
     }
     show("all", sum);
     printf("decode alone: %.0f MB/s of inflated bytes; inflate alone: %.0f MB/s\n",
-           (double)sum.raw * 1e3 / (double)(sum.decode_ns - sum.inflate_ns), (double)sum.raw * 1e3 / (double)sum.inflate_ns);
+           (double)sum.raw * 1e3 / (double)(sum.decode_ns - sum.inflate_ns),
+           (double)sum.raw * 1e3 / (double)sum.inflate_ns);
     return 0;
 }

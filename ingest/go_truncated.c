@@ -7,8 +7,10 @@
  *
  * R may itself be cut: the chain is followed to a group that is not, and the offsets add up.
  *
- * Groups are in the order of their root ends.  The reference implementation bounds the last of them by the number of groups
- * instead of stacks, so that it neither gives nor gets anything unless every group before it is a single stack; kept, for
+ * Groups are in the order of their root ends.  The reference implementation bounds the last of them by the number of
+ * groups
+ * instead of stacks, so that it neither gives nor gets anything unless every group before it is a single stack; kept,
+ * for
  * graphs of the same profile have to be the same (group_end).
  */
 #include <assert.h>
@@ -22,7 +24,7 @@ enum { TOKEN = 16, SHIFTS = 8, SUFFIX = TOKEN + SHIFTS, CHAIN_MAX = 56, NONE = -
 /* Go stops heap stacks at 32 frames (128 since 1.23) and CPU stacks at 64, sometimes a few earlier. */
 enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
 
-struct family { /* the stacks of one group, in the order in which they came */
+struct family {           /* the stacks of one group, in the order in which they came */
     const uint32_t *root; /* [SUFFIX], their root end */
     uint32_t        first, last, n;
 };
@@ -125,7 +127,10 @@ static void groups_make(struct repair *r)
         r->group_at[g] = n;
 }
 
-static uint32_t group_end(const struct repair *r, uint32_t g) { return g + 1 < r->n_groups ? r->group_at[g + 1] : r->n_groups; }
+static uint32_t group_end(const struct repair *r, uint32_t g)
+{
+    return g + 1 < r->n_groups ? r->group_at[g + 1] : r->n_groups;
+}
 
 static bool same_token(const void *items, uint32_t i, uint32_t j)
 {
@@ -164,7 +169,7 @@ static void links_make(struct repair *r)
     r->links = arena_array(r->p->scratch, r->n_groups, sizeof *r->links);
     for (uint32_t g = 0; g < r->n_groups; g++) {
         const struct token *t = token_of(r, r->groups[g].root + SHIFTS);
-        bool is_cut = t->group != NONE && t->group != (int32_t)g;
+        bool                is_cut = t->group != NONE && t->group != (int32_t)g;
         r->links[g] = is_cut ? (struct link){ t->group, t->off } : (struct link){ NONE, 0 };
     }
 }
@@ -206,8 +211,8 @@ static void stack_append(struct samples *s, const struct symbols *symbols, struc
 /* The samples' stacks anew: equal locations united, what was lost added. */
 static void stacks_remake(struct repair *r, const struct symbols *symbols)
 {
-    struct samples  old = *r->s, *s = r->s;
-    uint32_t       *number = arena_array(r->p->scratch, old.n_stacks, sizeof *number);
+    struct samples old = *r->s, *s = r->s;
+    uint32_t      *number = arena_array(r->p->scratch, old.n_stacks, sizeof *number);
 
     s->locations = NULL;
     s->n_locations = s->locations_cap = s->n_stacks = 0;

@@ -20,7 +20,8 @@ static struct slice format_of(const struct ingest_request *r, struct slice forma
         return SLICE("trie");
     if (slice_is(format, "tree") || slice_is(r->content_type, "binary/octet-stream+tree"))
         return SLICE("tree");
-    if (slice_is(format, "lines") || slice_is(format, "jfr") || slice_is(format, "pprof") || slice_is(format, "speedscope"))
+    if (slice_is(format, "lines") || slice_is(format, "jfr") || slice_is(format, "pprof") ||
+        slice_is(format, "speedscope"))
         return format;
     return multipart_is(r->content_type) ? SLICE("pprof") : SLICE("groups");
 }
@@ -64,8 +65,9 @@ static enum code form_read(const struct ingest_request *r, struct ingest_post *o
     if (code != CODE_OK)
         return why->code = CODE_UNKNOWN; /* with the text it has */
     if (previous.n > 0)
-        return fail(why, CODE_UNKNOWN, "unsupported client version, please update your pyroscope client: prev_profile is no longer "
-                                       "supported");
+        return fail(why, CODE_UNKNOWN,
+                    "unsupported client version, please update your pyroscope client: prev_profile is no longer "
+                    "supported");
     return CODE_OK;
 }
 
@@ -81,8 +83,10 @@ enum code ingest_http_read(const struct ingest_request *r, struct arena *a, stru
     if (!ingest_format_is_known(format))
         return fail(why, CODE_UNIMPLEMENTED, "format %.*s is not supported by this version", SLICE_ARGS(format));
     *out = (struct ingest_post){ .labels = labels_of(&name, spy_name, a),
-                                 .hints = { .is_legacy = true, .spy_name = spy_name,
-                                            .from_ns = attime_parse(param(r, a, SLICE("from"), SLICE("now")), r->now_ns) } };
+                                 .hints = { .is_legacy = true,
+                                            .spy_name = spy_name,
+                                            .from_ns =
+                                                attime_parse(param(r, a, SLICE("from"), SLICE("now")), r->now_ns) } };
     if (slice_is(asked, "pprof")) /* raw, even when the content type says multipart */
         out->profile = r->body;
     else if ((code = form_read(r, out, why)) != CODE_OK)
@@ -94,18 +98,28 @@ enum code ingest_http_read(const struct ingest_request *r, struct arena *a, stru
 struct ingest_status ingest_http_status(enum code code, bool was_read)
 {
     switch (code) {
-    case CODE_OK: return (struct ingest_status){ 200, "" };
+    case CODE_OK:
+        return (struct ingest_status){ 200, "" };
     case CODE_INVALID_ARGUMENT:
     case CODE_OUT_OF_RANGE:
         return was_read ? (struct ingest_status){ 422, "unknown" } : (struct ingest_status){ 400, "invalid_argument" };
-    case CODE_UNKNOWN: return (struct ingest_status){ 422, "unknown" };
-    case CODE_UNAUTHENTICATED: return (struct ingest_status){ 401, "unauthenticated" };
-    case CODE_PERMISSION_DENIED: return (struct ingest_status){ 403, "permission_denied" };
-    case CODE_RESOURCE_EXHAUSTED: return (struct ingest_status){ 429, "resource_exhausted" };
-    case CODE_UNIMPLEMENTED: return (struct ingest_status){ 501, "unimplemented" };
-    case CODE_UNAVAILABLE: return (struct ingest_status){ 503, "unavailable" };
-    case CODE_DEADLINE_EXCEEDED: return (struct ingest_status){ 504, "deadline_exceeded" };
-    case CODE_CANCELED: return (struct ingest_status){ 499, "canceled" };
-    default: return (struct ingest_status){ 500, "internal" };
+    case CODE_UNKNOWN:
+        return (struct ingest_status){ 422, "unknown" };
+    case CODE_UNAUTHENTICATED:
+        return (struct ingest_status){ 401, "unauthenticated" };
+    case CODE_PERMISSION_DENIED:
+        return (struct ingest_status){ 403, "permission_denied" };
+    case CODE_RESOURCE_EXHAUSTED:
+        return (struct ingest_status){ 429, "resource_exhausted" };
+    case CODE_UNIMPLEMENTED:
+        return (struct ingest_status){ 501, "unimplemented" };
+    case CODE_UNAVAILABLE:
+        return (struct ingest_status){ 503, "unavailable" };
+    case CODE_DEADLINE_EXCEEDED:
+        return (struct ingest_status){ 504, "deadline_exceeded" };
+    case CODE_CANCELED:
+        return (struct ingest_status){ 499, "canceled" };
+    default:
+        return (struct ingest_status){ 500, "internal" };
     }
 }

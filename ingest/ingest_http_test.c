@@ -25,7 +25,8 @@ static void names_parse(void)
         { "app{a=1,a=2}", "app", "{a=\"2\"}" },
         { "app{foo}", "app", "{}" },
         { "app{a=1,b=2", "app", "{a=\"1\"}" },
-        { "app{__name__=other,__x__=1,__session_id__=0123456789abcdef}", "other", "{__session_id__=\"0123456789abcdef\"}" },
+        { "app{__name__=other,__x__=1,__session_id__=0123456789abcdef}", "other",
+          "{__session_id__=\"0123456789abcdef\"}" },
     };
     struct arena   *a = arena_new(0);
     struct app_name name;
@@ -71,17 +72,31 @@ static void times_parse(void)
         int64_t     s; /* since 1970, or since NOW when `is_relative` */
         bool        is_relative;
     } cases[] = {
-        { "", 0, true },           { "now", 0, true },         { "whenever", 0, true },    { "now-1h", -3600, true },
-        { "now - 1h30m", -5400, true }, { "-2d", -172800, true }, { "now+1min", 60, true }, { "now-1mon", -2592000, true },
-        { "now-1M", -2592000, true }, { "now-1y1w", -32140800, true }, { "now-5x", 0, true }, { "1700000000", 1700000000, false },
-        { "1_700_000_000", 1700000000, false }, { "1700000000000", 1700000000, false }, { "1700000000000000", 1700000000, false },
-        { "1700000000000000000", 1700000000, false }, { "20231114", 1699920000, false }, { "20231399", 20231399, false },
+        { "", 0, true },
+        { "now", 0, true },
+        { "whenever", 0, true },
+        { "now-1h", -3600, true },
+        { "now - 1h30m", -5400, true },
+        { "-2d", -172800, true },
+        { "now+1min", 60, true },
+        { "now-1mon", -2592000, true },
+        { "now-1M", -2592000, true },
+        { "now-1y1w", -32140800, true },
+        { "now-5x", 0, true },
+        { "1700000000", 1700000000, false },
+        { "1_700_000_000", 1700000000, false },
+        { "1700000000000", 1700000000, false },
+        { "1700000000000000", 1700000000, false },
+        { "1700000000000000000", 1700000000, false },
+        { "20231114", 1699920000, false },
+        { "20231399", 20231399, false },
         { "0", 0, false },
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert(attime_parse(slice_of(cases[i].text), NOW) == cases[i].s * NS_PER_S + (cases[i].is_relative ? NOW : 0));
-    assert(attime_parse(SLICE("now-99999999999999999y"), NOW) <= NOW && attime_parse(SLICE("9999999999999999999999"), NOW) == NOW);
+    assert(attime_parse(SLICE("now-99999999999999999y"), NOW) <= NOW &&
+           attime_parse(SLICE("9999999999999999999999"), NOW) == NOW);
 }
 
 static void queries_decode(void)
@@ -102,8 +117,8 @@ static void queries_decode(void)
 #define FORM "multipart/form-data; boundary=\"xX\""
 #define PART(name) "--xX\r\nContent-Disposition: form-data; name=\"" name "\"; filename=\"f;\\\"\"\r\n\r\n"
 
-static enum code read_post(const char *query, const char *type, struct slice body, struct arena *a, struct ingest_post *post,
-                           struct fault *why)
+static enum code read_post(const char *query, const char *type, struct slice body, struct arena *a,
+                           struct ingest_post *post, struct fault *why)
 {
     struct ingest_request r = { slice_of(query), slice_of(type), body, NOW };
     return ingest_http_read(&r, a, post, why);
@@ -117,8 +132,9 @@ static void forms_are_read(void)
     struct buf         b = { 0 };
 
     assert(read_post("name=app{z=1}&spyName=gospy&from=1700000000", FORM,
-                     SLICE("preamble\r\n" PART("profile") "\x1f\x8b\r\n--x\r\n" PART("sample_type_config") "{}\r\n--xX--\r\n"), a,
-                     &post, &why) == CODE_OK);
+                     SLICE("preamble\r\n" PART("profile") "\x1f\x8b\r\n--x\r\n" PART(
+                         "sample_type_config") "{}\r\n--xX--\r\n"),
+                     a, &post, &why) == CODE_OK);
     assert(slice_is(post.profile, "\x1f\x8b\r\n--x") && slice_is(post.hints.type_config, "{}") && !post.is_empty);
     assert(slice_is(post.hints.spy_name, "gospy") && post.hints.from_ns == INT64_C(1700000000) * NS_PER_S);
     labels_print(&b, post.labels);
@@ -127,15 +143,20 @@ static void forms_are_read(void)
 
     assert(read_post("name=a", FORM, SLICE(PART("other") "x\r\n--xX--"), a, &post, &why) == CODE_OK && post.is_empty);
     assert(read_post("name=a", FORM, SLICE(PART("profile") "\r\n--xX--"), a, &post, &why) == CODE_OK && post.is_empty);
-    assert(read_post("name=a", FORM, SLICE("--xX\nContent-Disposition: form-data; name=profile; filename=p\n\nDATA\n--xX--"), a,
-                     &post, &why) == CODE_OK && slice_is(post.profile, "DATA"));
-    assert(read_post("name=a", FORM, SLICE("--xX\r\nContent-Disposition: form-data; name=profile\r\n\r\nDATA\r\n--xX--"), a, &post,
-                     &why) == CODE_OK && post.is_empty); /* a part without a file name is invisible */
+    assert(read_post("name=a", FORM,
+                     SLICE("--xX\nContent-Disposition: form-data; name=profile; filename=p\n\nDATA\n--xX--"), a, &post,
+                     &why) == CODE_OK &&
+           slice_is(post.profile, "DATA"));
+    assert(read_post("name=a", FORM,
+                     SLICE("--xX\r\nContent-Disposition: form-data; name=profile\r\n\r\nDATA\r\n--xX--"), a, &post,
+                     &why) == CODE_OK &&
+           post.is_empty); /* a part without a file name is invisible */
     assert(read_post("name=a", FORM, SLICE(PART("prev_profile") "x\r\n--xX--"), a, &post, &why) == CODE_UNKNOWN);
     assert(read_post("name=a", FORM, SLICE(PART("profile") "x\r\n"), a, &post, &why) == CODE_UNKNOWN);
     assert(read_post("name=a", FORM, SLICE("nothing of the kind"), a, &post, &why) == CODE_UNKNOWN);
     assert(read_post("name=a", "multipart/form-data", SLICE("x"), a, &post, &why) == CODE_UNKNOWN);
-    assert(read_post("name=a&format=pprof", FORM, SLICE("raw"), a, &post, &why) == CODE_OK && slice_is(post.profile, "raw"));
+    assert(read_post("name=a&format=pprof", FORM, SLICE("raw"), a, &post, &why) == CODE_OK &&
+           slice_is(post.profile, "raw"));
     assert(read_post("format=pprof", "", SLICE("raw"), a, &post, &why) == CODE_INVALID_ARGUMENT);
     arena_free(a);
 }
@@ -166,7 +187,8 @@ static void statuses_differ(void)
     assert(ingest_http_status(CODE_INVALID_ARGUMENT, false).http == 400);
     assert(ingest_http_status(CODE_INVALID_ARGUMENT, true).http == 422);
     assert(slice_is(slice_of(ingest_http_status(CODE_INVALID_ARGUMENT, true).code), "unknown"));
-    assert(ingest_http_status(CODE_UNKNOWN, false).http == 422 && ingest_http_status(CODE_RESOURCE_EXHAUSTED, true).http == 429);
+    assert(ingest_http_status(CODE_UNKNOWN, false).http == 422 &&
+           ingest_http_status(CODE_RESOURCE_EXHAUSTED, true).http == 429);
     assert(ingest_http_status(CODE_OK, true).http == 200 && ingest_http_status(CODE_INTERNAL, true).http == 500);
 }
 

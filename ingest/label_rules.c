@@ -97,7 +97,8 @@ static enum code clean_twins(struct label *at, size_t *n, struct labels sent, st
         if (kept > 0 && slice_eq(at[kept - 1].name, at[i].name)) {
             if (slice_eq(at[kept - 1].value, at[i].value))
                 continue;
-            return REFUSE(why, "profile with labels '%s' has duplicate label name: '%.*s' after label name sanitization",
+            return REFUSE(why,
+                          "profile with labels '%s' has duplicate label name: '%.*s' after label name sanitization",
                           labels_text(sent).p, SLICE_ARGS(at[i].name));
         }
         at[kept++] = at[i];
@@ -148,15 +149,20 @@ static enum code label_check(struct labels l, size_t i, const struct decode_limi
     struct slice name = l.at[i].name, value = l.at[i].value;
 
     if ((int64_t)name.n > limits->label_name_bytes_max)
-        return REFUSE(why, "profile with labels '%s' has label name too long: '%.*s'", labels_text(l).p, SLICE_ARGS(name));
+        return REFUSE(why, "profile with labels '%s' has label name too long: '%.*s'", labels_text(l).p,
+                      SLICE_ARGS(name));
     if ((int64_t)value.n > limits->label_value_bytes_max)
-        return REFUSE(why, "profile with labels '%s' has label value too long: '%.*s'", labels_text(l).p, SLICE_ARGS(value));
+        return REFUSE(why, "profile with labels '%s' has label value too long: '%.*s'", labels_text(l).p,
+                      SLICE_ARGS(value));
     if (name.n == 0 || !utf8_is_valid(name))
-        return REFUSE(why, "invalid labels '%s' with error: invalid label name '%.*s'", labels_text(l).p, SLICE_ARGS(name));
+        return REFUSE(why, "invalid labels '%s' with error: invalid label name '%.*s'", labels_text(l).p,
+                      SLICE_ARGS(name));
     if (!utf8_is_valid(value))
-        return REFUSE(why, "invalid labels '%s' with error: invalid label value '%.*s'", labels_text(l).p, SLICE_ARGS(value));
+        return REFUSE(why, "invalid labels '%s' with error: invalid label value '%.*s'", labels_text(l).p,
+                      SLICE_ARGS(value));
     if (i > 0 && slice_eq(l.at[i - 1].name, name))
-        return REFUSE(why, "profile with labels '%s' has duplicate label name: '%.*s'", labels_text(l).p, SLICE_ARGS(name));
+        return REFUSE(why, "profile with labels '%s' has duplicate label name: '%.*s'", labels_text(l).p,
+                      SLICE_ARGS(name));
     return CODE_OK;
 }
 
@@ -182,9 +188,11 @@ enum code labels_check(struct labels l, const struct decode_limits *limits, stru
 
 bool label_is_stored(struct slice name)
 {
-    static const struct slice removed[] = { SLICE("__delta__"),        SLICE("__order__"),       SLICE("__name__"),
-                                            SLICE("__profile_type__"), SLICE("__service_name__"), SLICE("__period_type__"),
-                                            SLICE("__period_unit__"),  SLICE("__type__"),         SLICE("__unit__") };
+    static const struct slice removed[] = { SLICE("__delta__"),        SLICE("__order__"),
+                                            SLICE("__name__"),         SLICE("__profile_type__"),
+                                            SLICE("__service_name__"), SLICE("__period_type__"),
+                                            SLICE("__period_unit__"),  SLICE("__type__"),
+                                            SLICE("__unit__") };
 
     if (name.n < 3 || name.p[0] != '_' || name.p[1] != '_')
         return true;

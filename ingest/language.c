@@ -15,12 +15,15 @@ static bool is_one_of(struct slice s, const struct slice *marks, size_t n)
 
 bool language_is_go(const struct pprof *p, struct labels labels)
 {
-    static const struct slice spies[] = { SLICE("javaspy"), SLICE("grafana-agent.java"), SLICE("pyspy"),  SLICE("rbspy"),
-                                          SLICE("nodespy"), SLICE("dotnetspy"),          SLICE("phpspy"), SLICE("pyroscope-rs") };
+    static const struct slice spies[] = { SLICE("javaspy"), SLICE("grafana-agent.java"),
+                                          SLICE("pyspy"),   SLICE("rbspy"),
+                                          SLICE("nodespy"), SLICE("dotnetspy"),
+                                          SLICE("phpspy"),  SLICE("pyroscope-rs") };
     static const struct slice go[] = { SLICE(".go"), SLICE("/usr/local/go/") };
-    static const struct slice other[] = { SLICE("java/"), SLICE("sun/"),    SLICE(".rb"),        SLICE("gems/"),
-                                          SLICE("./node_modules/"), SLICE(".js"), SLICE("System."), SLICE("Microsoft."),
-                                          SLICE(".py"),   SLICE("main.rs"), SLICE("core.rs") };
+    static const struct slice other[] = {
+        SLICE("java/"),   SLICE("sun/"),       SLICE(".rb"), SLICE("gems/"),   SLICE("./node_modules/"), SLICE(".js"),
+        SLICE("System."), SLICE("Microsoft."), SLICE(".py"), SLICE("main.rs"), SLICE("core.rs")
+    };
     struct slice spy = labels_get(labels, SLICE("pyroscope_spy"));
 
     if (slice_is(spy, "gospy"))

@@ -41,10 +41,14 @@ static bool parameter_get(struct slice header, struct slice name, struct slice *
     return false;
 }
 
-bool multipart_is(struct slice content_type) { return find_nocase(content_type, SLICE("multipart/form-data")) < content_type.n; }
+bool multipart_is(struct slice content_type)
+{
+    return find_nocase(content_type, SLICE("multipart/form-data")) < content_type.n;
+}
 
 /*
- * Where the next `--boundary` begins that stands at the beginning of a line; body.n when there is none.  `*before` is where
+ * Where the next `--boundary` begins that stands at the beginning of a line; body.n when there is none.  `*before` is
+ * where
  * the line end in front of it begins.
  */
 static size_t delimiter_find(struct slice body, struct slice boundary, size_t *before)

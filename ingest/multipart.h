@@ -27,7 +27,8 @@ struct multipart_part {
 bool multipart_is(struct slice content_type); /* says multipart/form-data */
 
 /* INVALID_ARGUMENT: no boundary in the content type, or none in the body. */
-must_check enum code multipart_open(struct slice content_type, struct slice body, struct multipart *out, struct fault *why);
+must_check enum code multipart_open(struct slice content_type, struct slice body, struct multipart *out,
+                                    struct fault *why);
 
 /* The next part; `*has_part` is false behind the last.  INVALID_ARGUMENT: malformed or cut short. */
 must_check enum code multipart_next(struct multipart *m, struct multipart_part *out, bool *has_part, struct fault *why);

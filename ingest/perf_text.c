@@ -14,7 +14,7 @@ struct conversion {
     struct pprof_make m;
     struct arena     *arena;
     struct strset    *events, *dsos, *frames, *stacks; /* frames: number i is location i + 1; dsos: mapping i + 1 */
-    int64_t          *values; /* [stacks_cap][EVENTS_MAX] */
+    int64_t          *values;                          /* [stacks_cap][EVENTS_MAX] */
     size_t            stacks_cap;
     uint32_t          stack[FRAMES_MAX + 1];
     size_t            depth;
@@ -159,8 +159,9 @@ static bool frame_parse(struct slice line, struct frame *f)
 /* The location of a frame: by symbol and binary, or by address where there is no symbol. */
 static uint32_t location_of(struct conversion *c, const struct frame *f)
 {
-    struct slice key = f->symbol.n > 0 ? arena_printf(c->arena, "s%.*s\n%.*s", SLICE_ARGS(f->symbol), SLICE_ARGS(f->dso))
-                                       : arena_printf(c->arena, "a%llx\n%.*s", (unsigned long long)f->address, SLICE_ARGS(f->dso));
+    struct slice key = f->symbol.n > 0
+                           ? arena_printf(c->arena, "s%.*s\n%.*s", SLICE_ARGS(f->symbol), SLICE_ARGS(f->dso))
+                           : arena_printf(c->arena, "a%llx\n%.*s", (unsigned long long)f->address, SLICE_ARGS(f->dso));
     uint32_t     n = strset_n(c->frames), at = strset_add(c->frames, key);
 
     if (at < n)
@@ -209,7 +210,8 @@ static enum code event_read(struct conversion *c, struct slice line, struct slic
     struct frame  f;
 
     if (!header_parse(line, &h))
-        return fail(why, CODE_INVALID_ARGUMENT, "perf script: not an event: %.*s", line.n < 200 ? (int)line.n : 200, line.p);
+        return fail(why, CODE_INVALID_ARGUMENT, "perf script: not an event: %.*s", line.n < 200 ? (int)line.n : 200,
+                    line.p);
     uint32_t event = strset_add(c->events, h.event);
     if (event >= EVENTS_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "perf script: more than %d kinds of events", EVENTS_MAX);
@@ -223,7 +225,8 @@ static enum code event_read(struct conversion *c, struct slice line, struct slic
         if (slice_trim(line).n == 0)
             break;
         if (!frame_parse(line, &f))
-            return fail(why, CODE_INVALID_ARGUMENT, "perf script: not a frame: %.*s", line.n < 200 ? (int)line.n : 200, line.p);
+            return fail(why, CODE_INVALID_ARGUMENT, "perf script: not a frame: %.*s", line.n < 200 ? (int)line.n : 200,
+                        line.p);
         frame_push(c, &f);
     }
     sample_close(c, &h, event);
@@ -281,8 +284,12 @@ enum code perf_text_to_pprof(struct slice text, bool has_comm, int64_t time_ns, 
     enum code          code = CODE_OK;
 
     c = arena_zalloc(a, sizeof *c);
-    *c = (struct conversion){ .arena = a, .events = strset_new(a), .dsos = strset_new(a), .frames = strset_new(a),
-                              .stacks = strset_new(a), .has_comm = has_comm };
+    *c = (struct conversion){ .arena = a,
+                              .events = strset_new(a),
+                              .dsos = strset_new(a),
+                              .frames = strset_new(a),
+                              .stacks = strset_new(a),
+                              .has_comm = has_comm };
     pprof_make_init(&c->m);
     while (code == CODE_OK && line_take(&text, &line))
         if (slice_trim(line).n > 0 && line.p[0] != '#')

@@ -23,8 +23,15 @@ static const char text[] = "# captured on: today\n"
                            "sh   7  100.000003: page-faults:            401000 _start+0x0 (/bin/sh)\n";
 
 static const struct decode_limits limits = {
-    .profile_bytes_max = 1 << 22, .samples_max = 16000, .sample_labels_max = 100, .depth_max = 1000, .symbol_bytes_max = 65535,
-    .label_names_max = 30, .label_name_bytes_max = 1024, .label_value_bytes_max = 2048, .oldest_ns = INT64_MIN,
+    .profile_bytes_max = 1 << 22,
+    .samples_max = 16000,
+    .sample_labels_max = 100,
+    .depth_max = 1000,
+    .symbol_bytes_max = 65535,
+    .label_names_max = 30,
+    .label_name_bytes_max = 1024,
+    .label_value_bytes_max = 2048,
+    .oldest_ns = INT64_MIN,
     .newest_ns = INT64_MAX,
 };
 
@@ -52,11 +59,14 @@ static void text_becomes_a_profile(void)
     assert(perf_text_to_pprof(slice_of(text), true, 42, &pprof, &why) == CODE_OK);
     assert(ingest_pprof(buf_view(&pprof), &source, &limits, a, &b, &raw, &why) == CODE_OK);
     assert(b.time_ns == 42 && b.n_types == 2 && b.n_rows == 2 && b.row_values[0] == 500000 && b.row_values[3] == 1);
-    assert(slice_is(batch_string(&b, b.types[0].type), "cpu") && slice_is(batch_string(&b, b.types[0].unit), "nanoseconds"));
+    assert(slice_is(batch_string(&b, b.types[0].type), "cpu") &&
+           slice_is(batch_string(&b, b.types[0].unit), "nanoseconds"));
     assert(slice_is(batch_string(&b, b.types[1].type), "page_faults"));
     assert(batch_stack(&b, 0).n == 4 && slice_is(frame_text(&b, 0, 0, a), "std::map<int, int>::find(int const&)"));
-    assert(slice_is(frame_text(&b, 0, 2, a), "[kernel.kallsyms]!0xffff8000") && slice_is(frame_text(&b, 0, 3, a), "my app"));
-    assert(batch_stack(&b, 1).n == 2 && slice_is(frame_text(&b, 1, 0, a), "_start") && slice_is(frame_text(&b, 1, 1, a), "sh"));
+    assert(slice_is(frame_text(&b, 0, 2, a), "[kernel.kallsyms]!0xffff8000") &&
+           slice_is(frame_text(&b, 0, 3, a), "my app"));
+    assert(batch_stack(&b, 1).n == 2 && slice_is(frame_text(&b, 1, 0, a), "_start") &&
+           slice_is(frame_text(&b, 1, 1, a), "sh"));
     buf_free(&pprof);
     arena_free(a);
 }
@@ -66,10 +76,12 @@ static void other_texts_are_refused(void)
     struct buf   pprof = { 0 };
     struct fault why;
 
-    assert(!perf_text_is(SLICE("hello world\n")) && !perf_text_is(SLICE("")) && !perf_text_is(SLICE("\x1f\x8b\x08\0\0")));
+    assert(!perf_text_is(SLICE("hello world\n")) && !perf_text_is(SLICE("")) &&
+           !perf_text_is(SLICE("\x1f\x8b\x08\0\0")));
     assert(perf_text_to_pprof(SLICE("hello\n"), false, 0, &pprof, &why) == CODE_INVALID_ARGUMENT);
     assert(perf_text_to_pprof(SLICE("# nothing\n\n"), false, 0, &pprof, &why) == CODE_INVALID_ARGUMENT);
-    assert(perf_text_to_pprof(SLICE("a 1 1.000: cycles:\n\tnothex (x)\n"), false, 0, &pprof, &why) == CODE_INVALID_ARGUMENT);
+    assert(perf_text_to_pprof(SLICE("a 1 1.000: cycles:\n\tnothex (x)\n"), false, 0, &pprof, &why) ==
+           CODE_INVALID_ARGUMENT);
     assert(slice_starts(slice_of(why.text), SLICE("perf script: not a frame")) && pprof.n == 0);
     for (size_t cut = 0; cut < sizeof text; cut++) {
         (void)!perf_text_to_pprof(slice_make(text, cut), cut % 2, 0, &pprof, &why);

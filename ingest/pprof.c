@@ -4,7 +4,8 @@
  *     inflate -> pprof_read -> pprof_fix -> pprof_check -> go_shape -> pprof_symbols -> pprof_samples -> go_truncated
  *             -> pprof_split (label_rules) -> pprof_batch
  *
- * All but the batch lives in a scratch arena that is emptied at the end, the inflated bytes too: the batch owns what it names.
+ * All but the batch lives in a scratch arena that is emptied at the end, the inflated bytes too: the batch owns what it
+ * names.
  */
 #include <assert.h>
 
@@ -35,14 +36,16 @@ struct job {
 
 static enum code inflate(struct job *j, struct slice *bytes)
 {
-    size_t max = (uint64_t)j->limits->profile_bytes_max < SIZE_MAX / 4 ? (size_t)j->limits->profile_bytes_max : SIZE_MAX / 4;
+    size_t max =
+        (uint64_t)j->limits->profile_bytes_max < SIZE_MAX / 4 ? (size_t)j->limits->profile_bytes_max : SIZE_MAX / 4;
 
     *bytes = j->body;
     if (!zip_is_gzip(j->body))
         return CODE_OK;
     enum code code = zip_gunzip(j->body, max, j->scratch, bytes, j->why);
     if (code == CODE_RESOURCE_EXHAUSTED)
-        return fail(j->why, CODE_INVALID_ARGUMENT, "uncompressed profile payload size exceeds limit of %.1f MB", (double)max / 1e6);
+        return fail(j->why, CODE_INVALID_ARGUMENT, "uncompressed profile payload size exceeds limit of %.1f MB",
+                    (double)max / 1e6);
     return code;
 }
 
@@ -85,7 +88,8 @@ static enum code tables_get(struct job *j, struct slice bytes)
 }
 
 /*
- * Samples of Go may have to be read as they were sent, to be repaired.  Whether they must is known for sure only once all are
+ * Samples of Go may have to be read as they were sent, to be repaired.  Whether they must is known for sure only once
+ * all are
  * read; the longest tells beforehand, and when it was wrong they are read again.
  */
 static enum code go_samples_get(struct job *j, struct symbols *symbols, struct go_depths cut, struct samples *s)

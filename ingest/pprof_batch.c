@@ -6,12 +6,12 @@
 #define NOT_YET UINT32_MAX
 
 struct building {
-    struct pprof         *p;
-    const struct symbols *symbols;
-    struct arena         *a;
-    struct batch         *b;
-    uint32_t *string_new, *string_old; /* [n_strings]: ref -> string and back */
-    uint32_t *function_new, *mapping_new, *location_new;
+    struct pprof          *p;
+    const struct symbols  *symbols;
+    struct arena          *a;
+    struct batch          *b;
+    uint32_t              *string_new, *string_old; /* [n_strings]: ref -> string and back */
+    uint32_t              *function_new, *mapping_new, *location_new;
     struct batch_function *functions;
     struct batch_mapping  *mappings;
     struct batch_location *locations;
@@ -39,10 +39,10 @@ static uint32_t function_of(struct building *g, uint32_t old)
     if (g->function_new[old] == NOT_YET) {
         const struct raw_function *f = &g->p->functions[old];
         g->function_new[old] = g->b->n_functions;
-        g->functions[g->b->n_functions++] = (struct batch_function){
-            .name = string_of(g, f->name), .system_name = string_of(g, f->system_name), .file = string_of(g, f->file),
-            .start_line = f->start_line
-        };
+        g->functions[g->b->n_functions++] = (struct batch_function){ .name = string_of(g, f->name),
+                                                                     .system_name = string_of(g, f->system_name),
+                                                                     .file = string_of(g, f->file),
+                                                                     .start_line = f->start_line };
     }
     return g->function_new[old];
 }
@@ -54,8 +54,9 @@ static uint32_t mapping_of(struct building *g, uint32_t old)
     if (g->mapping_new[old] == NOT_YET) {
         const struct raw_mapping *m = &g->p->mappings[old];
         g->mapping_new[old] = g->b->n_mappings;
-        g->mappings[g->b->n_mappings++] = (struct batch_mapping){ m->start, m->limit, m->offset, string_of(g, m->file),
-                                                                  string_of(g, m->build_id), m->flags, 0 };
+        g->mappings[g->b->n_mappings++] =
+            (struct batch_mapping){ m->start, m->limit, m->offset, string_of(g, m->file), string_of(g, m->build_id),
+                                    m->flags, 0 };
     }
     return g->mapping_new[old];
 }
@@ -64,8 +65,10 @@ static uint32_t location_make(struct building *g, uint32_t old)
 {
     const struct raw_location *l = &g->p->locations[old];
     struct batch              *b = g->b;
-    g->locations[b->n_locations] = (struct batch_location){ .address = l->address, .mapping = mapping_of(g, g->symbols->mapping[old]),
-                                                            .line_at = b->n_lines, .n_lines = l->n_lines,
+    g->locations[b->n_locations] = (struct batch_location){ .address = l->address,
+                                                            .mapping = mapping_of(g, g->symbols->mapping[old]),
+                                                            .line_at = b->n_lines,
+                                                            .n_lines = l->n_lines,
                                                             .flags = l->is_folded ? BATCH_IS_FOLDED : 0 };
     for (uint32_t i = 0; i < l->n_lines; i++) {
         const struct raw_line *line = &g->p->lines[l->line_at + i];
@@ -231,8 +234,9 @@ static struct building building_new(struct pprof *p, const struct symbols *symbo
     return g;
 }
 
-enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const struct samples *s, const struct split *split,
-                      struct labels series, struct arena *a, struct batch *out, struct fault *why)
+enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const struct samples *s,
+                      const struct split *split, struct labels series, struct arena *a, struct batch *out,
+                      struct fault *why)
 {
     uint32_t        name = ref_add(p, labels_get(series, SLICE("__name__")));
     uint32_t        service = ref_add(p, labels_get(series, SLICE("service_name")));

@@ -3,7 +3,9 @@
 
 #include "ingest/pprof_split.h"
 
-/* `s` has samples; everything of `out` but its head is set, in `a`.  INVALID_ARGUMENT: a sum that does not fit int64. */
+/*
+ * `s` has samples; everything of `out` but its head is set, in `a`.  INVALID_ARGUMENT: a sum that does not fit int64.
+ */
 must_check enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const struct samples *s,
                                  const struct split *split, struct labels series, struct arena *a, struct batch *out,
                                  struct fault *why);

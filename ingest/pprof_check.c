@@ -30,27 +30,33 @@ enum code pprof_check_whole(const struct pprof *p, struct labels labels, struct 
     if (p->n_types == 0)
         return REFUSE(why, "empty profile");
     if (p->time_ns < limits->oldest_ns || p->time_ns > limits->newest_ns)
-        return REFUSE(why,
-                      "profile with labels '%s' is outside of ingestion window (profile timestamp: %s, the ingestion window "
-                      "starts at %s and ends at %s)",
-                      labels_text(labels).p, rfc3339(p->time_ns).text, rfc3339(limits->oldest_ns).text, rfc3339(limits->newest_ns).text);
+        return REFUSE(
+            why,
+            "profile with labels '%s' is outside of ingestion window (profile timestamp: %s, the ingestion window "
+            "starts at %s and ends at %s)",
+            labels_text(labels).p, rfc3339(p->time_ns).text, rfc3339(limits->oldest_ns).text,
+            rfc3339(limits->newest_ns).text);
     if ((int64_t)p->bytes.n > limits->profile_bytes_max)
-        return REFUSE(why, "the profile with labels '%s' exceeds the size limit (max_profile_size_byte, actual: %zu, limit: %lld)",
-                      labels_text(labels).p, p->bytes.n, (long long)limits->profile_bytes_max);
+        return REFUSE(
+            why,
+            "the profile with labels '%s' exceeds the size limit (max_profile_size_byte, actual: %zu, limit: %lld)",
+            labels_text(labels).p, p->bytes.n, (long long)limits->profile_bytes_max);
     if (p->n_samples > limits->samples_max)
-        return REFUSE(why,
-                      "the profile with labels '%s' exceeds the samples count limit (max_profile_stacktrace_samples, actual: "
-                      "%u, limit: %lld)",
-                      labels_text(labels).p, p->n_samples, (long long)limits->samples_max);
+        return REFUSE(
+            why,
+            "the profile with labels '%s' exceeds the samples count limit (max_profile_stacktrace_samples, actual: "
+            "%u, limit: %lld)",
+            labels_text(labels).p, p->n_samples, (long long)limits->samples_max);
     return CODE_OK;
 }
 
 enum code pprof_refuse_sample_labels(const struct pprof *p, size_t n_labels, struct labels labels, struct fault *why)
 {
-    return REFUSE(why,
-                  "the profile with labels '%s' exceeds the sample labels limit (max_profile_stacktrace_sample_labels, actual: "
-                  "%zu, limit: %lld)",
-                  labels_text(labels).p, n_labels, (long long)p->limits->sample_labels_max);
+    return REFUSE(
+        why,
+        "the profile with labels '%s' exceeds the sample labels limit (max_profile_stacktrace_sample_labels, actual: "
+        "%zu, limit: %lld)",
+        labels_text(labels).p, n_labels, (long long)p->limits->sample_labels_max);
 }
 
 static enum code ids_check(const struct pprof *p, struct fault *why)

@@ -11,7 +11,6 @@ static bool is_scripting(struct slice spy)
     return slice_is(spy, "pyspy") || slice_is(spy, "rbspy") || slice_is(spy, "scripting");
 }
 
-
 static bool same_name(const void *items, uint32_t i, uint32_t j)
 {
     const struct slice *name = items;

@@ -1,5 +1,6 @@
 /*
- * Any bytes as a pprof, pushed and sent to /ingest: refused with a text, or a batch that keeps its invariants.  The first
+ * Any bytes as a pprof, pushed and sent to /ingest: refused with a text, or a batch that keeps its invariants.  The
+ * first
  * byte chooses the way and the limits, so that cutting and cleaning are reached too.
  */
 #include <assert.h>
@@ -14,9 +15,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static struct decode_limits limits_of(uint8_t choice)
 {
     struct decode_limits l = {
-        .profile_bytes_max = 1 << 22, .samples_max = 16000, .sample_labels_max = 100, .depth_max = 1000, .symbol_bytes_max = 65535,
-        .label_names_max = 30, .label_name_bytes_max = 1024, .label_value_bytes_max = 2048, .oldest_ns = INT64_MIN,
-        .newest_ns = INT64_MAX, .sanitize_labels = choice & 4,
+        .profile_bytes_max = 1 << 22,
+        .samples_max = 16000,
+        .sample_labels_max = 100,
+        .depth_max = 1000,
+        .symbol_bytes_max = 65535,
+        .label_names_max = 30,
+        .label_name_bytes_max = 1024,
+        .label_value_bytes_max = 2048,
+        .oldest_ns = INT64_MIN,
+        .newest_ns = INT64_MAX,
+        .sanitize_labels = choice & 4,
     };
 
     if (choice & 8) {
@@ -29,19 +38,22 @@ static struct decode_limits limits_of(uint8_t choice)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static const char *const spies[] = { "gospy", "pyspy", "dotnetspy", "unknown" };
-    struct label labels[] = { { SLICE("__name__"), SLICE("godeltaprof_memory") }, { SLICE("thread"), SLICE("series") },
-                              { SLICE("pyroscope_spy"), SLICE("gospy") } };
-    uint8_t              choice = n ? data[0] : 0;
-    struct decode_limits limits = limits_of(choice);
-    struct ingest_source source = { .tenant = SLICE("t"), .labels = { labels, choice & 2 ? 3 : 2 }, .now_ns = 1 };
-    struct arena        *a = arena_new(0);
-    struct fault         why = { 0 };
-    struct batch         b;
-    size_t               raw;
+    struct label             labels[] = { { SLICE("__name__"), SLICE("godeltaprof_memory") },
+                                          { SLICE("thread"), SLICE("series") },
+                                          { SLICE("pyroscope_spy"), SLICE("gospy") } };
+    uint8_t                  choice = n ? data[0] : 0;
+    struct decode_limits     limits = limits_of(choice);
+    struct ingest_source     source = { .tenant = SLICE("t"), .labels = { labels, choice & 2 ? 3 : 2 }, .now_ns = 1 };
+    struct arena            *a = arena_new(0);
+    struct fault             why = { 0 };
+    struct batch             b;
+    size_t                   raw;
 
     if (choice & 1)
-        source.hints = (struct pprof_hints){ .is_legacy = true, .spy_name = slice_of(spies[choice >> 6]),
-                                             .type_config = choice & 32 ? SLICE("{\"cpu\":{\"display-name\":\"x\"}}") : SLICE("") };
+        source.hints = (struct pprof_hints){ .is_legacy = true,
+                                             .spy_name = slice_of(spies[choice >> 6]),
+                                             .type_config = choice & 32 ? SLICE("{\"cpu\":{\"display-name\":\"x\"}}")
+                                                                        : SLICE("") };
     if (n > 0 && ingest_pprof(slice_make(data + 1, n - 1), &source, &limits, a, &b, &raw, &why) == CODE_OK) {
         if (b.n_rows > 0 && batch_check(&b, a, &why) != CODE_OK) {
             fprintf(stderr, "%s\n", why.text);

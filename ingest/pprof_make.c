@@ -64,8 +64,8 @@ uint64_t pprof_make_function(struct pprof_make *m, struct slice name, struct sli
     return m->n_functions;
 }
 
-uint64_t pprof_make_location(struct pprof_make *m, uint64_t mapping, uint64_t address, const struct pprof_make_line *lines,
-                             size_t n)
+uint64_t pprof_make_location(struct pprof_make *m, uint64_t mapping, uint64_t address,
+                             const struct pprof_make_line *lines, size_t n)
 {
     size_t opened = pb_open(&m->out, 4);
 
@@ -88,8 +88,8 @@ uint64_t pprof_make_frame(struct pprof_make *m, struct slice name)
     return pprof_make_location(m, 0, 0, &line, 1);
 }
 
-void pprof_make_sample(struct pprof_make *m, const uint64_t *locations, size_t n, const int64_t *values, size_t n_values,
-                       const struct label *labels, size_t n_labels)
+void pprof_make_sample(struct pprof_make *m, const uint64_t *locations, size_t n, const int64_t *values,
+                       size_t n_values, const struct label *labels, size_t n_labels)
 {
     size_t opened = pb_open(&m->out, 2);
 

@@ -39,17 +39,18 @@ uint64_t pprof_make_string(struct pprof_make *m, struct slice s); /* its index *
 void     pprof_make_type(struct pprof_make *m, struct slice type, struct slice unit);
 void     pprof_make_period(struct pprof_make *m, struct slice type, struct slice unit, int64_t period);
 void     pprof_make_time(struct pprof_make *m, int64_t time_ns, int64_t duration_ns);
-uint64_t pprof_make_mapping(struct pprof_make *m, struct slice file, uint64_t start, uint64_t limit, bool has_functions);
+uint64_t pprof_make_mapping(struct pprof_make *m, struct slice file, uint64_t start, uint64_t limit,
+                            bool has_functions);
 uint64_t pprof_make_function(struct pprof_make *m, struct slice name, struct slice file);
-uint64_t pprof_make_location(struct pprof_make *m, uint64_t mapping, uint64_t address, const struct pprof_make_line *lines,
-                             size_t n);
+uint64_t pprof_make_location(struct pprof_make *m, uint64_t mapping, uint64_t address,
+                             const struct pprof_make_line *lines, size_t n);
 
 /* A function with a location of its own. */
 uint64_t pprof_make_frame(struct pprof_make *m, struct slice name);
 
 /* `locations` leaf first. */
-void pprof_make_sample(struct pprof_make *m, const uint64_t *locations, size_t n, const int64_t *values, size_t n_values,
-                       const struct label *labels, size_t n_labels);
+void pprof_make_sample(struct pprof_make *m, const uint64_t *locations, size_t n, const int64_t *values,
+                       size_t n_values, const struct label *labels, size_t n_labels);
 
 /* The whole, with its string table; nothing can be added afterwards.  Lives until pprof_make_fini. */
 struct slice pprof_make_bytes(struct pprof_make *m);

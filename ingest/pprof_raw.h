@@ -1,9 +1,11 @@
 /*
  * A pprof as its bytes have it: tables in the order of the wire, ids not yet resolved.  Inside this room only.
  *
- *     bytes --pprof_read--> tables --fixes--> tables --symbols--> location map --samples--> stacks, groups --split--> parts
+ *     bytes --pprof_read--> tables --fixes--> tables --symbols--> location map --samples--> stacks, groups --split-->
+ *     parts
  *
- * Strings are refs: an index into strings[], first the profile's own table, then whatever fixes and labels add behind it.
+ * Strings are refs: an index into strings[], first the profile's own table, then whatever fixes and labels add behind
+ * it.
  * Everything lies in the scratch arena or in the bytes read, and goes with them.
  */
 #pragma once
@@ -49,12 +51,12 @@ struct pprof {
     struct raw_function        *functions;
     struct raw_location        *locations;
     struct raw_line            *lines;
-    uint32_t n_strings, strings_cap, n_table; /* n_table: strings of the profile's own table */
-    uint32_t n_types, n_mappings, n_functions, n_locations, n_lines, lines_cap, n_samples;
-    int64_t  time_ns, duration_ns, period;
-    struct raw_type period_type;
-    struct slice longest_sample; /* by its bytes */
-    bool     has_brackets; /* some string has "[go.shape." */
+    uint32_t                    n_strings, strings_cap, n_table; /* n_table: strings of the profile's own table */
+    uint32_t                    n_types, n_mappings, n_functions, n_locations, n_lines, lines_cap, n_samples;
+    int64_t                     time_ns, duration_ns, period;
+    struct raw_type             period_type;
+    struct slice                longest_sample; /* by its bytes */
+    bool                        has_brackets;   /* some string has "[go.shape." */
 };
 
 /* Counts first, then tables; samples stay where they are. INVALID_ARGUMENT: not a pprof. */

@@ -51,24 +51,41 @@ static enum code skim(struct pprof *p, struct fault *why)
         if (f.wire != PB_BYTES && f.number <= P_STRING)
             return broken(why, "field: a message or a string is a number");
         switch (f.number) {
-        case P_SAMPLE_TYPE: p->n_types++; break;
+        case P_SAMPLE_TYPE:
+            p->n_types++;
+            break;
         case P_SAMPLE:
             p->n_samples++;
             if (f.value > p->longest_sample.n)
                 p->longest_sample = pb_bytes(&f);
             break;
-        case P_MAPPING: p->n_mappings++; break;
-        case P_LOCATION: p->n_locations++; break;
-        case P_FUNCTION: p->n_functions++; break;
-        case P_STRING: p->n_strings++; break;
-        case P_TIME: p->time_ns = (int64_t)f.value; break;
-        case P_DURATION: p->duration_ns = (int64_t)f.value; break;
-        case P_PERIOD: p->period = (int64_t)f.value; break;
+        case P_MAPPING:
+            p->n_mappings++;
+            break;
+        case P_LOCATION:
+            p->n_locations++;
+            break;
+        case P_FUNCTION:
+            p->n_functions++;
+            break;
+        case P_STRING:
+            p->n_strings++;
+            break;
+        case P_TIME:
+            p->time_ns = (int64_t)f.value;
+            break;
+        case P_DURATION:
+            p->duration_ns = (int64_t)f.value;
+            break;
+        case P_PERIOD:
+            p->period = (int64_t)f.value;
+            break;
         case P_PERIOD_TYPE:
             if (!type_read(pb_bytes(&f), &p->period_type))
                 return broken(why, "period type");
             break;
-        default: break;
+        default:
+            break;
         }
     }
     return c.is_bad ? broken(why, "field, or data cut short") : CODE_OK;
@@ -82,17 +99,38 @@ static bool mapping_read(struct slice bytes, struct raw_mapping *m)
     *m = (struct raw_mapping){ 0 };
     while (pb_next(&c, &f))
         switch (f.number) {
-        case 1: m->id = f.value; break;
-        case 2: m->start = f.value; break;
-        case 3: m->limit = f.value; break;
-        case 4: m->offset = f.value; break;
-        case 5: m->file = ref_of(f.value); break;
-        case 6: m->build_id = ref_of(f.value); break;
-        case 7: m->flags |= f.value ? BATCH_HAS_FUNCTIONS : 0; break;
-        case 8: m->flags |= f.value ? BATCH_HAS_FILENAMES : 0; break;
-        case 9: m->flags |= f.value ? BATCH_HAS_LINE_NUMBERS : 0; break;
-        case 10: m->flags |= f.value ? BATCH_HAS_INLINE_FRAMES : 0; break;
-        default: break;
+        case 1:
+            m->id = f.value;
+            break;
+        case 2:
+            m->start = f.value;
+            break;
+        case 3:
+            m->limit = f.value;
+            break;
+        case 4:
+            m->offset = f.value;
+            break;
+        case 5:
+            m->file = ref_of(f.value);
+            break;
+        case 6:
+            m->build_id = ref_of(f.value);
+            break;
+        case 7:
+            m->flags |= f.value ? BATCH_HAS_FUNCTIONS : 0;
+            break;
+        case 8:
+            m->flags |= f.value ? BATCH_HAS_FILENAMES : 0;
+            break;
+        case 9:
+            m->flags |= f.value ? BATCH_HAS_LINE_NUMBERS : 0;
+            break;
+        case 10:
+            m->flags |= f.value ? BATCH_HAS_INLINE_FRAMES : 0;
+            break;
+        default:
+            break;
         }
     return !c.is_bad;
 }
@@ -105,12 +143,23 @@ static bool function_read(struct slice bytes, struct raw_function *fn)
     *fn = (struct raw_function){ 0 };
     while (pb_next(&c, &f))
         switch (f.number) {
-        case 1: fn->id = f.value; break;
-        case 2: fn->name = ref_of(f.value); break;
-        case 3: fn->system_name = ref_of(f.value); break;
-        case 4: fn->file = ref_of(f.value); break;
-        case 5: fn->start_line = (int64_t)f.value; break;
-        default: break;
+        case 1:
+            fn->id = f.value;
+            break;
+        case 2:
+            fn->name = ref_of(f.value);
+            break;
+        case 3:
+            fn->system_name = ref_of(f.value);
+            break;
+        case 4:
+            fn->file = ref_of(f.value);
+            break;
+        case 5:
+            fn->start_line = (int64_t)f.value;
+            break;
+        default:
+            break;
         }
     return !c.is_bad;
 }
@@ -151,16 +200,25 @@ static bool location_read(struct pprof *p, struct slice bytes, struct raw_locati
     *l = (struct raw_location){ .line_at = p->n_lines };
     while (pb_next(&c, &f))
         switch (f.number) {
-        case 1: l->id = f.value; break;
-        case 2: l->mapping_id = f.value; break;
-        case 3: l->address = f.value; break;
+        case 1:
+            l->id = f.value;
+            break;
+        case 2:
+            l->mapping_id = f.value;
+            break;
+        case 3:
+            l->address = f.value;
+            break;
         case 4:
             if (!line_read(pb_bytes(&f), line_new(p)))
                 return false;
             l->n_lines++;
             break;
-        case 5: l->is_folded = f.value != 0; break;
-        default: break;
+        case 5:
+            l->is_folded = f.value != 0;
+            break;
+        default:
+            break;
         }
     return !c.is_bad;
 }
@@ -210,8 +268,11 @@ static enum code tables_fill(struct pprof *p, struct fault *why)
             if (!function_read(pb_bytes(&f), &p->functions[function++]))
                 return broken(why, "function");
             break;
-        case P_STRING: p->strings[string++] = string_read(p, pb_bytes(&f)); break;
-        default: break;
+        case P_STRING:
+            p->strings[string++] = string_read(p, pb_bytes(&f));
+            break;
+        default:
+            break;
         }
     return CODE_OK;
 }

@@ -1,6 +1,8 @@
 /*
- * Goal: real profiles become batches that keep every invariant and every value.  Method: each file beside the checkout is
- * decoded by ingest_pprof and by a plain walk that shares none of its code but the cursor; the sums per type must agree,
+ * Goal: real profiles become batches that keep every invariant and every value.  Method: each file beside the checkout
+ * is
+ * decoded by ingest_pprof and by a plain walk that shares none of its code but the cursor; the sums per type must
+ * agree,
  * and so must the number of frames of all kept samples.  Files that are meant to be refused are named below.
  */
 #include <assert.h>
@@ -21,9 +23,16 @@ struct sums {
 };
 
 static const struct decode_limits no_limits = {
-    .profile_bytes_max = INT64_MAX, .samples_max = INT64_MAX, .sample_labels_max = INT64_MAX, .depth_max = INT64_MAX,
-    .symbol_bytes_max = INT64_MAX, .label_names_max = INT64_MAX, .label_name_bytes_max = INT64_MAX,
-    .label_value_bytes_max = INT64_MAX, .oldest_ns = INT64_MIN, .newest_ns = INT64_MAX,
+    .profile_bytes_max = INT64_MAX,
+    .samples_max = INT64_MAX,
+    .sample_labels_max = INT64_MAX,
+    .depth_max = INT64_MAX,
+    .symbol_bytes_max = INT64_MAX,
+    .label_names_max = INT64_MAX,
+    .label_name_bytes_max = INT64_MAX,
+    .label_value_bytes_max = INT64_MAX,
+    .oldest_ns = INT64_MIN,
+    .newest_ns = INT64_MAX,
 };
 
 /* Does some location of the sample say nothing: no line, no address? */
@@ -128,7 +137,8 @@ static void batch_agrees(const struct batch *b, struct slice bytes)
 
 static bool is_meant_to_fail(const char *path, const char *text)
 {
-    static const char *const bad[][2] = { { "dotnet-pprof-3.", "function id is 0" }, { "dotnet-pprof-73.", "function id is 0" },
+    static const char *const bad[][2] = { { "dotnet-pprof-3.", "function id is 0" },
+                                          { "dotnet-pprof-73.", "function id is 0" },
                                           { "invalid_utf8", "invalid utf8 string hex: 0001" } };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -139,8 +149,8 @@ static bool is_meant_to_fail(const char *path, const char *text)
 
 static void file_decodes(const char *path)
 {
-    struct arena        *a = arena_new(0);
-    struct label         labels[] = { { SLICE("__name__"), SLICE("process_cpu") }, { SLICE("service_name"), SLICE("real") } };
+    struct arena *a = arena_new(0);
+    struct label  labels[] = { { SLICE("__name__"), SLICE("process_cpu") }, { SLICE("service_name"), SLICE("real") } };
     struct ingest_source source = { .tenant = SLICE("t"), .labels = { labels, 2 }, .now_ns = 1 };
     struct slice         body = file_read(path, a), bytes = body;
     struct fault         why = { 0 };
@@ -158,8 +168,8 @@ static void file_decodes(const char *path)
             abort();
         assert(raw == bytes.n);
         batch_agrees(&b, bytes);
-        printf("%s: %u rows, %u stacks, %u locations, %u functions, %u parts\n", strrchr(path, '/') + 1, b.n_rows, b.n_stacks,
-               b.n_locations, b.n_functions, b.n_parts);
+        printf("%s: %u rows, %u stacks, %u locations, %u functions, %u parts\n", strrchr(path, '/') + 1, b.n_rows,
+               b.n_stacks, b.n_locations, b.n_functions, b.n_parts);
     }
     arena_free(a);
 }

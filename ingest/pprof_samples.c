@@ -68,7 +68,8 @@ static bool same_stack(const void *items, uint32_t i, uint32_t j)
     uint32_t              a = i ? s->stack_end[i - 1] : 0, b = j ? s->stack_end[j - 1] : 0;
     uint32_t              n = s->stack_end[i] - a;
 
-    return n == s->stack_end[j] - b && (n == 0 || memcmp(s->locations + a, s->locations + b, n * sizeof *s->locations) == 0);
+    return n == s->stack_end[j] - b &&
+           (n == 0 || memcmp(s->locations + a, s->locations + b, n * sizeof *s->locations) == 0);
 }
 
 uint32_t samples_stack_close(struct samples *s, size_t from)
@@ -129,7 +130,7 @@ static inline enum key_kind key_kind(struct samples *s, uint32_t key)
 {
     if (s->key_kinds[key] == KEY_UNKNOWN) {
         struct slice k = ref_text(s->p, key);
-        bool is_dropped = slice_is(k, "profile_id") || slice_is(k, "span_id") || slice_is(k, "trace_id");
+        bool         is_dropped = slice_is(k, "profile_id") || slice_is(k, "span_id") || slice_is(k, "trace_id");
         s->key_kinds[key] = is_dropped ? KEY_DROPPED : KEY_LABEL;
     }
     return s->key_kinds[key];
@@ -174,7 +175,8 @@ static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
  * The hot loop of the room.  `out` has room: each id takes a byte at least.  Ids come in long runs of one byte in small
  * profiles and of two in others, so eight or four of them are taken at a time.
  */
-static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t *o, uint32_t **out)
+static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t *o,
+                                     uint32_t **out)
 {
     const struct idmap m = *map;
     uint64_t           word, id;
@@ -281,8 +283,12 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
 
     while (p != NULL && p < end && code == CODE_OK) {
         switch (*p) {
-        case S_LOCATION << 3 | PB_BYTES: p = locations_leave(r, p + 1, end); break;
-        case S_LOCATION << 3 | PB_VARINT: p = location_read(r, p + 1, end); break;
+        case S_LOCATION << 3 | PB_BYTES:
+            p = locations_leave(r, p + 1, end);
+            break;
+        case S_LOCATION << 3 | PB_VARINT:
+            p = location_read(r, p + 1, end);
+            break;
         case S_VALUE << 3 | PB_BYTES:
             p++;
             stop = packed_end(&p, end);
@@ -292,7 +298,9 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
             if ((p = varint_read(p + 1, end, &v)) != NULL && r->n_values++ < r->s->p->n_types)
                 r->values[r->n_values - 1] = (int64_t)v;
             break;
-        default: code = other_read(r, &p, end); break;
+        default:
+            code = other_read(r, &p, end);
+            break;
         }
     }
     *at = p;
@@ -426,12 +434,14 @@ static void samples_new(const struct pprof *p, struct samples *s)
     samples_stack_reserve(s, (size_t)p->n_samples * 8);
 }
 
-enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks, struct labels labels,
-                       struct samples *out, struct fault *why)
+enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
+                       struct labels labels, struct samples *out, struct fault *why)
 {
     struct pb_cursor c = pb_cursor(p->bytes);
     struct pb_field  f;
-    struct reading   r = { .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks };
+    struct reading   r = {
+          .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks
+    };
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");

@@ -1,5 +1,6 @@
 /*
- * Samples: what was sent, sifted.  One walk over the sample messages; each is read at the end of the arrays, and what turns
+ * Samples: what was sent, sifted.  One walk over the sample messages; each is read at the end of the arrays, and what
+ * turns
  * out to be known already (its stack, its labels) or worthless is taken back, so nothing is copied twice.
  *
  *     samples: stack, group, value[k]      stacks: lists of locations, distinct      groups: lists of labels, distinct
@@ -28,7 +29,7 @@ struct samples {
     uint32_t           *stack_end;     /* [n_stacks]; stack i is locations[end[i-1], end[i]) */
     struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
     struct group       *groups;        /* [n_groups]; group 0 has no labels */
-    struct packed      *packed;  /* [n_packed] */
+    struct packed      *packed;        /* [n_packed] */
     struct table        stacks_seen, groups_seen, packed_seen;
     uint8_t            *key_kinds; /* [n_table] */
     uint32_t            n, n_stacks, n_groups, n_packed;
@@ -37,7 +38,8 @@ struct samples {
 };
 
 /*
- * Reads them all.  Dropped: negative values, nothing but zeros, a location that does not exist.  With `keeps_all_stacks` a
+ * Reads them all.  Dropped: negative values, nothing but zeros, a location that does not exist.  With
+ * `keeps_all_stacks` a
  * dropped sample leaves its stack behind.  INVALID_ARGUMENT in the words of §4.2, `labels` named in them.
  */
 must_check enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,

@@ -36,7 +36,8 @@ static uint64_t part_hash(const struct splitting *sp, const struct split_part *p
     uint64_t h = 0;
 
     for (uint32_t i = 0; i < part->n_labels; i++)
-        h = hash_pair(h ^ hash_slice(ref_text(sp->p, part->labels[i].name)), hash_slice(ref_text(sp->p, part->labels[i].value)));
+        h = hash_pair(h ^ hash_slice(ref_text(sp->p, part->labels[i].name)),
+                      hash_slice(ref_text(sp->p, part->labels[i].value)));
     return h;
 }
 
@@ -112,7 +113,8 @@ static size_t pairs_max(const struct samples *s)
     return max;
 }
 
-enum code split_make(struct pprof *p, const struct samples *s, struct labels series, struct split *out, struct fault *why)
+enum code split_make(struct pprof *p, const struct samples *s, struct labels series, struct split *out,
+                     struct fault *why)
 {
     struct splitting sp = { .p = p, .s = s, .series = series, .out = out, .why = why };
     struct table     seen = table_new(p->scratch, s->n_groups);

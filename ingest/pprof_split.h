@@ -12,8 +12,8 @@ struct split_part {
 };
 
 struct split {
-    uint32_t          *part_of;  /* [n_groups]; groups without samples have one too */
-    struct split_part *parts;    /* [n_parts] */
+    uint32_t          *part_of; /* [n_groups]; groups without samples have one too */
+    struct split_part *parts;   /* [n_parts] */
     uint32_t           n_parts;
 };
 

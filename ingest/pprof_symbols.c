@@ -7,7 +7,8 @@ static bool same_function(const void *items, uint32_t i, uint32_t j)
 {
     const struct raw_function *f = (const struct raw_function *)items + i, *g = (const struct raw_function *)items + j;
 
-    return f->name == g->name && f->system_name == g->system_name && f->file == g->file && f->start_line == g->start_line;
+    return f->name == g->name && f->system_name == g->system_name && f->file == g->file &&
+           f->start_line == g->start_line;
 }
 
 /* A function's id -> the number of the first function equal to it. */
@@ -18,7 +19,8 @@ static struct idmap functions_resolve(struct pprof *p)
 
     for (uint32_t i = 0; i < p->n_functions; i++) {
         const struct raw_function *f = &p->functions[i];
-        uint64_t hash = hash_pair((uint64_t)f->name << 32 | f->file, (uint64_t)f->system_name << 32 ^ (uint64_t)f->start_line);
+        uint64_t                   hash =
+            hash_pair((uint64_t)f->name << 32 | f->file, (uint64_t)f->system_name << 32 ^ (uint64_t)f->start_line);
         idmap_put(&map, f->id, table_put(&table, hash, i, same_function, p->functions));
     }
     return map;
@@ -59,13 +61,15 @@ static bool location_resolve(struct pprof *p, uint32_t i, const struct idmap *fu
 static bool same_but_address(const struct pprof *p, const struct raw_location *l, const struct raw_location *m)
 {
     return l->mapping_id == m->mapping_id && l->is_folded == m->is_folded && l->n_lines == m->n_lines &&
-           (l->n_lines == 0 || memcmp(p->lines + l->line_at, p->lines + m->line_at, l->n_lines * sizeof *p->lines) == 0);
+           (l->n_lines == 0 ||
+            memcmp(p->lines + l->line_at, p->lines + m->line_at, l->n_lines * sizeof *p->lines) == 0);
 }
 
 static bool same_location(const void *items, uint32_t i, uint32_t j)
 {
     const struct pprof *p = items;
-    return p->locations[i].address == p->locations[j].address && same_but_address(p, &p->locations[i], &p->locations[j]);
+    return p->locations[i].address == p->locations[j].address &&
+           same_but_address(p, &p->locations[i], &p->locations[j]);
 }
 
 static bool same_sent_location(const void *items, uint32_t i, uint32_t j)
@@ -96,7 +100,8 @@ void symbols_resolve(struct pprof *p, struct symbols *out)
         struct raw_location *l = &p->locations[i];
         bool                 exists = location_resolve(p, i, &functions, &mappings, &out->mapping[i]);
         l->sent_address = l->address;
-        if (exists && l->n_lines > 0 && l->mapping_id != 0 && (p->mappings[out->mapping[i]].flags & BATCH_HAS_FUNCTIONS))
+        if (exists && l->n_lines > 0 && l->mapping_id != 0 &&
+            (p->mappings[out->mapping[i]].flags & BATCH_HAS_FUNCTIONS))
             l->address = 0;
         out->same[i] = exists ? table_put(&table, location_hash(p, l, l->address), i, same_location, p) : NO_LOCATION;
         idmap_put(&out->locations, l->id, out->same[i]);

@@ -1,5 +1,6 @@
 /*
- * Goal: every rule of the pprof pipeline, and every message with which a profile is refused.  Method: hand-made profiles of a
+ * Goal: every rule of the pprof pipeline, and every message with which a profile is refused.  Method: hand-made
+ * profiles of a
  * few frames, one rule each; whatever passes is checked against the invariants of a batch.
  */
 #include <assert.h>
@@ -31,8 +32,15 @@ static void push_init(struct push *p)
     p->labels[1] = (struct label){ SLICE("service_name"), SLICE("shop") };
     p->source = (struct ingest_source){ .tenant = SLICE("anonymous"), .labels = { p->labels, 2 }, .now_ns = 5000 };
     p->limits = (struct decode_limits){
-        .profile_bytes_max = 1 << 22, .samples_max = 16000, .sample_labels_max = 100, .depth_max = 1000, .symbol_bytes_max = 65535,
-        .label_names_max = 30, .label_name_bytes_max = 1024, .label_value_bytes_max = 2048, .oldest_ns = INT64_MIN,
+        .profile_bytes_max = 1 << 22,
+        .samples_max = 16000,
+        .sample_labels_max = 100,
+        .depth_max = 1000,
+        .symbol_bytes_max = 65535,
+        .label_names_max = 30,
+        .label_name_bytes_max = 1024,
+        .label_value_bytes_max = 2048,
+        .oldest_ns = INT64_MIN,
         .newest_ns = INT64_MAX,
     };
 }
@@ -63,14 +71,16 @@ static enum code push_made(struct push *p) { return push_bytes(p, pprof_make_byt
 
 static void refused(struct push *p, const char *text)
 {
-    if (push_made(p) != CODE_INVALID_ARGUMENT || slice_find(slice_of(p->why.text), slice_of(text)) == strlen(p->why.text)) {
+    if (push_made(p) != CODE_INVALID_ARGUMENT ||
+        slice_find(slice_of(p->why.text), slice_of(text)) == strlen(p->why.text)) {
         fprintf(stderr, "wanted: %s\ngot:    %s\n", text, p->why.text);
         abort();
     }
     push_fini(p);
 }
 
-static void sample(struct push *p, const uint64_t *stack, size_t n, int64_t value, const struct label *labels, size_t n_labels)
+static void sample(struct push *p, const uint64_t *stack, size_t n, int64_t value, const struct label *labels,
+                   size_t n_labels)
 {
     pprof_make_sample(&p->m, stack, n, &value, 1, labels, n_labels);
 }
@@ -176,7 +186,9 @@ static void sample_labels_split(void)
     uint64_t     main = push_simple(&p);
     struct label one[] = { { SLICE("thread"), SLICE("t1") }, { SLICE("span_id"), SLICE("0123456789abcdef") } };
     struct label two[] = { { SLICE("thread"), SLICE("t2") }, { SLICE("zone"), SLICE("a") } };
-    struct label wins[] = { { SLICE("zone"), SLICE("sample") }, { SLICE("thread"), SLICE("t1") }, { SLICE("none"), SLICE("") } };
+    struct label wins[] = { { SLICE("zone"), SLICE("sample") },
+                            { SLICE("thread"), SLICE("t1") },
+                            { SLICE("none"), SLICE("") } };
 
     push_label(&p, "zone", "series");
     push_label(&p, "__delta__", "false");
@@ -211,7 +223,8 @@ static void names_are_relabeled(void)
     p.source.labels.n = 1; /* and without a service */
     sample(&p, &main, 1, 1, NULL, 0);
     assert(push_made(&p) == CODE_OK && slice_is(batch_string(&p.b, p.b.name), "memory"));
-    assert(slice_is(part_labels(&p, 0), "{__name_replaced__=\"godeltaprof_memory\", service_name=\"unknown_service\"}"));
+    assert(
+        slice_is(part_labels(&p, 0), "{__name_replaced__=\"godeltaprof_memory\", service_name=\"unknown_service\"}"));
     push_fini(&p);
 }
 
@@ -253,7 +266,8 @@ static void names_are_cleaned_when_asked(void)
 static void stacks_and_symbols_are_cut(void)
 {
     struct push p;
-    uint64_t    main = push_simple(&p), work = pprof_make_frame(&p.m, SLICE("a/very/long/work")), deep[] = { work, work, main };
+    uint64_t    main = push_simple(&p), work = pprof_make_frame(&p.m, SLICE("a/very/long/work")),
+             deep[] = { work, work, main };
 
     p.limits.depth_max = 2;
     p.limits.symbol_bytes_max = 4;
@@ -304,8 +318,8 @@ static void go_stacks_get_their_roots_back(void)
 
 static void build_ids_tell_the_source(void)
 {
-    struct push p;
-    uint64_t    main = push_simple(&p), at;
+    struct push            p;
+    uint64_t               main = push_simple(&p), at;
     struct pprof_make_line line = { main, 0 };
 
     push_label(&p, "service_repository", "https://example.com/r");
@@ -313,7 +327,8 @@ static void build_ids_tell_the_source(void)
     at = pprof_make_location(&p.m, pprof_make_mapping(&p.m, SLICE("app"), 0, 0, false), 1, &line, 1);
     sample(&p, &at, 1, 1, NULL, 0);
     assert(push_made(&p) == CODE_OK);
-    assert(slice_is(batch_string(&p.b, p.b.mappings[0].build_id), "{\"repository\":\"https://example.com/r\",\"git_ref\":\"v1\"}"));
+    assert(slice_is(batch_string(&p.b, p.b.mappings[0].build_id),
+                    "{\"repository\":\"https://example.com/r\",\"git_ref\":\"v1\"}"));
     push_fini(&p);
 }
 
@@ -361,8 +376,9 @@ static void legacy_is_named(void)
         pprof_make_type(&p.m, slice_of(cases[i][0]), SLICE("count"));
         uint64_t main = pprof_make_frame(&p.m, SLICE("main"));
         sample(&p, &main, 1, 1, NULL, 0);
-        p.source.hints = (struct pprof_hints){ .is_legacy = true, .spy_name = slice_of(cases[i][2]),
-                                               .type_config = slice_of(cases[i][1]), .from_ns = 1234 };
+        p.source.hints = (struct pprof_hints){
+            .is_legacy = true, .spy_name = slice_of(cases[i][2]), .type_config = slice_of(cases[i][1]), .from_ns = 1234
+        };
         assert(push_made(&p) == CODE_OK && slice_is(batch_string(&p.b, p.b.name), cases[i][3]) && p.b.time_ns == 1234);
         push_fini(&p);
     }
@@ -400,7 +416,8 @@ static void wholes_are_refused(void)
     p.limits.oldest_ns = 200;
     p.limits.newest_ns = 300;
     sample(&p, &main, 1, 1, NULL, 0);
-    refused(&p, "profile with labels '{__name__=\"process_cpu\", service_name=\"shop\"}' is outside of ingestion window (profile "
+    refused(&p, "profile with labels '{__name__=\"process_cpu\", service_name=\"shop\"}' is outside of ingestion "
+                "window (profile "
                 "timestamp: 1970-01-01T00:00:00Z, the ingestion window starts at");
     main = push_simple(&p);
     p.limits.profile_bytes_max = 10;
@@ -477,9 +494,9 @@ static void tables_are_refused(void)
 
 static void labels_are_refused(void)
 {
-    static char  longest[3000];
-    struct push  p;
-    uint64_t     main;
+    static char longest[3000];
+    struct push p;
+    uint64_t    main;
 
     memset(longest, 'n', sizeof longest - 1);
     main = push_simple(&p);

@@ -73,18 +73,26 @@ struct profile {
     int64_t  time_ns, duration_ns, period;
     uint32_t name, service, period_type, period_unit;
 };
-_Static_assert(sizeof(struct profile) == 40 && sizeof(struct batch_mapping) == 40 && sizeof(struct batch_function) == 24 &&
-                   sizeof(struct batch_line) == 16 && sizeof(struct batch_location) == 24,
+_Static_assert(sizeof(struct profile) == 40 && sizeof(struct batch_mapping) == 40 &&
+                   sizeof(struct batch_function) == 24 && sizeof(struct batch_line) == 16 &&
+                   sizeof(struct batch_location) == 24,
                "no padding: these are the format");
 
 static const uint8_t item_bytes[KNOWN] = {
-    [S_PROFILE] = sizeof(struct profile),          [S_STRING_END] = 4,
-    [S_STRING_BYTES] = 1,                          [S_MAPPINGS] = sizeof(struct batch_mapping),
-    [S_FUNCTIONS] = sizeof(struct batch_function), [S_LINES] = sizeof(struct batch_line),
-    [S_LOCATIONS] = sizeof(struct batch_location), [S_STACK_END] = 4,
-    [S_STACK_LOCATIONS] = 4,                       [S_TYPES] = sizeof(struct batch_type),
-    [S_LABELS] = sizeof(struct batch_label),       [S_PARTS] = sizeof(struct batch_part),
-    [S_ROW_STACK] = 4,                             [S_ROW_VALUES] = 8,
+    [S_PROFILE] = sizeof(struct profile),
+    [S_STRING_END] = 4,
+    [S_STRING_BYTES] = 1,
+    [S_MAPPINGS] = sizeof(struct batch_mapping),
+    [S_FUNCTIONS] = sizeof(struct batch_function),
+    [S_LINES] = sizeof(struct batch_line),
+    [S_LOCATIONS] = sizeof(struct batch_location),
+    [S_STACK_END] = 4,
+    [S_STACK_LOCATIONS] = 4,
+    [S_TYPES] = sizeof(struct batch_type),
+    [S_LABELS] = sizeof(struct batch_label),
+    [S_PARTS] = sizeof(struct batch_part),
+    [S_ROW_STACK] = 4,
+    [S_ROW_VALUES] = 8,
 };
 
 struct items {
@@ -135,9 +143,16 @@ void batch_encode(const struct batch *b, struct buf *out)
         table[kind] = (struct entry){ .kind = kind, .flags = MUST_KNOW, .n = of[kind].n, .at = at };
         at += aligned((uint64_t)of[kind].n * item_bytes[kind]);
     }
-    struct head head = { .version = VERSION, .slot = b->slot, .record_bytes = at, .map_epoch = b->map_epoch,
-                         .key_lo = b->key.lo, .key_hi = b->key.hi, .received_ns = b->received_ns,
-                         .mode = (uint8_t)b->mode, .tenant_bytes = (uint16_t)b->tenant.n, .n_sections = KNOWN - 1 };
+    struct head head = { .version = VERSION,
+                         .slot = b->slot,
+                         .record_bytes = at,
+                         .map_epoch = b->map_epoch,
+                         .key_lo = b->key.lo,
+                         .key_hi = b->key.hi,
+                         .received_ns = b->received_ns,
+                         .mode = (uint8_t)b->mode,
+                         .tenant_bytes = (uint16_t)b->tenant.n,
+                         .n_sections = KNOWN - 1 };
     memcpy(head.magic, MAGIC, sizeof MAGIC);
     buf_reserve(out, at);
     buf_put(out, &head, sizeof head);
@@ -219,8 +234,8 @@ static enum code arrays_read(const struct items of[KNOWN], struct batch *b, stru
     b->row_stack = of[S_ROW_STACK].at, b->n_rows = of[S_ROW_STACK].n;
     b->row_values = of[S_ROW_VALUES].at;
     if ((uint64_t)b->n_types * b->n_rows != of[S_ROW_VALUES].n)
-        return fail(why, CODE_INVALID_ARGUMENT, "batch: %u values for %u types and %u rows", of[S_ROW_VALUES].n, b->n_types,
-                    b->n_rows);
+        return fail(why, CODE_INVALID_ARGUMENT, "batch: %u values for %u types and %u rows", of[S_ROW_VALUES].n,
+                    b->n_types, b->n_rows);
     if (b->n_strings == 0 || b->string_end[b->n_strings - 1] != of[S_STRING_BYTES].n)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: string table does not fit its bytes");
     return CODE_OK;
@@ -237,8 +252,11 @@ enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, s
     if (h.record_bytes > bytes.n)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: cut short: %zu of %llu bytes", bytes.n,
                     (unsigned long long)h.record_bytes);
-    *out = (struct batch){ .tenant = slice_make(bytes.p + sizeof h, h.tenant_bytes), .key = { h.key_lo, h.key_hi },
-                           .map_epoch = h.map_epoch, .received_ns = h.received_ns, .slot = h.slot,
+    *out = (struct batch){ .tenant = slice_make(bytes.p + sizeof h, h.tenant_bytes),
+                           .key = { h.key_lo, h.key_hi },
+                           .map_epoch = h.map_epoch,
+                           .received_ns = h.received_ns,
+                           .slot = h.slot,
                            .mode = (enum batch_mode)h.mode };
     enum code code = sections_read(bytes, &h, of, why);
     if (code == CODE_OK)

@@ -95,7 +95,8 @@ static bool same_location(const struct batch *b, uint32_t i, uint32_t j)
     const struct batch_location *x = &b->locations[i], *y = &b->locations[j];
 
     return x->address == y->address && x->mapping == y->mapping && x->flags == y->flags && x->n_lines == y->n_lines &&
-           (x->n_lines == 0 || memcmp(b->lines + x->line_at, b->lines + y->line_at, x->n_lines * sizeof *b->lines) == 0);
+           (x->n_lines == 0 ||
+            memcmp(b->lines + x->line_at, b->lines + y->line_at, x->n_lines * sizeof *b->lines) == 0);
 }
 
 static uint64_t location_hash(const struct batch *b, const struct batch_location *l)
@@ -157,8 +158,9 @@ static enum code stacks_check(const struct check *c)
 /* The labels that a type adds at store, and the name, which stands in the head. */
 static bool is_reserved(struct slice name)
 {
-    static const struct slice reserved[] = { SLICE("__name__"),        SLICE("__profile_type__"), SLICE("__service_name__"),
-                                             SLICE("__period_type__"), SLICE("__period_unit__"),  SLICE("__type__"),
+    static const struct slice reserved[] = { SLICE("__name__"),         SLICE("__profile_type__"),
+                                             SLICE("__service_name__"), SLICE("__period_type__"),
+                                             SLICE("__period_unit__"),  SLICE("__type__"),
                                              SLICE("__unit__") };
 
     if (name.n < 3 || name.p[0] != '_' || name.p[1] != '_')

@@ -1,6 +1,8 @@
 /*
- * Goal: a batch survives its encoding; nothing that breaks an invariant passes, and no damage makes the reader read where
- * it must not.  Method: one small batch there and back; each invariant broken once; every truncation and every flipped bit.
+ * Goal: a batch survives its encoding; nothing that breaks an invariant passes, and no damage makes the reader read
+ * where
+ * it must not.  Method: one small batch there and back; each invariant broken once; every truncation and every flipped
+ * bit.
  * With a file name as argument the record is also written there (a seed for the fuzzer).
  */
 #include <assert.h>
@@ -31,8 +33,8 @@ enum { S_EMPTY, S_NAME, S_KEY, S_SERVICE, S_MAIN, S_WORK, S_CPU, S_NS, S_THREAD 
 
 static void strings_fill(struct sample *s)
 {
-    static const char *const text[] = { "", "process_cpu", "service_name", "checkout", "main", "work", "cpu", "nanoseconds",
-                                        "thread" };
+    static const char *const text[] = { "",     "process_cpu", "service_name", "checkout", "main",
+                                        "work", "cpu",         "nanoseconds",  "thread" };
     uint32_t                 end = 0;
 
     for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
@@ -44,7 +46,8 @@ static void strings_fill(struct sample *s)
 
 static void arrays_fill(struct sample *s)
 {
-    s->mappings[0] = (struct batch_mapping){ .start = 4096, .limit = 8192, .file = S_MAIN, .flags = BATCH_HAS_FUNCTIONS };
+    s->mappings[0] =
+        (struct batch_mapping){ .start = 4096, .limit = 8192, .file = S_MAIN, .flags = BATCH_HAS_FUNCTIONS };
     s->functions[0] = (struct batch_function){ .name = S_MAIN, .file = S_MAIN };
     s->functions[1] = (struct batch_function){ .name = S_WORK, .start_line = 7 };
     s->lines[0] = (struct batch_line){ .function = 0, .line = 1 };
@@ -73,13 +76,42 @@ static struct sample *sample_new(void)
     strings_fill(s);
     arrays_fill(s);
     s->b = (struct batch){
-        .tenant = SLICE("anonymous"), .key = { 1, 2 }, .map_epoch = 3, .received_ns = 4, .slot = 5, .mode = BATCH_INTERVAL,
-        .time_ns = 6, .duration_ns = 7, .period = 8, .name = S_NAME, .service = S_SERVICE, .period_type = S_CPU,
-        .period_unit = S_NS, .string_end = s->string_end, .string_bytes = s->string_bytes, .mappings = s->mappings,
-        .functions = s->functions, .lines = s->lines, .locations = s->locations, .stack_end = s->stack_end,
-        .stack_locations = s->stack_locations, .types = s->types, .labels = s->labels, .parts = s->parts,
-        .row_stack = s->row_stack, .row_values = s->row_values, .n_strings = 9, .n_mappings = 1, .n_functions = 2,
-        .n_lines = 3, .n_locations = 3, .n_stacks = 2, .n_types = 2, .n_labels = 3, .n_parts = 2, .n_rows = 3,
+        .tenant = SLICE("anonymous"),
+        .key = { 1, 2 },
+        .map_epoch = 3,
+        .received_ns = 4,
+        .slot = 5,
+        .mode = BATCH_INTERVAL,
+        .time_ns = 6,
+        .duration_ns = 7,
+        .period = 8,
+        .name = S_NAME,
+        .service = S_SERVICE,
+        .period_type = S_CPU,
+        .period_unit = S_NS,
+        .string_end = s->string_end,
+        .string_bytes = s->string_bytes,
+        .mappings = s->mappings,
+        .functions = s->functions,
+        .lines = s->lines,
+        .locations = s->locations,
+        .stack_end = s->stack_end,
+        .stack_locations = s->stack_locations,
+        .types = s->types,
+        .labels = s->labels,
+        .parts = s->parts,
+        .row_stack = s->row_stack,
+        .row_values = s->row_values,
+        .n_strings = 9,
+        .n_mappings = 1,
+        .n_functions = 2,
+        .n_lines = 3,
+        .n_locations = 3,
+        .n_stacks = 2,
+        .n_types = 2,
+        .n_labels = 3,
+        .n_parts = 2,
+        .n_rows = 3,
         .n_stack_locations = 4,
     };
     return s;
@@ -96,7 +128,8 @@ static void there_and_back(const char *seed)
     batch_encode(&s->b, &first);
     assert(first.n % 8 == 0 && batch_record_bytes(buf_view(&first)) == first.n);
     assert(batch_decode(buf_view(&first), a, &b, &why) == CODE_OK);
-    assert(slice_is(b.tenant, "anonymous") && b.key.hi == 2 && b.slot == 5 && b.mode == BATCH_INTERVAL && b.period == 8);
+    assert(slice_is(b.tenant, "anonymous") && b.key.hi == 2 && b.slot == 5 && b.mode == BATCH_INTERVAL &&
+           b.period == 8);
     assert(slice_is(batch_string(&b, b.functions[1].name), "work") && batch_stack(&b, 1).locations[0] == 2);
     assert(b.row_values[5] == 0 && b.row_values[2] == 30);
     batch_encode(&b, &again);
@@ -149,11 +182,11 @@ static void b6_empty_value(struct sample *s) { s->labels[2].value = S_EMPTY; }
 
 static void each_invariant_is_kept(void)
 {
-    static break_fn *const breaks[] = { b1_string,   b1_order,     b1_zero,        b1_service,   b1_mapping,   b1_function,
-                                        b1_location, b1_stack,     b1_type,        b2_functions, b2_locations, b2_stacks,
-                                        b3_unsorted, b3_service,   b3_same,        b3_row_twice, b3_row_order, b4_negative,
-                                        b4_zero,     b6_lines,     b6_rows,        b6_orphan,    b6_empty_value,
-                                        b2_stack_order };
+    static break_fn *const breaks[] = {
+        b1_string,    b1_order,     b1_zero,      b1_service, b1_mapping,  b1_function, b1_location,    b1_stack,
+        b1_type,      b2_functions, b2_locations, b2_stacks,  b3_unsorted, b3_service,  b3_same,        b3_row_twice,
+        b3_row_order, b4_negative,  b4_zero,      b6_lines,   b6_rows,     b6_orphan,   b6_empty_value, b2_stack_order
+    };
 
     for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
         struct sample *s = sample_new();

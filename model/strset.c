@@ -6,7 +6,8 @@
 #include "base/hash.h"
 
 /*
- * Ids and their strings in two growing arrays, found through a table of ids + 1 that is at most half full.  What growing
+ * Ids and their strings in two growing arrays, found through a table of ids + 1 that is at most half full.  What
+ * growing
  * leaves behind stays in the arena: less than the arrays themselves, since each doubles.
  */
 struct strset {

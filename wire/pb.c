@@ -54,7 +54,10 @@ static void raw_varint(struct buf *out, uint64_t v)
     out->n += varint_write((uint8_t *)buf_reserve(out, VARINT_MAX_BYTES), v);
 }
 
-static void tag_put(struct buf *out, uint32_t number, enum pb_wire wire) { raw_varint(out, (uint64_t)number << 3 | wire); }
+static void tag_put(struct buf *out, uint32_t number, enum pb_wire wire)
+{
+    raw_varint(out, (uint64_t)number << 3 | wire);
+}
 
 void pb_put_varint(struct buf *out, uint32_t number, uint64_t v)
 {

@@ -1,5 +1,6 @@
 /*
- * Goal: what the writer writes the cursor reads, and nothing broken gets past it.  Method: a message there and back, every
+ * Goal: what the writer writes the cursor reads, and nothing broken gets past it.  Method: a message there and back,
+ * every
  * truncation of it, hand-made bad bytes; UTF-8 at its edges.
  */
 #include <assert.h>
@@ -77,10 +78,14 @@ static void broken_is_bad(void)
 static void text_is_text(void)
 {
     assert(utf8_is_valid(SLICE("")) && utf8_is_valid(SLICE("plain and long enough for words")));
-    assert(utf8_is_valid(SLICE("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf")));
-    assert(!utf8_is_valid(SLICE("12345678\x80")) && !utf8_is_valid(SLICE("\xc1\xbf")) && !utf8_is_valid(SLICE("\xe0\x9f\xbf")));
-    assert(!utf8_is_valid(SLICE("\xed\xa0\x80")) && !utf8_is_valid(SLICE("\xf4\x90\x80\x80")) && !utf8_is_valid(SLICE("\xf5")));
-    assert(!utf8_is_valid(SLICE("\xe2\x82")) && !utf8_is_valid(SLICE("\xf0\x90\x80")) && !utf8_is_valid(SLICE("a\xff")));
+    assert(utf8_is_valid(
+        SLICE("\xc2\x80 \xdf\xbf \xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf")));
+    assert(!utf8_is_valid(SLICE("12345678\x80")) && !utf8_is_valid(SLICE("\xc1\xbf")) &&
+           !utf8_is_valid(SLICE("\xe0\x9f\xbf")));
+    assert(!utf8_is_valid(SLICE("\xed\xa0\x80")) && !utf8_is_valid(SLICE("\xf4\x90\x80\x80")) &&
+           !utf8_is_valid(SLICE("\xf5")));
+    assert(!utf8_is_valid(SLICE("\xe2\x82")) && !utf8_is_valid(SLICE("\xf0\x90\x80")) &&
+           !utf8_is_valid(SLICE("a\xff")));
 }
 
 int main(void)

@@ -8,9 +8,9 @@
 #include "base/mem.h"
 
 enum {
-    LEVEL = 3,          /* answers wait for it: fast before small */
-    GUESS_FACTOR = 4,   /* profiles shrink to a third or a quarter */
-    TRUST_FACTOR = 64,  /* a trailer that claims more has to be proved by doubling */
+    LEVEL = 3,         /* answers wait for it: fast before small */
+    GUESS_FACTOR = 4,  /* profiles shrink to a third or a quarter */
+    TRUST_FACTOR = 64, /* a trailer that claims more has to be proved by doubling */
     GUESS_MIN = 1 << 10,
     HEAD_AND_TAIL = 18, /* the least a gzip member has */
 };
@@ -58,8 +58,8 @@ bool zip_is_gzip(struct slice s) { return s.n >= 2 && (uint8_t)s.p[0] == 0x1f &&
 static size_t guess_bytes(struct slice in, size_t max_bytes)
 {
     const uint8_t *t = (const uint8_t *)in.p + in.n - 4;
-    size_t isize = (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
-    size_t guess = isize <= in.n * TRUST_FACTOR ? isize : in.n * GUESS_FACTOR;
+    size_t         isize = (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
+    size_t         guess = isize <= in.n * TRUST_FACTOR ? isize : in.n * GUESS_FACTOR;
 
     if (guess < GUESS_MIN)
         guess = GUESS_MIN;
@@ -81,7 +81,8 @@ enum code zip_gunzip(struct slice in, size_t max_bytes, struct arena *a, struct 
     struct codecs *codecs = codecs_of_thread();
 
     if (in.n < HEAD_AND_TAIL || !zip_is_gzip(in))
-        return fail(why, CODE_INVALID_ARGUMENT, "gzip: %s", zip_is_gzip(in) ? "unexpected end of data" : "invalid header");
+        return fail(why, CODE_INVALID_ARGUMENT, "gzip: %s",
+                    zip_is_gzip(in) ? "unexpected end of data" : "invalid header");
     size_t cap = guess_bytes(in, max_bytes), n = 0;
     char  *p = arena_alloc(a, cap);
     while (in.n > 0) {
@@ -93,7 +94,8 @@ enum code zip_gunzip(struct slice in, size_t max_bytes, struct arena *a, struct 
             break;
         case LIBDEFLATE_INSUFFICIENT_SPACE:
             if (cap == max_bytes)
-                return fail(why, CODE_RESOURCE_EXHAUSTED, "gzip: data inflates to more than the limit of %zu bytes", max_bytes);
+                return fail(why, CODE_RESOURCE_EXHAUSTED, "gzip: data inflates to more than the limit of %zu bytes",
+                            max_bytes);
             p = grown(a, p, n, &cap, max_bytes);
             break;
         default:
