@@ -3,9 +3,8 @@
  *
  *     name = app [ "{" key "=" value *("," key "=" value) "}" anything ]
  *
- * White space around each part is dropped.  A key twice: the last counts.  The key __name__ replaces the application. 
- * What
- * follows `}`, and a last pair that no `}` or `,` ends, is ignored.
+ * White space around each part is dropped.  A key twice: the last counts.  The key __name__ replaces the application.
+ * What follows `}`, and a last pair that no `}` or `,` ends, is ignored.
  */
 #pragma once
 

@@ -1,8 +1,7 @@
 /*
  * How near is decoding to inflating?  For each profile beside the checkout (generated ones when there is none): the
- * best time
- * of several rounds to inflate it alone, and to take it all the way to a batch, inflating included.  The ratio is
- * inflate / (inflate + decode): 100 % would be decoding for nothing.
+ * best time of several rounds to inflate it alone, and to take it all the way to a batch, inflating included.  The
+ * ratio is inflate / (inflate + decode): 100 % would be decoding for nothing.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -10,8 +10,7 @@ struct slice go_shapes_cut(struct slice name, struct arena *a);
 
 /*
  * Since Go 1.21 a function's name carries the type parameters of any of its instances, so one function has several
- * names.
- * They lose them, and functions then equal become one.  Before symbols_resolve.
+ * names.  They lose them, and functions then equal become one.  Before symbols_resolve.
  */
 void go_shapes_drop(struct pprof *p);
 
@@ -25,10 +24,8 @@ struct go_depths go_depths_of_cut(const struct pprof *p);
 
 /*
  * Guesses the missing root frames of cut stacks from their neighbours, if they are cut.  `s` was read with
- * symbols_as_sent and
- * keeps_all_stacks; afterwards its stacks are those of equal locations united, as samples_read makes them.  `order` is
- * that of
- * symbols_as_sent.
+ * symbols_as_sent and keeps_all_stacks; afterwards its stacks are those of equal locations united, as samples_read
+ * makes them.  `order` is that of symbols_as_sent.
  */
 void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, bool are_cut,
                       struct samples *s);

@@ -8,10 +8,8 @@
  * R may itself be cut: the chain is followed to a group that is not, and the offsets add up.
  *
  * Groups are in the order of their root ends.  The reference implementation bounds the last of them by the number of
- * groups
- * instead of stacks, so that it neither gives nor gets anything unless every group before it is a single stack; kept,
- * for
- * graphs of the same profile have to be the same (group_end).
+ * groups instead of stacks, so that it neither gives nor gets anything unless every group before it is a single
+ * stack; kept, for graphs of the same profile have to be the same (group_end).
  */
 #include <assert.h>
 #include <stdlib.h>

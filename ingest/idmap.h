@@ -1,7 +1,6 @@
 /*
  * Idmap: the ids a client chose -> our numbers.  Most count 1, 2, 3, ..., so a plain array up to four times their
- * number
- * answers; the ids beyond it are hashed.
+ * number answers; the ids beyond it are hashed.
  */
 #pragma once
 

@@ -39,10 +39,10 @@ struct ingest_source {
 
 /*
  * A pprof, gzip or plain, through the whole pipeline of pyroscope-ingest.md §2.3-2.5: decode, validate, normalise,
- * split
- * by sample labels, check labels.  `*out` is in `a`, owned by the caller; slot, map_epoch and mode are the router's.
- * When nothing remains (all samples dropped) the code is OK and out->n_rows is 0: success, nothing to store.
- * INVALID_ARGUMENT with the messages of §4.2.  `*raw_bytes` receives the inflated size, also on failure where known.
+ * split by sample labels, check labels.  `*out` is in `a`, owned by the caller; slot, map_epoch and mode are the
+ * router's.  When nothing remains (all samples dropped) the code is OK and out->n_rows is 0: success, nothing to
+ * store.  INVALID_ARGUMENT with the messages of §4.2.  `*raw_bytes` receives the inflated size, also on failure where
+ * known.
  */
 must_check enum code ingest_pprof(struct slice body, const struct ingest_source *source,
                                   const struct decode_limits *limits, struct arena *a, struct batch *out,

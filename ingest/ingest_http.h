@@ -19,17 +19,16 @@ struct ingest_post {
 };
 
 /*
- * INVALID_ARGUMENT: the name is bad.  UNKNOWN: everything else about the request that cannot be understood. 
- * UNIMPLEMENTED: a
- * format that ingest.c does not list, named in the text.
+ * INVALID_ARGUMENT: the name is bad.  UNKNOWN: everything else about the request that cannot be understood.
+ * UNIMPLEMENTED: a format that ingest.c does not list, named in the text.
  */
 must_check enum code ingest_http_read(const struct ingest_request *r, struct arena *a, struct ingest_post *out,
                                       struct fault *why);
 
 /*
  * How /ingest answers a failure (§1.7): the HTTP status and the text of `code` in the JSON body.  `was_read`: the
- * failure came
- * after ingest_http_read, from the profile itself or from storing it; then a bad profile is 422 "unknown", not 400.
+ * failure came after ingest_http_read, from the profile itself or from storing it; then a bad profile is 422
+ * "unknown", not 400.
  */
 struct ingest_status {
     int         http;

@@ -7,8 +7,8 @@
 
 /*
  * The labels of a series before it is split: a service name when there is none, the session id reduced, the default
- * relabel
- * rule (godeltaprof_memory -> memory), sanitized names, no empty values, sorted.  Names may still occur twice.
+ * relabel rule (godeltaprof_memory -> memory), sanitized names, no empty values, sorted.  Names may still occur
+ * twice.
  */
 must_check enum code labels_prepare(struct labels sent, const struct decode_limits *limits, struct arena *a,
                                     struct labels *out, struct fault *why);

@@ -48,8 +48,7 @@ bool multipart_is(struct slice content_type)
 
 /*
  * Where the next `--boundary` begins that stands at the beginning of a line; body.n when there is none.  `*before` is
- * where
- * the line end in front of it begins.
+ * where the line end in front of it begins.
  */
 static size_t delimiter_find(struct slice body, struct slice boundary, size_t *before)
 {

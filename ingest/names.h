@@ -5,8 +5,7 @@
 
 /*
  * `config` is the sample_type_config JSON, or empty: then the built-in display names hold.  The name lives in p's
- * scratch or
- * is a literal.  INVALID_ARGUMENT: not the JSON it should be.
+ * scratch or is a literal.  INVALID_ARGUMENT: not the JSON it should be.
  */
 must_check enum code metric_name(const struct pprof *p, struct slice config, struct slice *out, struct fault *why);
 

@@ -6,10 +6,8 @@
  *             55d0 [unknown] (/bin/app)                                     leaf first, then a blank line
  *
  * Each event is a sample type: cpu-clock and task-clock become cpu/nanoseconds, others their own name/count, `-`
- * written `_`.
- * A sample's value is its period, 1 when perf did not print it.  Equal stacks are added up.  A frame without a symbol
- * keeps its
- * address and its binary.
+ * written `_`.  A sample's value is its period, 1 when perf did not print it.  Equal stacks are added up.  A frame
+ * without a symbol keeps its address and its binary.
  */
 #pragma once
 

@@ -89,8 +89,7 @@ static enum code tables_get(struct job *j, struct slice bytes)
 
 /*
  * Samples of Go may have to be read as they were sent, to be repaired.  Whether they must is known for sure only once
- * all are
- * read; the longest tells beforehand, and when it was wrong they are read again.
+ * all are read; the longest tells beforehand, and when it was wrong they are read again.
  */
 static enum code go_samples_get(struct job *j, struct symbols *symbols, struct go_depths cut, struct samples *s)
 {

@@ -1,7 +1,6 @@
 /*
  * Any bytes as a pprof, pushed and sent to /ingest: refused with a text, or a batch that keeps its invariants.  The
- * first
- * byte chooses the way and the limits, so that cutting and cleaning are reached too.
+ * first byte chooses the way and the limits, so that cutting and cleaning are reached too.
  */
 #include <assert.h>
 #include <stdint.h>

@@ -5,8 +5,7 @@
  *     parts
  *
  * Strings are refs: an index into strings[], first the profile's own table, then whatever fixes and labels add behind
- * it.
- * Everything lies in the scratch arena or in the bytes read, and goes with them.
+ * it.  Everything lies in the scratch arena or in the bytes read, and goes with them.
  */
 #pragma once
 

@@ -1,9 +1,8 @@
 /*
- * Goal: real profiles become batches that keep every invariant and every value.  Method: each file beside the checkout
- * is
- * decoded by ingest_pprof and by a plain walk that shares none of its code but the cursor; the sums per type must
- * agree,
- * and so must the number of frames of all kept samples.  Files that are meant to be refused are named below.
+ * Goal: real profiles become batches that keep every invariant and every value.  Method: each file beside the
+ * checkout is decoded by ingest_pprof and by a plain walk that shares none of its code but the cursor; the sums per
+ * type must agree, and a batch must decode to itself.  Files that are meant to be refused are
+ * named below.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,6 @@
 /*
  * Samples: what was sent, sifted.  One walk over the sample messages; each is read at the end of the arrays, and what
- * turns
- * out to be known already (its stack, its labels) or worthless is taken back, so nothing is copied twice.
+ * turns out to be known already (its stack, its labels) or worthless is taken back, so nothing is copied twice.
  *
  *     samples: stack, group, value[k]      stacks: lists of locations, distinct      groups: lists of labels, distinct
  */
@@ -39,8 +38,8 @@ struct samples {
 
 /*
  * Reads them all.  Dropped: negative values, nothing but zeros, a location that does not exist.  With
- * `keeps_all_stacks` a
- * dropped sample leaves its stack behind.  INVALID_ARGUMENT in the words of §4.2, `labels` named in them.
+ * `keeps_all_stacks` a dropped sample leaves its stack behind.  INVALID_ARGUMENT in the words of §4.2, `labels` named
+ * in them.
  */
 must_check enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
                                   struct labels labels, struct samples *out, struct fault *why);

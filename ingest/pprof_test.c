@@ -1,7 +1,6 @@
 /*
  * Goal: every rule of the pprof pipeline, and every message with which a profile is refused.  Method: hand-made
- * profiles of a
- * few frames, one rule each; whatever passes is checked against the invariants of a batch.
+ * profiles of a few frames, one rule each; whatever passes is checked against the invariants of a batch.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * Scratch: the arena a decoder works in and throws away.  Each thread keeps one between decodes, so that a busy server
- * does not
- * take megabytes from the system and give them back for every profile; nothing of a decode can be seen in the next.
+ * Scratch: the arena a decoder works in and throws away.  Each thread keeps one between decodes, so that a busy
+ * server does not take megabytes from the system and give them back for every profile; nothing of a decode can be
+ * seen in the next.
  */
 #pragma once
 

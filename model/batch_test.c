@@ -1,9 +1,7 @@
 /*
  * Goal: a batch survives its encoding; nothing that breaks an invariant passes, and no damage makes the reader read
- * where
- * it must not.  Method: one small batch there and back; each invariant broken once; every truncation and every flipped
- * bit.
- * With a file name as argument the record is also written there (a seed for the fuzzer).
+ * where it must not.  Method: one small batch there and back; each invariant broken once; every truncation and every
+ * flipped bit.  With a file name as argument the record is also written there (a seed for the fuzzer).
  */
 #include <assert.h>
 #include <stdio.h>

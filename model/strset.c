@@ -7,8 +7,7 @@
 
 /*
  * Ids and their strings in two growing arrays, found through a table of ids + 1 that is at most half full.  What
- * growing
- * leaves behind stays in the arena: less than the arrays themselves, since each doubles.
+ * growing leaves behind stays in the arena: less than the arrays themselves, since each doubles.
  */
 struct strset {
     struct arena *arena;

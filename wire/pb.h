@@ -45,8 +45,7 @@ bool pb_next_slow(struct pb_cursor *c, struct pb_field *f);
 
 /*
  * The next field; false at the end of the message and, with is_bad, where it is broken.  Inline for what nearly all
- * fields
- * are: a tag of one byte, a number or a length of one or two.
+ * fields are: a tag of one byte, a number or a length of one or two.
  */
 __attribute__((always_inline)) static inline bool pb_next(struct pb_cursor *c, struct pb_field *f)
 {

@@ -1,7 +1,6 @@
 /*
  * Goal: what the writer writes the cursor reads, and nothing broken gets past it.  Method: a message there and back,
- * every
- * truncation of it, hand-made bad bytes; UTF-8 at its edges.
+ * every truncation of it, hand-made bad bytes; UTF-8 at its edges.
  */
 #include <assert.h>
 #include <stdio.h>

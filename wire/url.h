@@ -8,8 +8,7 @@
 
 /*
  * The first value of `name`, percent-decoded, `+` a space; false when there is none.  A sequence that is no %XX stays
- * as it
- * is.  Decoded values are copied to `a`, others borrow `query`.
+ * as it is.  Decoded values are copied to `a`, others borrow `query`.
  */
 bool url_query_get(struct slice query, struct slice name, struct arena *a, struct slice *value);
 

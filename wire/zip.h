@@ -5,8 +5,7 @@
  * Z2  ISIZE (the trailer's size) is only a hint for the first guess; a guess too small doubles.
  *
  * libdeflate's tables cost more to make than a small profile costs to inflate, so each thread keeps one of each kind;
- * they
- * go when the thread ends.
+ * they go when the thread ends.
  */
 #pragma once
 
