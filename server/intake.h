@@ -22,7 +22,7 @@ enum { INTAKE_ITEMS_MAX = 65536 };
 
 struct intake_item {
     struct slice       body;   /* a pprof, gzip or plain */
-    struct labels      labels; /* any order */
+    struct labels      labels; /* sorted, so that equal items are seen to be equal; a name may stand twice */
     struct slice       id;     /* the client's */
     struct pprof_hints hints;
 };

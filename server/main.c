@@ -3,7 +3,7 @@
  *
  *     SIGTERM   not ready, --shutdown-delay, no new connections, drain, exit 0     a second one: exit at once
  *     SIGINT    the same without the delay: somebody is at a terminal, not a balancer in front
- *     SIGHUP    limits, tokens and shard map are read again
+ *     SIGHUP    limits, tokens and, as each second, the shard map are read again
  */
 #include <errno.h>
 #include <pthread.h>
@@ -142,7 +142,7 @@ static void reload(struct server *s, int argc, char **argv)
     if (code == CODE_OK)
         code = server_reload(s, &fresh.limits, &why);
     if (code == CODE_OK)
-        log_info("limits, tokens and shard map read again");
+        log_info("limits and tokens read again");
     else
         log_error("reload refused, nothing changed", log_str("error", why.text));
     arena_free(a);

@@ -52,6 +52,7 @@ static struct labels labels_of(const Push__V1__RawProfileSeries *s, struct arena
 
     for (size_t i = 0; i < s->n_labels; i++)
         at[i] = (struct label){ slice_of(s->labels[i]->name), slice_of(s->labels[i]->value) };
+    labels_sort(at, s->n_labels);
     return (struct labels){ at, s->n_labels };
 }
 

@@ -27,7 +27,7 @@ const char *server_address(const struct server *s); /* with the port in use */
 /* Once a second: a new shard map is taken in.  A bad one is logged once and the old one stays. */
 void server_tick(struct server *s);
 
-/* Reads limits, tokens and the shard map again.  On a fault everything stays as it was. */
+/* Takes in new limits and reads the tokens again.  On a fault both stay as they were.  (The map is server_tick's.) */
 must_check enum code server_reload(struct server *s, const struct limits *limits, struct fault *why);
 
 void server_lame(struct server *s);
@@ -45,6 +45,9 @@ struct policy       *server_policy(struct server *s);
 struct registry     *server_tenants(struct server *s);
 struct app          *server_app(struct server *s);
 
-/* Memory that requests are decoded into; false: it is used up and nothing was taken. */
+/*
+ * Memory that requests are decoded into; false: it is used up and nothing was taken.  Whoever is alone always gets it: what
+ * one profile may take is bounded by its limit, and being refused for ever would be worse.
+ */
 bool server_take_memory(struct server *s, size_t bytes);
 void server_give_memory(struct server *s, size_t bytes);
