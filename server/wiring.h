@@ -46,8 +46,8 @@ struct registry     *server_tenants(struct server *s);
 struct app          *server_app(struct server *s);
 
 /*
- * Memory that requests are decoded into; false: it is used up and nothing was taken.  Whoever is alone always gets it: what
- * one profile may take is bounded by its limit, and being refused for ever would be worse.
+ * Memory that requests are decoded into; false: it is used up and nothing was taken.  Whoever is alone always gets it:
+ * what one profile may take is bounded by its limit, and being refused for ever would be worse.
  */
 bool server_take_memory(struct server *s, size_t bytes);
 void server_give_memory(struct server *s, size_t bytes);
