@@ -170,7 +170,7 @@ static enum code check(const struct config *c, struct fault *why)
 enum code config_load(int argc, char *const *argv, struct arena *a, struct config *out, struct fault *why)
 {
     struct config flags = { 0 };
-    struct slice  text;
+    struct slice  text = { 0 };
     enum code     code;
 
     option_defaults(config_table, &flags, a);

@@ -30,7 +30,7 @@ static const struct unit more_byte_units[] = { { "TB", KB *KB *KB *KB },
                                                { "kB", KB },
                                                { "B", 1 },
                                                { NULL, 0 } };
-static const struct unit week[] = { { "w", 7 * 86400 * NS_S }, { NULL, 0 } };
+static const struct unit week[] = { { "w", INT64_C(7) * 86400 * NS_S }, { NULL, 0 } };
 
 static const struct unit *unit_find(const struct unit *units, struct slice name)
 {

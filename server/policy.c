@@ -117,7 +117,7 @@ static enum code find(const struct rules *r, struct slice secret, struct token_h
 static enum code check(const struct rules *r, struct slice secret, struct token_hash h, enum token_scope scope,
                        const struct slice *tenants, size_t n_tenants, struct fault *why)
 {
-    const struct token *t;
+    const struct token *t = NULL;
     enum code           code = find(r, secret, h, &t, why);
 
     if (code != CODE_OK)

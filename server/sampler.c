@@ -69,6 +69,12 @@ READS_STACKS static bool is_own_code(const struct sampler *s, uintptr_t pc)
     return pc - s->text_begin < s->text_end - s->text_begin;
 }
 
+/* Addresses come out of registers, as numbers. */
+READS_STACKS static uintptr_t word_at(uintptr_t address)
+{
+    return *(const uintptr_t *)address; /* NOLINT(performance-no-int-to-ptr) */
+}
+
 /*
  * Is `top`, the word at the stack pointer, where the function at `pc` returns to?  It is when that function has made
  * no frame (yet, or because the compiler wraps frames around the rare path only).  In a library, without frame
@@ -82,10 +88,11 @@ READS_STACKS static bool is_frameless(const struct sampler *s, uintptr_t pc, uin
     if (!is_own_code(s, pc))
         return true;
 #if defined(__x86_64__)
-    int32_t distance;
-    memcpy(&distance, (const void *)(top - 4), sizeof distance);
+    const uint8_t *call = (const uint8_t *)(top - 5); /* NOLINT(performance-no-int-to-ptr): e8 and a distance */
+    int32_t        distance;
+    memcpy(&distance, call + 1, sizeof distance);
     uintptr_t called = top + (uintptr_t)(intptr_t)distance;
-    return *(const uint8_t *)(top - 5) == 0xe8 && called <= pc && pc - called < FUNCTION_BYTES_MAX;
+    return call[0] == 0xe8 && called <= pc && pc - called < FUNCTION_BYTES_MAX;
 #else
     return false;
 #endif
@@ -101,16 +108,16 @@ READS_STACKS static uint32_t walk(const struct sampler *s, const ucontext_t *u, 
     pcs[n++] = CONTEXT_PC(u);
     if (sp >= top || sp % sizeof(uintptr_t) != 0)
         return n;
-    uintptr_t first = *(const uintptr_t *)sp;
+    uintptr_t first = word_at(sp);
     if (is_frameless(s, pcs[0], first))
         pcs[n++] = first - 1;
     while (n < SAMPLE_DEPTH_MAX && fp >= least && fp < top - 2 * sizeof(uintptr_t) && fp % sizeof(uintptr_t) == 0) {
-        uintptr_t back = ((const uintptr_t *)fp)[1];
+        uintptr_t back = word_at(fp + sizeof(uintptr_t));
         if (back < 4096)
             break;
         pcs[n++] = back - 1;
         least = fp + 2 * sizeof(uintptr_t);
-        fp = *(const uintptr_t *)fp;
+        fp = word_at(fp);
     }
     return n;
 }

@@ -124,7 +124,7 @@ static enum code load_secrets(struct server *s, struct fault *why)
 static void start_loops(struct server *s)
 {
     s->n_loops = (size_t)s->config->net_loops;
-    s->loops = mem_zalloc(s->n_loops * sizeof *s->loops);
+    s->loops = mem_zalloc(s->n_loops * sizeof(struct loop *));
     for (size_t i = 0; i < s->n_loops; i++) {
         s->loops[i] = loop_new((int)i);
         loop_start(s->loops[i]);

@@ -46,7 +46,7 @@ static int hex_digit(char c)
 
 static bool hash_parse(struct slice hex, struct token_hash *out)
 {
-    if (hex.n != TOKEN_HASH_BYTES * 2)
+    if (hex.n != (size_t)TOKEN_HASH_BYTES * 2)
         return false;
     for (size_t i = 0; i < TOKEN_HASH_BYTES; i++) {
         int high = hex_digit(hex.p[2 * i]), low = hex_digit(hex.p[2 * i + 1]);
@@ -98,7 +98,7 @@ static enum code tenants_parse(struct slice text, struct arena *a, struct token 
     }
     char *bars = arena_alloc(a, text.n + 1);
     for (size_t i = 0; i < text.n; i++)
-        bars[i] = text.p[i] == ',' ? '|' : text.p[i];
+        bars[i] = (char)(text.p[i] == ',' ? '|' : text.p[i]);
     return tenant_ids_parse(slice_make(bars, text.n), a, &out->tenants, &out->n_tenants, why);
 }
 
