@@ -158,16 +158,6 @@ static enum code admit(struct job *j, const struct intake_item *item, size_t raw
     return CODE_OK;
 }
 
-static enum code take_memory(struct job *j, size_t arena_before, struct fault *why)
-{
-    size_t more = arena_bytes(j->in.arena) - arena_before;
-
-    if (!server_take_memory(j->in.app->server, more))
-        return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
-    j->taken_bytes += more;
-    return CODE_OK;
-}
-
 static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct decode_limits *limits,
                         struct batch *out, struct fault *why)
 {
@@ -179,13 +169,14 @@ static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct 
                                          .now_ns = j->in.now_ns,
                                          .hints = item->hints };
     size_t                    raw_bytes = 0, before = arena_bytes(j->in.arena);
-    enum code                 code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
 
-    if (code == CODE_OK)
-        code = admit(j, item, raw_bytes, why);
-    if (code == CODE_OK)
-        code = take_memory(j, before, why);
-    return code;
+    if (!server_await_memory(j->in.app->server, j->taken_bytes))
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
+    enum code code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
+    size_t    more = arena_bytes(j->in.arena) - before;
+    server_take_memory(j->in.app->server, more);
+    j->taken_bytes += more;
+    return code == CODE_OK ? admit(j, item, raw_bytes, why) : code;
 }
 
 static void decode_all(struct job *j)

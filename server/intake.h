@@ -5,7 +5,7 @@
  *
  * N1  Each item gets its own outcome; a bad one does not hinder the others (pyroscope-ingest §2.2).
  * N2  Equal items of one request are told apart by an ordinal: all of them count, and a re-sent request counts once.
- * N3  What the items are decoded into is taken from the server's budget for requests first and given back when done.
+ * N3  What the items are decoded into is taken from the server's budget for requests and given back when done.
  */
 #pragma once
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -20,6 +21,8 @@
 #include "server/process.h"
 #include "server/self_profile.h"
 #include "shard/writer.h"
+
+#define MEMORY_WAIT_NS NS_PER_S
 
 enum { TOKENS_FILE_BYTES_MAX = 16 << 20, SECRET_FILE_BYTES_MAX = 4096, METHODS_MAX = 64, ROUTES_MAX = 64 };
 
@@ -58,14 +61,24 @@ struct registry     *server_tenants(struct server *s) { return s->tenants; }
 struct app          *server_app(struct server *s) { return &s->app; }
 const char          *server_address(const struct server *s) { return listener_address(s->listener); }
 
-bool server_take_memory(struct server *s, size_t bytes)
+bool server_await_memory(const struct server *s, size_t own_bytes)
 {
-    int64_t now = atomic_fetch_add_explicit(&s->requests_bytes, (int64_t)bytes, memory_order_relaxed) + (int64_t)bytes;
+    const struct timespec nap = { .tv_nsec = NS_PER_MS };
+    int64_t               until = clock_mono_ns() + MEMORY_WAIT_NS;
 
-    if (now <= s->requests_bytes_max || now == (int64_t)bytes) /* alone, one profile always passes */
-        return true;
-    server_give_memory(s, bytes);
-    return false;
+    for (;;) {
+        int64_t taken = atomic_load_explicit(&s->requests_bytes, memory_order_relaxed);
+        if (taken <= s->requests_bytes_max || taken == (int64_t)own_bytes)
+            return (int64_t)own_bytes <= s->requests_bytes_max;
+        if (clock_mono_ns() > until)
+            return false;
+        nanosleep(&nap, NULL);
+    }
+}
+
+void server_take_memory(struct server *s, size_t bytes)
+{
+    atomic_fetch_add_explicit(&s->requests_bytes, (int64_t)bytes, memory_order_relaxed);
 }
 
 void server_give_memory(struct server *s, size_t bytes)

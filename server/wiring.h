@@ -46,8 +46,11 @@ struct registry     *server_tenants(struct server *s);
 struct app          *server_app(struct server *s);
 
 /*
- * Memory that requests are decoded into; false: it is used up and nothing was taken.  Whoever is alone always gets it:
- * what one profile may take is bounded by its limit, and being refused for ever would be worse.
+ * Memory that requests are decoded into.  A worker waits, a second at most, until what others hold leaves room,
+ * decodes one profile, and then takes what that needed: its own limit bounds by how much the sum may overshoot.
+ * Waiting is safe, for those who give back (writer, loops) never wait for a worker; and while workers wait the lane
+ * fills and refuses. False: no room came, or the caller's own bytes are all there may be.
  */
-bool server_take_memory(struct server *s, size_t bytes);
-void server_give_memory(struct server *s, size_t bytes);
+must_check bool server_await_memory(const struct server *s, size_t own_bytes);
+void            server_take_memory(struct server *s, size_t bytes);
+void            server_give_memory(struct server *s, size_t bytes);
