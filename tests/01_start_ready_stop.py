@@ -20,8 +20,8 @@ with Server() as server:
     assert server.query("ProfileTypes") == {}
 
 # Mistakes on the command line end it at once, with words and a status.
-for flags, word in ((["--no-such-flag"], "no-such-flag"), (["--target=kitchen"], "target"), (["--retention=soon"], "retention"),
-                    (["--listen=nowhere"], "listen"), (["--shard-map=/no/such/file"], "/no/such/file")):
+for flags, word in ((["--no-such-flag"], "no-such-flag"), (["--target=kitchen"], "target"),
+                    (["--retention=soon"], "retention"), (["--listen=nowhere"], "listen"), (["--shard-map=/no/such/file"], "/no/such/file")):
     done = subprocess.run([BIN / "hearth", "--listen=127.0.0.1:0", *flags], capture_output=True, text=True, timeout=20)
     assert done.returncode not in (0, -6, -11), f"{flags} ended with {done.returncode}"
     assert word in done.stderr, f"{flags}: {done.stderr}"

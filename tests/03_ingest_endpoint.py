@@ -1,4 +1,4 @@
-"""POST /ingest takes a raw pprof and a multipart one, names it as agents expect, and says what is wrong with the rest."""
+"""POST /ingest takes a raw pprof and a multipart one, names it as agents expect, and says what else is wrong."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import gzip

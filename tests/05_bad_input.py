@@ -47,10 +47,10 @@ PROFILES = {
                                              message(5, number(1, 1) + number(2, 99)), SAMPLE),
     "negative string index": cpu_profile(message(4, number(1, 1) + message(4, number(1, 1))),
                                          message(5, number(1, 1) + number(2, -1)), SAMPLE),
-    "location id 0": cpu_profile(message(4, number(1, 0) + message(4, number(1, 1))), message(5, number(1, 1) + number(2, 3)),
-                                 message(2, packed(1, [0]) + packed(2, [1]))),
-    "function id 0": cpu_profile(message(4, number(1, 1) + message(4, number(1, 0))), message(5, number(1, 0) + number(2, 3)),
-                                 SAMPLE),
+    "location id 0": cpu_profile(message(4, number(1, 0) + message(4, number(1, 1))),
+                                 message(5, number(1, 1) + number(2, 3)), message(2, packed(1, [0]) + packed(2, [1]))),
+    "function id 0": cpu_profile(message(4, number(1, 1) + message(4, number(1, 0))),
+                                 message(5, number(1, 0) + number(2, 3)), SAMPLE),
     "more values than types": cpu_profile(FRAME, message(2, packed(1, [1]) + packed(2, [1, 2]))),
     "too many samples": cpu_profile(FRAME, SAMPLE * 16001),
     "too large": cpu_profile(FRAME, SAMPLE, message(6, b"x" * (5 << 20))),
@@ -136,7 +136,8 @@ with Server() as server:
     status, headers, _ = server.request("POST", FLAME, b"{}", {"content-type": "text/plain"})
     assert status == 415 and headers["accept-post"], status
     expect("not JSON", lambda: server.rpc(FLAME, "not an object"), INVALID)
-    for what, body, more in (("empty JSON", b"", {}), ("half JSON", b'{"start":', {}), ("not gzip", b"{}", {"content-encoding": "gzip"})):
+    for what, body, more in (("empty JSON", b"", {}), ("half JSON", b'{"start":', {}),
+                             ("not gzip", b"{}", {"content-encoding": "gzip"})):
         status, _, answer = server.request("POST", FLAME, body, {**JSON, **more})
         assert status == 400 and json.loads(answer)["code"] == "invalid_argument", f"{what}: {status} {answer}"
     status, _, answer = server.request("POST", FLAME, b"{}", {**JSON, "content-encoding": "br"})
@@ -152,7 +153,8 @@ with Server() as server:
             line = s.recv(4096).split(b"\r\n")[0]
         assert int(line.split()[1]) in statuses, f"{path}: {line}"
     # Heads that are no HTTP.
-    for head in (b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /ready HTTP/1.1\r\n" + b"x: " + b"y" * (1 << 20) + b"\r\n\r\n",
+    for head in (b"GARBAGE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+                 b"GET /ready HTTP/1.1\r\n" + b"x: " + b"y" * (1 << 20) + b"\r\n\r\n",
                  b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"):
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
             try:

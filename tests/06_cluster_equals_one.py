@@ -21,7 +21,8 @@ def pushes():
         for pod in range(PODS):
             values = {stack(): random.randrange(1, 1000) for _ in range(20)}
             yield pprof(values), f"service-{service}", "process_cpu", f"pod-{pod}"
-        yield pprof({stack(): [1, 64] for _ in range(5)}, types=HEAP, period=("space", "bytes")), f"service-{service}", "memory", "x"
+        heap = pprof({stack(): [1, 64] for _ in range(5)}, types=HEAP, period=("space", "bytes"))
+        yield heap, f"service-{service}", "memory", "x"
 
 
 QUESTIONS = [

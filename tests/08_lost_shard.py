@@ -1,4 +1,4 @@
-"""A killed shard fails the pushes to its slots and every query, by name; others go on; it is back within 2 s of its start."""
+"""A killed shard fails the pushes to its slots and every query, by name; others go on; it is back within 2 s."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import time

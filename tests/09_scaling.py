@@ -1,4 +1,4 @@
-"""Shards 3 -> 5 by a new map while profiles are pushed, frontends 2 -> 4 -> 1, queriers 1 -> 3: the sums equal the pushes."""
+"""Shards 3 -> 5 by a new map during pushes, frontends 2 -> 4 -> 1, queriers 1 -> 3: the sums equal the pushes."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import os
@@ -49,7 +49,8 @@ with Cluster(shards=3, frontends=2, queriers=1) as cluster:
     cluster.write_map(names)
     for name in names[3:]:
         cluster.start_shard(name)
-    wait_until("new shards hold series", lambda: all(cluster.shards[n].metric("hearth_shard_series") for n in names[3:]), 30)
+    wait_until("new shards hold series",
+               lambda: all(cluster.shards[n].metric("hearth_shard_series") for n in names[3:]), 30)
     cluster.add_querier()
     cluster.add_querier()
     time.sleep(1)

@@ -1,4 +1,4 @@
-"""Far more is pushed than the memory limit holds: memory stays bounded, old profiles go, a metric says so, queries go on."""
+"""More is pushed than the memory limit holds: memory stays bounded, old profiles go, a metric says so."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import os

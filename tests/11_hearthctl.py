@@ -81,7 +81,8 @@ work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
     assert rows["total"] == 120 and rows["functions"][0] == {"name": "idle", "self": 70, "total": 70}, rows
     out, _ = ctl("top", "--sort", "total", "--limit", "1", '{pod="a"}')
     assert "main" in out and "100.0%" in out and "1 of 4 functions" in out, out
-    assert ctl("flame", "--collapsed", '{pod="a"}')[0].splitlines() == ["main;idle 70", "main;work 20", "main;work;read 30"]
+    assert ctl("flame", "--collapsed", '{pod="a"}')[0].splitlines() == [
+        "main;idle 70", "main;work 20", "main;work;read 30"]
     graph = json.loads(ctl("flame", "--json", '{pod="a"}')[0])
     assert graph["total"] == 120 and graph["names"][0] == "total" and graph["levels"][0] == [0, 120, 0, 0], graph
     picture, _ = ctl("flame", "--type", CPU, '{pod="a"}', env={"COLUMNS": "61"})
@@ -100,8 +101,8 @@ work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
 
     # usage: status 2 and a hint
     for args, word in ((["flmae"], "did you mean `flame`"), (["flame", "--form", "-1h"], "did you mean --from"),
-                       (["push", plain], "--name"), (["push", "--name", "x"], "push what"), (["types", "--from", "soon"], "not a time"),
-                       (["top", "--limit", "many"], "--limit"), (["types", "--url", "https://x"], "TLS")):
+                       (["push", plain], "--name"), (["push", "--name", "x"], "push what"),
+                       (["types", "--from", "soon"], "not a time"), (["top", "--limit", "many"], "--limit"), (["types", "--url", "https://x"], "TLS")):
         _, err = ctl(*args, want=2)
         assert word in err, f"{args}: {err}"
 
@@ -118,5 +119,6 @@ assert run_ctl("help")[0] == 0 and run_ctl()[0] == 2 and run_ctl("version")[1].s
 for command in ("push", "types", "labels", "series", "top", "flame", "completion", "version", "help"):
     status, out, _ = run_ctl(command, "--help")
     assert status == 0 and "Examples:" in out and f"hearthctl {command}" in out, command
-script = run_ctl("completion", "bash")[1] + "\nCOMP_WORDS=(hearthctl fl) COMP_CWORD=1; _hearthctl; echo ${COMPREPLY[@]}\n"
+script = run_ctl("completion", "bash")[1]
+script += "\nCOMP_WORDS=(hearthctl fl) COMP_CWORD=1; _hearthctl; echo ${COMPREPLY[@]}\n"
 assert subprocess.run(["bash", "-c", script], capture_output=True, text=True).stdout.split() == ["flame"]

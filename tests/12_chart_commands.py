@@ -1,7 +1,7 @@
-"""The commands, ConfigMaps and folders that the chart renders run as they stand, and the cluster answers like one process.
+"""The commands and ConfigMaps that the chart renders run as they stand, and the cluster answers like one process.
 
-deploy/helm/hearth/rendered holds what both modes render to; with helm at hand it is rendered anew and compared.  Only what a pod
-has of its own is replaced: paths of mounts, the names that DNS would answer, the port.
+deploy/helm/hearth/rendered holds what both modes render to; with helm at hand it is rendered anew and compared.  Only
+what a pod has of its own is replaced: paths of mounts, the names that DNS would answer, the port.
 """
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
@@ -71,7 +71,8 @@ class Pods:
             here = folder(f"{pod}{path}")
             if volume in volumes:
                 key, text = config_map(self.documents, volumes[volume])
-                text = re.sub(r'"address": "([\w-]+)\.[^"]*"', lambda m: f'"address": "127.0.0.1:{self.names[m[1]]}"', text)
+                text = re.sub(r'"address": "([\w-]+)\.[^"]*"',
+                              lambda m: f'"address": "127.0.0.1:{self.names[m[1]]}"', text)
                 write_file(f"{pod}{path}/{key}", text)
             args = [a.replace(f"={path}", f"={here}") for a in args]
         assert "--listen=:4040" in args
@@ -91,7 +92,8 @@ class Pods:
 
 def push_some(servers):
     for i in range(24):
-        servers[i % len(servers)].push(pprof({"main;work": i + 1, "main": 1}), service=f"service-{i % 8}", pod=f"pod-{i}")
+        profile = pprof({"main;work": i + 1, "main": 1})
+        servers[i % len(servers)].push(profile, service=f"service-{i % 8}", pod=f"pod-{i}")
 
 
 single = Pods("single")
@@ -106,4 +108,5 @@ for querier in cluster.of("querier"):
     assert querier.flame() == want
 assert len(cluster.of("shard")) == 3 and all(s.metric("hearth_shard_profiles") for s in cluster.of("shard"))
 cluster.stop()
-print(f"{len(cluster.servers) + 1} pods' commands were run", "and compared with helm's rendering" if HELM else "(no helm to render anew)")
+print(f"{len(cluster.servers) + 1} pods' commands were run",
+      "and compared with helm's rendering" if HELM else "(no helm to render anew)")

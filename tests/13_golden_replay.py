@@ -1,4 +1,4 @@
-"""What a real Pyroscope answered to pprofs by push and /ingest, and to queries over several series: replayed, case by case.
+"""What a real Pyroscope answered to pprofs by push and /ingest, and to queries over several series: replayed.
 
 The cases stand in ../shared beside the checkout ($HEARTH_SHARED names another folder).  Questions with span, trace,
 profile-id or exemplar selectors are answered with 501 so far, and counted.
@@ -26,8 +26,9 @@ def replay(what, url, tenant_url):
     """{case: what differed}, but for what is answered with 501: said to be unimplemented."""
     differing, later = {}, 0
     for family in FAMILIES:
-        done = subprocess.run([sys.executable, SHARED / "golden/replay.py", "-v", "--url", url, "--tenant-url", tenant_url,
-                               "--rpc", RPCS, "--kind", KINDS, "--only", family], capture_output=True, text=True, timeout=200)
+        command = [sys.executable, SHARED / "golden/replay.py", "-v", "--url", url, "--tenant-url", tenant_url,
+                   "--rpc", RPCS, "--kind", KINDS, "--only", family]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200)
         assert done.stdout, done.stderr
         print(f"{what}, {family}: {done.stdout.splitlines()[-1]}")
         case = None

@@ -1,7 +1,7 @@
-"""The image's root folder, read-only and as user 65532, with the arguments that the chart renders: started, pushed to, queried.
+"""The image's root folder, read-only, as user 65532, with the chart's arguments: started, pushed to, queried.
 
-Assembled by deploy/image/build.sh as for the image itself, then entered by unshare and chroot instead of a container engine, which
-a test machine need not have.
+Assembled by deploy/image/build.sh as for the image itself, then entered by unshare and chroot instead of a container
+engine, which a test machine need not have.
 """
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
@@ -14,7 +14,8 @@ from pprof import pprof
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 ENTER = """
-mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && mount -t tmpfs -o mode=0755,uid=65532,gid=65532 data "$0/var/lib/hearth" &&
+mount --bind "$0" "$0" && mount -t proc proc "$0/proc" &&
+mount -t tmpfs -o mode=0755,uid=65532,gid=65532 data "$0/var/lib/hearth" &&
 mount -o remount,ro,bind "$0" && exec chroot --userspec=65532:65532 "$0" /usr/bin/hearth "$@"
 """
 
@@ -49,7 +50,8 @@ with Server(*args, program=["unshare", "-m", "sh", "-c", ENTER, root], env={"ASA
     except OSError:
         pass
 
-size = sum(p.stat().st_size for p in pathlib.Path(root).rglob("*") if p.is_file() and not p.is_symlink() and "/doc/" not in str(p))
+files = [p for p in pathlib.Path(root).rglob("*") if p.is_file() and not p.is_symlink() and "/doc/" not in str(p)]
+size = sum(p.stat().st_size for p in files)
 print(f"{size / 1e6:.1f} MB in the image" + (" (with sanitizers)" if IS_SANITIZED else ""))
 if not IS_SANITIZED:
     assert size < 30e6

@@ -1,4 +1,4 @@
-"""Four pushers and four queriers at once: every answer is a sum of whole profiles that only grows, and the last is all of them.
+"""Four pushers and four queriers at once: every answer is a sum of whole profiles that only grows, up to all of them.
 
 A few seconds long; a minute under ThreadSanitizer, whose reports end the server.
 """
