@@ -3,7 +3,8 @@
  *
  * Data: one service for ten minutes: series x profiles of 200 events each, stacks drawn by a Pitman-Yor process (the
  * stack counts of real CPU profiles follow one: d = 0.75, theta = 68 fits a JVM), new stacks branching off old ones near
- * the leaf.  index_bench [series [profiles [events]]]
+ * the leaf.  Also the same data in several buckets, one behind the other, each of which has to learn the symbols and
+ * stacks again (generations, shard/retain.c).  index_bench [series [profiles [events]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,6 +246,33 @@ static struct bucket *fill(const struct load *l)
     return b;
 }
 
+/* Live bytes per sample when the same load is cut into n buckets by time. */
+static double live_in(const struct load *l, uint32_t n)
+{
+    struct bucket *b = NULL;
+    struct fault   why;
+    int64_t        bytes = 0, samples = 0;
+
+    n_stacks = n_events = 0;
+    for (uint32_t p = 0; p <= l->profiles; p++) {
+        if (b != NULL && (p == l->profiles || p * n / l->profiles != (p - 1) * n / l->profiles)) {
+            bytes += (int64_t)bucket_bytes(b);
+            samples += bucket_stats(b).samples;
+            bucket_unref(b);
+            b = NULL;
+        }
+        if (b == NULL && p < l->profiles)
+            b = bucket_new(SLICE("t"), 0, 3600 * NS_PER_S, NULL);
+        for (uint32_t s = 0; s < l->series && p < l->profiles; s++) {
+            struct arena *a = arena_new(1 << 18);
+            if (bucket_append(b, make_batch(a, s, p, l->events, l->d, l->theta), &why) != CODE_OK)
+                abort();
+            arena_free(a);
+        }
+    }
+    return (double)bytes / (double)samples;
+}
+
 static int64_t best_of(int rounds, int64_t (*run)(const struct bucket *b), const struct bucket *b)
 {
     int64_t best = INT64_MAX;
@@ -340,6 +368,7 @@ static void measure(const char *name, const struct load *l)
     printf("  again       %7.2f ms        %7.1f ns/stack: into an answer that has every node\n", (double)again / 1e6,
            (double)again / all);
     bucket_unref(b);
+    printf("  live        %7.2f B/sample in 1 bucket, %.2f in 4, %.2f in 16\n", live_in(l, 1), live_in(l, 4), live_in(l, 16));
 }
 
 int main(int argc, char **argv)

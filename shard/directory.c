@@ -12,7 +12,7 @@ enum { PARTS = 64 };
 struct row {
     ck_epoch_entry_t reclaim;
     size_t           n;
-    struct held      at[]; /* [n] by start_ns */
+    struct held      at[]; /* [n] by start_ns, then by turn */
 };
 
 struct tenant {
@@ -100,18 +100,18 @@ static size_t part_find(const struct part *p, struct slice name, bool *is_there)
     return hi;
 }
 
-static size_t row_find(const struct row *r, int64_t start_ns, bool *is_there)
+/* The first bucket of a later span: where the next generation of this one belongs. */
+static size_t row_behind(const struct row *r, int64_t start_ns)
 {
     size_t lo = 0, hi = r->n;
 
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (r->at[mid].start_ns < start_ns)
+        if (r->at[mid].start_ns <= start_ns)
             lo = mid + 1;
         else
             hi = mid;
     }
-    *is_there = lo < r->n && r->at[lo].start_ns == start_ns;
     return lo;
 }
 
@@ -170,10 +170,9 @@ struct held *tenant_row(const struct tenant *t, size_t *n)
 struct held *tenant_held(const struct tenant *t, int64_t start_ns)
 {
     struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
-    bool        is_there;
-    size_t      i = row_find(r, start_ns, &is_there);
+    size_t      behind = row_behind(r, start_ns);
 
-    return is_there ? &r->at[i] : NULL;
+    return behind > 0 && r->at[behind - 1].start_ns == start_ns ? &r->at[behind - 1] : NULL;
 }
 
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h)
@@ -272,11 +271,11 @@ struct held *directory_add(struct directory *d, struct slice name, int64_t start
 {
     struct held    h = { .start_ns = start_ns, .bucket = bucket };
     struct tenant *t = directory_tenant(d, name);
-    bool           is_there;
 
     d->sums.buckets++;
     d->sums.own_bytes += sizeof(struct held);
     if (t == NULL) {
+        bool   is_there;
         size_t index = part_index(name);
         size_t i = part_find(atomic_load_explicit(&d->parts[index], memory_order_relaxed), name, &is_there);
         t = tenant_new(name, &h);
@@ -285,9 +284,7 @@ struct held *directory_add(struct directory *d, struct slice name, int64_t start
         part_replace(d, index, i, t);
     } else {
         const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
-        size_t            i = row_find(r, start_ns, &is_there);
-        assert(!is_there);
-        row_replace(d, t, row_with(r, i, &h));
+        row_replace(d, t, row_with(r, row_behind(r, start_ns), &h));
     }
     return tenant_held(t, start_ns);
 }
@@ -307,15 +304,13 @@ static void tenant_remove(struct directory *d, struct tenant *t)
     epoch_retire(d->epoch, &t->reclaim, tenant_free);
 }
 
-void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns)
+void directory_drop(struct directory *d, struct tenant *t, size_t i)
 {
     const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
-    bool              is_there;
-    size_t            i = row_find(r, start_ns, &is_there);
     struct held       h = r->at[i];
     struct dropped   *gone = mem_alloc(sizeof *gone);
 
-    assert(is_there && t->bytes >= h.bytes);
+    assert(i < r->n && t->bytes >= h.bytes);
     t->bytes -= h.bytes;
     d->sums.bucket_bytes -= h.bytes;
     d->sums.own_bytes -= sizeof(struct held);
@@ -335,9 +330,7 @@ void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns)
 
 void directory_free(struct directory *d)
 {
-    for (struct tenant *t; (t = directory_next(d, NULL)) != NULL;) {
-        size_t n;
-        directory_drop(d, t, tenant_row(t, &n)->start_ns);
-    }
+    for (struct tenant *t; (t = directory_next(d, NULL)) != NULL;)
+        directory_drop(d, t, 0);
     free(d);
 }

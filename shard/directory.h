@@ -4,13 +4,16 @@
  *     parts[64] --> tenants, sorted by name --> row { start, bucket | start, bucket | ... }   oldest first
  *         `-- by hash of the name                `-- one for each tenant, replaced whole
  *
+ * A span of time may have several buckets, its generations: in a row they stand one behind the other, the oldest first,
+ * and only the newest is appended to.
+ *
  * D1  What readers reach (parts, rows) never changes once published: a change publishes a copy and retires the old one.
  * D2  A row in a directory holds a reference on each of its buckets; one that was removed is let go only after every
  *     reader of that time has left, so whoever finds a bucket inside an epoch section can take a reference
  *     (bucket_ref).
  * D3  No tenant without buckets: the last bucket takes its record along, so names do not pile up.
- * D4  One writer, the shard's thread; readers in a section of the same epoch (base/epoch.h).  Order is by name and time
- *     only, never by address: the same appends make the same directory.
+ * D4  One writer, the shard's thread; readers in a section of the same epoch (base/epoch.h).  Order is by name, time
+ *     and turn only, never by address: the same appends make the same directory.
  */
 #pragma once
 
@@ -39,23 +42,25 @@ void              directory_free(struct directory *d); /* no readers; lets go of
 /* Writer. */
 struct tenant *directory_tenant(const struct directory *d, struct slice name); /* NULL: has no bucket */
 struct tenant *directory_next(const struct directory *d,
-                              const struct tenant    *after);            /* NULL: the first, by part and name */
-struct held   *tenant_held(const struct tenant *t, int64_t start_ns); /* NULL: none; good until the row changes */
-struct held   *tenant_row(const struct tenant *t, size_t *n);         /* oldest first; good until the row changes */
+                              const struct tenant    *after); /* NULL: the first, by part and name */
 struct slice   tenant_name(const struct tenant *t);
 size_t         tenant_bytes(const struct tenant *t); /* of its buckets */
 
-/* Whoever holds most bytes; NULL: nobody has a bucket.  Looks at all tenants only after that one has dropped a bucket. */
+/* Good until the row changes: all buckets, oldest first; the newest generation of a span, NULL: it has none. */
+struct held *tenant_row(const struct tenant *t, size_t *n);
+struct held *tenant_held(const struct tenant *t, int64_t start_ns);
+
+/* Whoever holds most bytes; NULL: nobody has a bucket.  Looks at all tenants only after that one has dropped one. */
 struct tenant *directory_richest(struct directory *d);
 
-/* Puts `bucket` in, whose reference passes to the directory.  There is none yet at `start_ns`. */
+/* Puts `bucket` in, whose reference passes to the directory, as the newest generation of its span. */
 struct held *directory_add(struct directory *d, struct slice tenant, int64_t start_ns, struct bucket *bucket);
 
 /*
- * Takes the bucket out of the sight of new readers; its memory comes back when the epoch has passed and nobody has it
- * pinned.  `t` may be gone afterwards (D3).
+ * Takes the i-th bucket of the row out of the sight of new readers; its memory comes back when the epoch has passed and
+ * nobody has it pinned.  `t` may be gone afterwards (D3).
  */
-void directory_drop(struct directory *d, struct tenant *t, int64_t start_ns);
+void directory_drop(struct directory *d, struct tenant *t, size_t i);
 
 /* After an append: accounts for what the bucket holds now. */
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h);

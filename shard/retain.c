@@ -2,8 +2,10 @@
  * Retention: by time, and by memory.
  *
  * Memory is given back in buckets, the oldest first, and fairly: whoever holds most gives first, and nobody has to give
- * to one who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past,
- * and is refused when it has none left to lose.
+ * to one who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past.
+ *
+ * A bucket that has grown large gets no more: the next batch opens a new generation of its span, so that nobody has to
+ * give much at once, and there is nearly always something older to give (docs/decisions/043-generations.md).
  *
  * Dropping begins an eighth below the limit.  Between the two there is room for buckets that were dropped and are still
  * being read; only when queries hold more than that is a batch refused that would otherwise fit.
@@ -14,18 +16,72 @@
 #include "index/bucket.h"
 #include "shard/shard_priv.h"
 
-static void drop(struct shard *s, struct tenant *t, int64_t start_ns, enum drop_reason reason)
+/* What is in sight and what it will be: without what is only pinned. */
+static size_t used_in_sight(const struct shard *s)
 {
-    struct held *h = tenant_held(t, start_ns);
-    int64_t      end_ns = start_ns + s->config.span_ns, bytes = (int64_t)h->bytes;
+    const struct directory_sums *sums = directory_sums(s->directory);
 
-    if (end_ns > s->data_since_ns)
-        s->data_since_ns = end_ns;
+    return sums->bucket_bytes + sums->own_bytes;
+}
+
+/*
+ * How large a generation grows.  Each learns symbols and stacks again, so as large as may be
+ * (docs/decisions/043-generations.md):
+ *
+ *     an eighth of the limit      what lies between the two marks: queries may hold one that was dropped
+ *     a third of its tenant's     so that one of many tenants does not lose most of what it has at once; only when a
+ *                                 quarter of the memory is full, since before nobody has to give soon
+ *     1 GiB                       far from where 32-bit ids end
+ *     not below 256 KiB           there it is mostly tables and first symbols
+ */
+#define GENERATION_MIN ((size_t)256 << 10)
+#define GENERATION_MAX ((size_t)1 << 30)
+
+static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
+static size_t greater(size_t a, size_t b) { return a > b ? a : b; }
+
+/* From here on the next batch opens a new one. */
+static size_t generation_bytes(const struct shard *s, const struct tenant *t)
+{
+    size_t limit = s->config.limit_bytes, bytes = lesser(limit / 8, GENERATION_MAX);
+
+    if (limit == SIZE_MAX)
+        return SIZE_MAX; /* nothing will ever be given back */
+    if (used_in_sight(s) > limit / 4)
+        bytes = lesser(bytes, tenant_bytes(t) / 3);
+    return greater(bytes, GENERATION_MIN);
+}
+
+struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns)
+{
+    struct tenant *t = directory_tenant(s->directory, tenant);
+    struct held   *h = t ? tenant_held(t, start_ns) : NULL;
+
+    return h != NULL && h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
+}
+
+/*
+ * What is incomplete from now on: for memory, up to the newest profile that went, as the rest of the span is still
+ * there; by time the whole span, which takes no profiles any more.
+ */
+static int64_t incomplete_until(const struct shard *s, const struct held *h, enum drop_reason reason)
+{
+    return reason == DROP_MEMORY ? bucket_stats(h->bucket).newest_ns + 1 : h->start_ns + s->config.span_ns;
+}
+
+static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason reason)
+{
+    size_t             n;
+    const struct held *h = tenant_row(t, &n) + i;
+    int64_t            since_ns = incomplete_until(s, h, reason), bytes = (int64_t)h->bytes;
+
+    if (since_ns > s->data_since_ns)
+        s->data_since_ns = since_ns;
     s->dropped_buckets++;
     s->dropped_bytes += bytes;
     metric_add(s->metrics.dropped_buckets[reason], 1);
     metric_add(s->metrics.dropped_bytes[reason], bytes);
-    directory_drop(s->directory, t, start_ns);
+    directory_drop(s->directory, t, i);
 }
 
 /* Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant. */
@@ -34,11 +90,9 @@ static void drop_before(struct shard *s, struct tenant *t, int64_t oldest_ns)
     size_t n;
 
     do {
-        const struct held *row = tenant_row(t, &n);
-        int64_t            start_ns = row[0].start_ns;
-        if (start_ns + s->config.span_ns > oldest_ns)
+        if (tenant_row(t, &n)->start_ns + s->config.span_ns > oldest_ns)
             return;
-        drop(s, t, start_ns, DROP_RETENTION);
+        drop(s, t, 0, DROP_RETENTION);
     } while (n > 1);
 }
 
@@ -56,56 +110,57 @@ void retain_by_time(struct shard *s, int64_t now_ns)
     }
 }
 
-/* The oldest bucket of `t` that is not the one to be kept. */
-static bool oldest_but(const struct tenant *t, struct slice tenant, int64_t keep_ns, int64_t *start_ns)
+/* The oldest bucket of `t` but the one to be kept. */
+static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t *i)
 {
     size_t             n;
     const struct held *row = tenant_row(t, &n);
-    size_t             i = row[0].start_ns == keep_ns && slice_eq(tenant_name(t), tenant);
 
-    if (i >= n)
-        return false;
-    *start_ns = row[i].start_ns;
-    return true;
+    *i = row[0].bucket == keep;
+    return *i < n;
 }
 
 /*
  * Who has to give: whoever holds most, unless the tenant that asks would then hold more than he; then the asking one
- * himself.  NULL: that one has nothing to give but the bucket at keep_ns.
+ * himself.  NULL: that one has nothing to give but the bucket to be kept.
  */
-static struct tenant *giver(struct shard *s, struct slice tenant, int64_t keep_ns, size_t grows)
+static struct tenant *giver(struct shard *s, struct slice tenant, const struct bucket *keep, size_t grows, size_t *i)
 {
     struct tenant *self = directory_tenant(s->directory, tenant), *richest = directory_richest(s->directory);
     size_t         after = (self ? tenant_bytes(self) : 0) + grows;
-    int64_t        start_ns;
+    struct tenant *t = richest != NULL && richest != self && tenant_bytes(richest) >= after ? richest : self;
 
-    if (richest != NULL && richest != self && tenant_bytes(richest) >= after)
-        return richest;
-    return self != NULL && oldest_but(self, tenant, keep_ns, &start_ns) ? self : NULL;
-}
-
-/* What is in sight and what it will be: without what is only pinned. */
-static size_t used_in_sight(const struct shard *s)
-{
-    const struct directory_sums *sums = directory_sums(s->directory);
-
-    return sums->bucket_bytes + sums->own_bytes;
+    return t != NULL && oldest_but(t, keep, i) ? t : NULL;
 }
 
 static bool fits(size_t used, size_t grows, size_t limit) { return used <= limit && grows <= limit - used; }
 
-enum code retain_room(struct shard *s, struct slice tenant, int64_t keep_ns, size_t grows, struct fault *why)
+/* The bytes by which the shard grows with `b` in `into`; where they do not fit, drops what may fairly be dropped. */
+static size_t make_room(struct shard *s, const struct batch *b, const struct bucket *into)
 {
+    size_t         grows = bucket_cost_max(into, b) + (into ? 0 : directory_growth(b->tenant)), i;
     size_t         limit = s->config.limit_bytes, begin = limit - limit / 8;
     struct tenant *t;
-    int64_t        start_ns;
 
-    if (limit == SIZE_MAX || fits(shard_used(s), grows, begin))
-        return CODE_OK;
-    while (!fits(used_in_sight(s), grows, begin) && (t = giver(s, tenant, keep_ns, grows)) != NULL &&
-           oldest_but(t, tenant, keep_ns, &start_ns))
-        drop(s, t, start_ns, DROP_MEMORY);
+    if (grows > limit || fits(shard_used(s), grows, begin))
+        return grows; /* what cannot fit pushes nobody out */
+    while (!fits(used_in_sight(s), grows, begin) && (t = giver(s, b->tenant, into, grows, &i)) != NULL)
+        drop(s, t, i, DROP_MEMORY);
     epoch_poll(s->epoch);
+    return grows;
+}
+
+enum code retain_room(struct shard *s, const struct batch *b, struct bucket **into, struct fault *why)
+{
+    size_t limit = s->config.limit_bytes, grows;
+
+    if (limit == SIZE_MAX)
+        return CODE_OK;
+    grows = make_room(s, b, *into);
+    if (*into != NULL && !fits(used_in_sight(s), grows, limit)) {
+        *into = NULL;
+        grows = make_room(s, b, NULL);
+    }
     if (fits(shard_used(s), grows, limit))
         return CODE_OK;
     if (fits(used_in_sight(s), grows, limit))
@@ -115,5 +170,5 @@ enum code retain_room(struct shard *s, struct slice tenant, int64_t keep_ns, siz
     return fail(
         why, CODE_RESOURCE_EXHAUSTED,
         "shard %s: memory limit of %zu bytes: %zu in use, %zu more needed, and tenant %.*s has no older data to give",
-        s->config.name, limit, used_in_sight(s), grows, SLICE_ARGS(tenant));
+        s->config.name, limit, used_in_sight(s), grows, SLICE_ARGS(b->tenant));
 }

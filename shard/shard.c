@@ -61,28 +61,17 @@ static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns)
            start_ns + s->config.span_ns <= oldest;
 }
 
-/* The batch's bucket, or a new one that nobody sees before the append has succeeded. */
-static enum code append_to(struct shard *s, const struct batch *b, int64_t start_ns, struct fault *why)
+/* A new bucket is seen by nobody before the append has succeeded. */
+static enum code append_new(struct shard *s, const struct batch *b, int64_t start_ns, struct fault *why)
 {
-    struct tenant *t = directory_tenant(s->directory, b->tenant);
-    struct held   *h = t ? tenant_held(t, start_ns) : NULL;
+    struct bucket *fresh = bucket_new(b->tenant, start_ns, start_ns + s->config.span_ns, &s->meter);
+    enum code      code = bucket_append(fresh, b, why);
 
-    if (h == NULL) {
-        struct bucket *fresh = bucket_new(b->tenant, start_ns, start_ns + s->config.span_ns, &s->meter);
-        enum code      code = bucket_append(fresh, b, why);
-        if (code != CODE_OK) {
-            bucket_unref(fresh);
-            return code;
-        }
-        h = directory_add(s->directory, b->tenant, start_ns, fresh);
-        t = directory_tenant(s->directory, b->tenant);
-    } else {
-        enum code code = bucket_append(h->bucket, b, why);
-        if (code != CODE_OK)
-            return code;
-    }
-    directory_weigh(s->directory, t, h);
-    return CODE_OK;
+    if (code == CODE_OK)
+        directory_add(s->directory, b->tenant, start_ns, fresh);
+    else
+        bucket_unref(fresh);
+    return code;
 }
 
 static enum code append_batch(struct shard *s, const struct batch *b, int64_t now_ns, struct fault *why)
@@ -97,13 +86,15 @@ static enum code append_batch(struct shard *s, const struct batch *b, int64_t no
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
                     (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
 
-    struct tenant *t = directory_tenant(s->directory, b->tenant);
-    struct held   *h = t ? tenant_held(t, start_ns) : NULL;
-    size_t         grows = bucket_cost_max(h ? h->bucket : NULL, b) + (h ? 0 : directory_growth(b->tenant));
-    enum code      code = retain_room(s, b->tenant, start_ns, grows, why);
-    if (code != CODE_OK)
-        return code;
-    return append_to(s, b, start_ns, why);
+    struct bucket *into = retain_target(s, b->tenant, start_ns);
+    enum code      code = retain_room(s, b, &into, why);
+    if (code == CODE_OK)
+        code = into != NULL ? bucket_append(into, b, why) : append_new(s, b, start_ns, why);
+    if (code == CODE_OK) {
+        struct tenant *t = directory_tenant(s->directory, b->tenant);
+        directory_weigh(s->directory, t, tenant_held(t, start_ns));
+    }
+    return code;
 }
 
 void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns)
@@ -175,6 +166,9 @@ void shard_unpin(struct pin *p)
     *p = (struct pin){ 0 };
 }
 
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t greater(int64_t a, int64_t b) { return a > b ? a : b; }
+
 bool shard_span(struct shard *s, struct slice tenant, int64_t *oldest_ns, int64_t *newest_ns)
 {
     struct epoch_reader *r = epoch_reader_take(s->epoch);
@@ -182,10 +176,12 @@ bool shard_span(struct shard *s, struct slice tenant, int64_t *oldest_ns, int64_
 
     epoch_enter(r);
     const struct held *at = directory_look(s->directory, tenant, &n);
-    if (n > 0) {
-        *oldest_ns = bucket_stats(at[0].bucket).oldest_ns;
-        *newest_ns = bucket_stats(at[n - 1].bucket).newest_ns;
-    }
+    *oldest_ns = INT64_MAX;
+    *newest_ns = INT64_MIN;
+    for (size_t i = 0; i < n && at[i].start_ns == at[0].start_ns; i++) /* a later generation may have earlier times */
+        *oldest_ns = lesser(*oldest_ns, bucket_stats(at[i].bucket).oldest_ns);
+    for (size_t i = n; i > 0 && at[i - 1].start_ns == at[n - 1].start_ns; i--)
+        *newest_ns = greater(*newest_ns, bucket_stats(at[i - 1].bucket).newest_ns);
     epoch_leave(r);
     epoch_reader_give(s->epoch, r);
     return n > 0;

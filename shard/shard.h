@@ -3,12 +3,16 @@
  *
  *     tenant --> directory of buckets by time (10 minutes each), published by epoch; buckets are reference counted
  *
+ * A span of ten minutes has more than one bucket when a tenant fills it fast: they are its generations, each older than
+ * the next (docs/decisions/043-generations.md).
+ *
  * S1  One thread (the writer) calls shard_step; any thread may pin.  shard_step takes time as an argument, touches no
  *     socket, file or clock and is deterministic: live appends, replay and simulation are one function.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
  * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.
  * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most
- *     gives first); a batch that still does not fit is refused with RESOURCE_EXHAUSTED.
+ *     gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its tenant has given
+ *     everything, or while queries hold what was dropped.
  */
 #pragma once
 
@@ -42,10 +46,13 @@ struct append {
     struct append *next; /* the writer's */
 };
 
-/* Writer thread.  Appends each (code and why are set; done is not called), then drops what retention and memory ask for. */
+/*
+ * Writer thread.  Drops what retention asks for, then appends each, dropping what memory asks for; code and why are set,
+ * done is not called.
+ */
 void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns);
 
-/* The buckets of `tenant` that overlap [start_ns, end_ns], oldest first. */
+/* The buckets of `tenant` that overlap [start_ns, end_ns], every generation, oldest first. */
 struct pin {
     struct bucket **buckets;
     size_t          n;
@@ -61,8 +68,7 @@ struct shard_stats {
     int64_t series, profiles, samples, buckets, tenants;
     int64_t dropped_buckets, dropped_bytes;
     int64_t visited_buckets; /* by pins, ever: what a query looked at */
-    int64_t
-        data_since_ns; /* nothing older than this can be complete: start of the process, or the last drop for memory */
+    int64_t data_since_ns;   /* nothing older can be complete: process start, or behind the newest profile dropped */
 };
 struct shard_stats shard_stats(struct shard *s); /* any thread */
 const char        *shard_name(const struct shard *s);

@@ -41,12 +41,15 @@ size_t shard_used(const struct shard *s);
 /* retain.c: drops what is older than the retention. */
 void retain_by_time(struct shard *s, int64_t now_ns);
 
+/* retain.c: the bucket of that span that a batch of the tenant goes to; NULL: into a new generation. */
+struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns);
+
 /*
- * Makes room for `grows` more bytes in the bucket at `start_ns` of `tenant`, which is not dropped.  RESOURCE_EXHAUSTED:
- * what may fairly be dropped does not suffice, or running queries still hold what was.
+ * Makes room for `b` in `*into`, which is not dropped, unless there is room only without it: then `*into` becomes NULL.
+ * NULL is a new bucket.  RESOURCE_EXHAUSTED: what may fairly be dropped does not suffice, or running queries still hold
+ * what was.
  */
-must_check enum code retain_room(struct shard *s, struct slice tenant, int64_t start_ns, size_t grows,
-                                 struct fault *why);
+must_check enum code retain_room(struct shard *s, const struct batch *b, struct bucket **into, struct fault *why);
 
 /* stats.c */
 void stats_open(struct shard *s);
