@@ -38,3 +38,12 @@ bool slice_to_i64(struct slice a, long long *out)
     *out = strtoll(text, &end, 10);
     return errno == 0 && end == text + a.n;
 }
+
+int slice_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}

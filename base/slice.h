@@ -53,5 +53,8 @@ struct slice slice_trim(struct slice a);
 /* The first `needle` in `a`: its index, or a.n when there is none. */
 size_t slice_find(struct slice a, struct slice needle);
 
+/* What a hexadecimal digit of either case stands for; -1 when it is none. */
+int slice_hex_digit(char c);
+
 /* A decimal integer that fills the whole slice; false when it is anything else or does not fit. */
 bool slice_to_i64(struct slice a, long long *out);

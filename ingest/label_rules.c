@@ -20,15 +20,6 @@ struct labels_text labels_text(struct labels l)
     return out;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* 16 hex digits, a little-endian number, modulo the number of sessions a series may have; empty: not a session id. */
 static struct slice session_reduce(struct slice value, int64_t sessions_max, struct arena *a)
 {
@@ -37,7 +28,7 @@ static struct slice session_reduce(struct slice value, int64_t sessions_max, str
     if (value.n != SESSION_HEX || sessions_max <= 0)
         return (struct slice){ 0 };
     for (int byte = 0; byte < 8; byte++) {
-        int high = hex_digit(value.p[2 * byte]), low = hex_digit(value.p[2 * byte + 1]);
+        int high = slice_hex_digit(value.p[2 * byte]), low = slice_hex_digit(value.p[2 * byte + 1]);
         if (high < 0 || low < 0)
             return (struct slice){ 0 };
         id |= (uint64_t)(high << 4 | low) << 8 * byte;

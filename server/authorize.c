@@ -7,6 +7,7 @@
 #include "server/services.h"
 #include "server/wiring.h"
 #include "tenant/tenant_id.h"
+#include "wire/json.h"
 
 enum door { DOOR_READ, DOOR_WRITE, DOOR_PEER, DOOR_KNOWN, DOOR_OPEN };
 
@@ -44,36 +45,14 @@ static enum door door_of(struct slice path)
     return DOOR_READ; /* what nobody thought of needs a tenant and a token */
 }
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* The password in "user:password", from base64; empty when there is none. */
 static struct slice basic_password(struct slice encoded, struct arena *a)
 {
-    char    *out = arena_alloc(a, encoded.n + 1);
-    size_t   n = 0;
-    uint32_t bits = 0;
-    int      n_bits = 0;
+    uint8_t *out = arena_alloc(a, encoded.n / 4 * 3 + 3);
+    size_t   n;
 
-    for (size_t i = 0; i < encoded.n && encoded.p[i] != '='; i++) {
-        int digit = base64_digit(encoded.p[i]);
-        if (digit < 0)
-            return (struct slice){ 0 };
-        bits = bits << 6 | (uint32_t)digit;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            out[n++] = (char)(bits >> n_bits & 0xff);
-        }
-    }
+    if (!base64_decode(encoded, out, &n))
+        return (struct slice){ 0 };
     struct slice pair = slice_make(out, n);
     size_t       colon = slice_find(pair, SLICE(":"));
     return colon < n ? slice_from(pair, colon + 1) : (struct slice){ 0 };

@@ -212,20 +212,12 @@ static void shards_done(void *arg)
     reply_buf(s->call, 200, JSON, &out);
 }
 
-static void add_local(struct shards_call *s, struct app *app)
+static void add_local(struct shards_call *s, const struct app *app)
 {
-    struct shard_stats                st = shard_stats(app->shard);
     Hearth__Shard__V1__StatusResponse r = HEARTH__SHARD__V1__STATUS_RESPONSE__INIT;
 
-    r.map_epoch = router_epoch(app->router);
-    r.bytes = (int64_t)st.bytes;
-    r.series = st.series;
-    r.profiles = st.profiles;
-    r.samples = st.samples;
-    r.buckets = st.buckets;
-    r.tenants = st.tenants;
-    r.data_since_ns = st.data_since_ns;
-    add_status(s, shard_name(app->shard), &r);
+    shard_status(app, &r);
+    add_status(s, r.shard, &r);
 }
 
 static void shards(struct call *c, struct slice body)

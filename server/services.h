@@ -28,6 +28,10 @@ struct app {
 
 static inline struct app *app_of(const struct call *c) { return call_app(c); }
 
+/* How the shard of this process is; `out` is initialised and borrows the shard's name. */
+struct Hearth__Shard__V1__StatusResponse;
+void shard_status(const struct app *app, struct Hearth__Shard__V1__StatusResponse *out);
+
 /* Rows have static storage; *n receives how many. */
 const struct method *push_methods(size_t *n);
 const struct method *querier_methods(size_t *n);

@@ -158,6 +158,21 @@ static void query(struct call *c, const ProtobufCMessage *message)
     partial_free(p);
 }
 
+void shard_status(const struct app *app, struct Hearth__Shard__V1__StatusResponse *out)
+{
+    struct shard_stats s = shard_stats(app->shard);
+
+    out->shard = (char *)shard_name(app->shard);
+    out->map_epoch = router_epoch(app->router);
+    out->bytes = (int64_t)s.bytes;
+    out->series = s.series;
+    out->profiles = s.profiles;
+    out->samples = s.samples;
+    out->buckets = s.buckets;
+    out->tenants = s.tenants;
+    out->data_since_ns = s.data_since_ns;
+}
+
 static void status(struct call *c, const ProtobufCMessage *message)
 {
     Hearth__Shard__V1__StatusResponse response = HEARTH__SHARD__V1__STATUS_RESPONSE__INIT;
@@ -168,16 +183,7 @@ static void status(struct call *c, const ProtobufCMessage *message)
         call_fail(c, &why);
         return;
     }
-    struct shard_stats s = shard_stats(app_of(c)->shard);
-    response.shard = (char *)shard_name(app_of(c)->shard);
-    response.map_epoch = router_epoch(app_of(c)->router);
-    response.bytes = (int64_t)s.bytes;
-    response.series = s.series;
-    response.profiles = s.profiles;
-    response.samples = s.samples;
-    response.buckets = s.buckets;
-    response.tenants = s.tenants;
-    response.data_since_ns = s.data_since_ns;
+    shard_status(app_of(c), &response);
     call_reply(c, &response.base);
 }
 

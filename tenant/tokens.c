@@ -35,21 +35,12 @@ void token_hash_print(struct token_hash h, char hex[TOKEN_HASH_BYTES * 2 + 1])
         snprintf(hex + 2 * i, 3, "%02x", h.bytes[i]);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool hash_parse(struct slice hex, struct token_hash *out)
 {
     if (hex.n != (size_t)TOKEN_HASH_BYTES * 2)
         return false;
     for (size_t i = 0; i < TOKEN_HASH_BYTES; i++) {
-        int high = hex_digit(hex.p[2 * i]), low = hex_digit(hex.p[2 * i + 1]);
+        int high = slice_hex_digit(hex.p[2 * i]), low = slice_hex_digit(hex.p[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
         out->bytes[i] = (uint8_t)(high << 4 | low);

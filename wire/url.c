@@ -1,14 +1,5 @@
 #include "wire/url.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool is_plain(struct slice s)
 {
     return s.n == 0 || (memchr(s.p, '%', s.n) == NULL && memchr(s.p, '+', s.n) == NULL);
@@ -21,7 +12,7 @@ struct slice url_decode(struct slice s, struct arena *a)
     char  *out = arena_alloc(a, s.n);
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
-        int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex_digit(s.p[i + 2]) : -1;
+        int high = i + 2 < s.n ? slice_hex_digit(s.p[i + 1]) : -1, low = i + 2 < s.n ? slice_hex_digit(s.p[i + 2]) : -1;
         if (s.p[i] == '%' && high >= 0 && low >= 0) {
             out[n++] = (char)(high << 4 | low);
             i += 2;
