@@ -39,7 +39,7 @@ static bool has_empty_location(struct slice sample, const bool *is_empty)
 {
     struct pb_cursor c = pb_cursor(sample);
     struct pb_field  f;
-    uint64_t         id;
+    uint64_t         id = 0;
     bool             found = false;
 
     while (pb_next(&c, &f)) {
@@ -62,7 +62,7 @@ static void sample_add(struct slice sample, const bool *is_empty, struct sums *s
     struct pb_field  f;
     int64_t          values[TYPES_MAX] = { 0 }, any = 0;
     uint32_t         n = 0;
-    uint64_t         v;
+    uint64_t         v = 0;
 
     while (pb_next(&c, &f)) {
         if (f.number != 2)

@@ -32,7 +32,7 @@ enum { NODES_MAX = 5 };
 enum wire { WIRE_UP, WIRE_DOWN, WIRE_BREAKS_AFTER, WIRE_REFUSES, WIRE_WRONG_NODE };
 
 static struct node {
-    char              name[8], address[16];
+    char              name[16], address[16];
     struct shard     *shard;
     struct writer    *writer;
     struct router    *router;
