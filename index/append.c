@@ -8,94 +8,160 @@
 #include "index/publish.h"
 #include "index/rows.h"
 
-/* One append: what the batch's ids are in the bucket.  BATCH_NONE: not asked for yet. */
+/* What the batch's ids of one kind are in the bucket, for those that the batch makes use of. */
+struct renumbering {
+    uint32_t *of;     /* garbage for the others */
+    uint8_t  *is_used;
+    uint32_t *used, n; /* the batch's ids, ascending */
+};
+
+/* One append. */
 struct intake {
     struct bucket      *to;
     const struct batch *from;
     struct group       *group;
     struct arena       *scratch;
-    uint32_t           *strings, *mappings, *functions, *locations, *stacks, *types;
+    struct renumbering  strings, mappings, functions, locations;
+    uint32_t           *stacks, *types; /* in the bucket */
 };
 
 /* ---- symbols -------------------------------------------------------------------------------------------------------- */
 
-static uint32_t *map_new(struct intake *in, uint32_t n)
+static struct renumbering renumbering_new(struct intake *in, uint32_t n)
 {
-    uint32_t *map = arena_array(in->scratch, n, sizeof *map);
-
-    memset(map, 0xFF, n * sizeof *map);
-    return map;
+    return (struct renumbering){ .of = arena_array(in->scratch, n, sizeof(uint32_t)),
+                                 .is_used = arena_zalloc(in->scratch, n),
+                                 .used = arena_array(in->scratch, n, sizeof(uint32_t)) };
 }
 
-static uint32_t string_of(struct intake *in, uint32_t i)
+/* Lists what was marked among `n`. */
+static void list_used(struct renumbering *r, uint32_t n)
 {
-    uint32_t *to = &in->strings[i];
-
-    if (*to == BATCH_NONE)
-        *to = symtab_string(&in->group->symtab, &in->to->slab, batch_string(in->from, i));
-    return *to;
-}
-
-static uint32_t mapping_of(struct intake *in, uint32_t i)
-{
-    if (i == BATCH_NONE)
-        return BATCH_NONE;
-    if (in->mappings[i] == BATCH_NONE) {
-        const struct batch_mapping *m = &in->from->mappings[i];
-        in->mappings[i] = symtab_mapping(&in->group->symtab, &in->to->slab,
-                                         &(struct symbol_mapping){ .start = m->start,
-                                                                   .limit = m->limit,
-                                                                   .offset = m->offset,
-                                                                   .file = string_of(in, m->file),
-                                                                   .build_id = string_of(in, m->build_id),
-                                                                   .flags = m->flags });
+    for (uint32_t i = 0; i < n; i++) {
+        r->used[r->n] = i;
+        r->n += r->is_used[i];
     }
-    return in->mappings[i];
 }
 
-static uint32_t function_of(struct intake *in, uint32_t i)
+/* `ids` are those of what is used, in its order. */
+static void renumber(struct renumbering *r, const uint32_t *ids)
 {
-    if (in->functions[i] == BATCH_NONE) {
-        const struct batch_function *f = &in->from->functions[i];
-        in->functions[i] = symtab_function(&in->group->symtab, &in->to->slab,
-                                           &(struct symbol_function){ .name = string_of(in, f->name),
-                                                                      .system_name = string_of(in, f->system_name),
-                                                                      .file = string_of(in, f->file),
-                                                                      .start_line = f->start_line });
-    }
-    return in->functions[i];
+    for (uint32_t k = 0; k < r->n; k++)
+        r->of[r->used[k]] = ids[k];
 }
 
-static uint32_t location_of(struct intake *in, uint32_t i, struct symbol_line *lines)
+/* What no stack leads to is not taken. */
+static void find_used(struct intake *in)
 {
-    const struct batch_location *l = &in->from->locations[i];
+    const struct batch *from = in->from;
 
-    for (uint32_t k = 0; k < l->n_lines; k++) {
-        const struct batch_line *line = &in->from->lines[l->line_at + k];
-        lines[k] = (struct symbol_line){ .function = function_of(in, line->function), .line = line->line };
+    for (uint32_t i = 0; i < from->n_stack_locations; i++)
+        in->locations.is_used[from->stack_locations[i]] = true;
+    list_used(&in->locations, from->n_locations);
+    for (uint32_t k = 0; k < in->locations.n; k++) {
+        const struct batch_location *l = &from->locations[in->locations.used[k]];
+        if (l->mapping != BATCH_NONE)
+            in->mappings.is_used[l->mapping] = true;
+        for (uint32_t i = 0; i < l->n_lines; i++)
+            in->functions.is_used[from->lines[l->line_at + i].function] = true;
     }
-    return symtab_location(&in->group->symtab, &in->to->slab,
-                           (struct symbol_location){ .address = l->address,
-                                                     .mapping = mapping_of(in, l->mapping),
-                                                     .n_lines = l->n_lines,
-                                                     .flags = l->flags },
-                           lines);
+    list_used(&in->functions, from->n_functions);
+    for (uint32_t k = 0; k < in->functions.n; k++) {
+        const struct batch_function *f = &from->functions[in->functions.used[k]];
+        in->strings.is_used[f->name] = in->strings.is_used[f->system_name] = in->strings.is_used[f->file] = true;
+    }
+    list_used(&in->mappings, from->n_mappings);
+    for (uint32_t k = 0; k < in->mappings.n; k++) {
+        const struct batch_mapping *m = &from->mappings[in->mappings.used[k]];
+        in->strings.is_used[m->file] = in->strings.is_used[m->build_id] = true;
+    }
+    list_used(&in->strings, from->n_strings);
+}
+
+static void take_strings(struct intake *in, uint32_t *ids)
+{
+    struct slice *texts = arena_array(in->scratch, in->strings.n, sizeof *texts);
+
+    for (uint32_t k = 0; k < in->strings.n; k++)
+        texts[k] = batch_string(in->from, in->strings.used[k]);
+    symtab_strings(&in->group->symtab, &in->to->slab, texts, in->strings.n, ids);
+    renumber(&in->strings, ids);
+}
+
+static void take_mappings(struct intake *in, uint32_t *ids)
+{
+    for (uint32_t k = 0; k < in->mappings.n; k++) {
+        const struct batch_mapping *m = &in->from->mappings[in->mappings.used[k]];
+        ids[k] = symtab_mapping(&in->group->symtab, &in->to->slab,
+                                &(struct symbol_mapping){ .start = m->start,
+                                                          .limit = m->limit,
+                                                          .offset = m->offset,
+                                                          .file = in->strings.of[m->file],
+                                                          .build_id = in->strings.of[m->build_id],
+                                                          .flags = m->flags });
+    }
+    renumber(&in->mappings, ids);
+}
+
+static void take_functions(struct intake *in, uint32_t *ids)
+{
+    struct symbol_function *made = arena_array(in->scratch, in->functions.n, sizeof *made);
+
+    for (uint32_t k = 0; k < in->functions.n; k++) {
+        const struct batch_function *f = &in->from->functions[in->functions.used[k]];
+        made[k] = (struct symbol_function){ .name = in->strings.of[f->name],
+                                            .system_name = in->strings.of[f->system_name],
+                                            .file = in->strings.of[f->file],
+                                            .start_line = f->start_line };
+    }
+    symtab_functions(&in->group->symtab, &in->to->slab, made, in->functions.n, ids);
+    renumber(&in->functions, ids);
+}
+
+static void take_locations(struct intake *in, uint32_t *ids)
+{
+    const struct batch     *from = in->from;
+    struct symbol_location *made = arena_array(in->scratch, in->locations.n, sizeof *made);
+    struct symbol_line     *lines = arena_array(in->scratch, from->n_lines, sizeof *lines);
+
+    for (uint32_t k = 0; k < in->locations.n; k++) {
+        const struct batch_location *l = &from->locations[in->locations.used[k]];
+        made[k] = (struct symbol_location){ .address = l->address,
+                                            .mapping = l->mapping == BATCH_NONE ? BATCH_NONE : in->mappings.of[l->mapping],
+                                            .line_at = l->line_at,
+                                            .n_lines = l->n_lines,
+                                            .flags = l->flags };
+        for (uint32_t i = l->line_at; i < l->line_at + l->n_lines; i++)
+            lines[i] = (struct symbol_line){ .function = in->functions.of[from->lines[i].function],
+                                             .line = from->lines[i].line };
+    }
+    symtab_locations(&in->group->symtab, &in->to->slab, made, lines, in->locations.n, ids);
+    renumber(&in->locations, ids);
+}
+
+static uint32_t most_of_a_kind(const struct intake *in)
+{
+    uint32_t of[] = { in->strings.n, in->mappings.n, in->functions.n, in->locations.n }, most = 0;
+
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        most = of[i] > most ? of[i] : most;
+    return most;
 }
 
 static void take_symbols(struct intake *in)
 {
     const struct batch *from = in->from;
-    struct symbol_line *lines = arena_array(in->scratch, from->n_lines, sizeof *lines);
 
-    in->strings = map_new(in, from->n_strings);
-    in->mappings = map_new(in, from->n_mappings);
-    in->functions = map_new(in, from->n_functions);
-    in->locations = map_new(in, from->n_locations);
-    for (uint32_t i = 0; i < from->n_stack_locations; i++) {
-        uint32_t at = from->stack_locations[i];
-        if (in->locations[at] == BATCH_NONE)
-            in->locations[at] = location_of(in, at, lines);
-    }
+    in->strings = renumbering_new(in, from->n_strings);
+    in->mappings = renumbering_new(in, from->n_mappings);
+    in->functions = renumbering_new(in, from->n_functions);
+    in->locations = renumbering_new(in, from->n_locations);
+    find_used(in);
+    uint32_t *ids = arena_array(in->scratch, most_of_a_kind(in), sizeof *ids);
+    take_strings(in, ids);
+    take_mappings(in, ids);
+    take_functions(in, ids);
+    take_locations(in, ids);
     publish_step(PUBLISHED_SYMBOLS);
 }
 
@@ -111,18 +177,14 @@ static uint32_t depth_max(const struct batch *b)
 static void take_stacks(struct intake *in)
 {
     const struct batch *from = in->from;
-    uint32_t           *ids = arena_array(in->scratch, from->n_stack_locations, sizeof *ids);
-    struct stack_trail  trail = { .nodes = arena_array(in->scratch, (size_t)depth_max(from) + 1, sizeof *trail.nodes) };
+    uint32_t           *locations = arena_array(in->scratch, from->n_stack_locations, sizeof *locations);
+    uint32_t           *nodes = arena_array(in->scratch, (size_t)depth_max(from) + 1, sizeof *nodes);
 
-    trail.nodes[0] = 0;
-    in->stacks = map_new(in, from->n_stacks);
+    in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
     for (uint32_t i = 0; i < from->n_stack_locations; i++)
-        ids[i] = in->locations[from->stack_locations[i]];
-    for (uint32_t i = 0; i < from->n_stacks; i++) {
-        struct batch_stack s = batch_stack(from, i);
-        in->stacks[i] = stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab, &trail,
-                                   ids + (s.locations - from->stack_locations), s.n);
-    }
+        locations[i] = in->locations.of[from->stack_locations[i]];
+    stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
+               &(struct stack_list){ locations, from->stack_end, from->n_stacks }, nodes, in->stacks);
     publish_step(PUBLISHED_STACKS);
 }
 
@@ -132,7 +194,7 @@ static void take_types(struct intake *in)
 {
     const struct batch *from = in->from;
 
-    in->types = map_new(in, from->n_types);
+    in->types = arena_array(in->scratch, from->n_types, sizeof *in->types);
     for (uint32_t i = 0; i < from->n_types; i++) {
         struct slice parts[5] = { batch_string(from, from->name), batch_string(from, from->types[i].type),
                                   batch_string(from, from->types[i].unit), batch_string(from, from->period_type),

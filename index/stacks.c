@@ -2,6 +2,18 @@
 
 #include "base/hash.h"
 
+enum { GROUP = 16 };
+
+/*
+ * The stack that was added before, node by node from the root: neighbours in a profile share much of their path, which is
+ * then neither walked nor verified again.
+ */
+struct trail {
+    uint32_t       *nodes; /* nodes[d]: the location node at depth d */
+    uint32_t        n;
+    const uint32_t *locations;
+};
+
 void stacks_init(struct stacks *k, struct slab *s)
 {
     *k = (struct stacks){ 0 };
@@ -23,13 +35,17 @@ void stacks_free(struct stacks *k, struct slab *s)
  * Exact, without trust in hashes: the path read upwards is the list.  Below depth `shared` nodes are compared; there the
  * trail has the node that the rest of the list, which is that of the stack before, leads to.
  */
-static bool stack_is(const struct stacks *k, uint32_t i, struct stack_trail *trail, uint32_t shared,
+static bool stack_is(const struct stacks *k, uint32_t i, struct trail *trail, uint32_t shared,
                      const uint32_t *locations, uint32_t n)
 {
     uint32_t node = ((const struct stack *)vec_at(&k->all, i))->location;
 
+    struct vec_segment at = { 0 };
+
     for (uint32_t depth = n; depth > shared; depth--) {
-        struct path p = paths_at(&k->locations, node);
+        if (node - at.first >= at.n) /* chains are made at once, so most parents lie close by */
+            at = vec_segment(&k->locations.nodes, node);
+        struct path p = ((const struct path *)at.items)[node - at.first];
         if (node == 0 || p.key != locations[n - depth])
             return false;
         trail->nodes[depth] = node;
@@ -39,7 +55,7 @@ static bool stack_is(const struct stacks *k, uint32_t i, struct stack_trail *tra
 }
 
 /* How much of the path from the root is that of the stack before. */
-static uint32_t trail_shared(const struct stack_trail *trail, const uint32_t *locations, uint32_t n)
+static uint32_t trail_shared(const struct trail *trail, const uint32_t *locations, uint32_t n)
 {
     uint32_t most = n < trail->n ? n : trail->n, shared = 0;
 
@@ -77,10 +93,9 @@ static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab
     return node;
 }
 
-uint32_t stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, struct stack_trail *trail,
-                    const uint32_t *locations, uint32_t n)
+static uint32_t stack_add(struct stacks *k, struct slab *s, const struct symtab *t, struct trail *trail,
+                          const uint32_t *locations, uint32_t n, uint64_t hash)
 {
-    uint64_t          hash = n > 0 ? hash64(locations, n * sizeof *locations) : 0;
     struct table_walk w = table_walk(&k->ids, hash);
     uint32_t          i, shared = trail_shared(trail, locations, n);
 
@@ -94,6 +109,43 @@ uint32_t stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, st
     i = vec_add(&k->all, s, &(struct stack){ trail->nodes[n], vec_u32(&k->function_of, trail->nodes[n]) });
     table_put(&k->ids, s, hash, i);
     return i;
+}
+
+/* Asks for the leaves of the stacks found under hashes whose slots have been asked for. */
+static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t n)
+{
+    const struct stack *found[GROUP];
+    uint32_t            n_found = 0, i;
+
+    for (uint32_t j = 0; j < n; j++)
+        if (table_peek(&k->ids, hashes[j], &i)) {
+            found[n_found] = vec_at(&k->all, i);
+            __builtin_prefetch(found[n_found++]);
+        }
+    for (uint32_t j = 0; j < n_found; j++)
+        __builtin_prefetch(vec_at(&k->locations.nodes, found[j]->location));
+}
+
+void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list, uint32_t *scratch,
+                uint32_t *ids)
+{
+    struct trail trail = { .nodes = scratch };
+    uint64_t     hashes[GROUP];
+    uint32_t     depths[GROUP], from = 0, warm_from = 0;
+
+    trail.nodes[0] = 0;
+    for (uint32_t at = 0, m; at < list->n; at += m) {
+        m = list->n - at < GROUP ? list->n - at : GROUP;
+        for (uint32_t j = 0; j < m; j++) {
+            depths[j] = list->ends[at + j] - warm_from;
+            hashes[j] = depths[j] > 0 ? hash64(list->locations + warm_from, depths[j] * sizeof *list->locations) : 0;
+            table_warm(&k->ids, hashes[j]);
+            warm_from = list->ends[at + j];
+        }
+        leaves_warm(k, hashes, m);
+        for (uint32_t j = 0; j < m; from += depths[j++])
+            ids[at + j] = stack_add(k, s, t, &trail, list->locations + from, depths[j], hashes[j]);
+    }
 }
 
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)

@@ -30,20 +30,16 @@ struct stacks {
 void stacks_init(struct stacks *k, struct slab *s);
 void stacks_free(struct stacks *k, struct slab *s);
 
-/*
- * The stack that was added before, node by node from the root: neighbours in a profile share much of their path, which is
- * then neither walked nor verified again.  Starts as { nodes, 0, NULL } with nodes[0] = 0 and room for the deepest stack
- * and one; the locations of a stack stay where they are until the next one is added.
- */
-struct stack_trail {
-    uint32_t       *nodes; /* nodes[d]: the location node at depth d */
-    uint32_t        n;
+/* Stacks as a batch has them, but of this symtab's locations, leaf first; the empty one is the root of both trees. */
+struct stack_list {
     const uint32_t *locations;
+    const uint32_t *ends; /* stack i is locations[ends[i-1], ends[i]) */
+    uint32_t        n;
 };
 
-/* The index of the stack of `n` locations, leaf first; the empty stack is the root of both trees. */
-uint32_t stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, struct stack_trail *trail,
-                    const uint32_t *locations, uint32_t n);
+/* The indexes of the stacks of a list go to ids[0, n); `scratch` has room for the deepest of them and one. */
+void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list, uint32_t *scratch,
+                uint32_t *ids);
 
 /* Most bytes asked for by `stacks` new stacks of `nodes` new locations on them, which show `frames` names. */
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);

@@ -5,7 +5,11 @@
 #include "base/hash.h"
 #include "model/batch.h"
 
-enum { BARE_NAME_MAX = 256, BARE_NAME_ROOM = BARE_NAME_MAX + 24 };
+enum { BARE_NAME_MAX = 256, BARE_NAME_ROOM = BARE_NAME_MAX + 24, GROUP = 16 };
+
+static uint32_t group_of(uint32_t left) { return left < GROUP ? left : GROUP; }
+
+static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, uint64_t hash);
 
 void symtab_init(struct symtab *t, struct slab *s)
 {
@@ -15,7 +19,7 @@ void symtab_init(struct symtab *t, struct slab *s)
     vec_init(&t->functions, sizeof(struct symbol_function), 2);
     vec_init(&t->lines, sizeof(struct symbol_line), 2);
     vec_init(&t->locations, sizeof(struct symbol_location), 2);
-    symtab_string(t, s, SLICE("")); /* S2 */
+    string_add(t, s, SLICE(""), hash_slice(SLICE(""))); /* S2 */
 }
 
 void symtab_free(struct symtab *t, struct slab *s)
@@ -26,9 +30,10 @@ void symtab_free(struct symtab *t, struct slab *s)
     table_free(&t->location_ids, s);
 }
 
-uint32_t symtab_string(struct symtab *t, struct slab *s, struct slice text)
+/* ---- strings -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, uint64_t hash)
 {
-    uint64_t          hash = hash_slice(text);
     struct table_walk w = table_walk(&t->string_ids, hash);
     uint32_t          i;
 
@@ -41,15 +46,44 @@ uint32_t symtab_string(struct symtab *t, struct slab *s, struct slice text)
     return i;
 }
 
-/* For records without padding: equal when their bytes are. */
-static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const void *record)
+static void strings_warm(const struct symtab *t, const uint64_t *hashes, uint32_t n)
 {
-    uint64_t          hash = hash64(record, v->item_bytes);
+    const struct slice *found[GROUP];
+    uint32_t            n_found = 0, i;
+
+    for (uint32_t k = 0; k < n; k++)
+        if (table_peek(&t->string_ids, hashes[k], &i)) {
+            found[n_found] = vec_at(&t->strings, i);
+            __builtin_prefetch(found[n_found++]);
+        }
+    for (uint32_t k = 0; k < n_found; k++)
+        __builtin_prefetch(found[k]->p);
+}
+
+void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids)
+{
+    uint64_t hashes[GROUP];
+
+    for (uint32_t at = 0, m; at < n; at += m) {
+        m = group_of(n - at);
+        for (uint32_t k = 0; k < m; k++)
+            table_warm(&t->string_ids, hashes[k] = hash_slice(texts[at + k]));
+        strings_warm(t, hashes, m);
+        for (uint32_t k = 0; k < m; k++)
+            ids[at + k] = string_add(t, s, texts[at + k], hashes[k]);
+    }
+}
+
+/* ---- mappings, functions -------------------------------------------------------------------------------------------- */
+
+/* For records without padding: equal when their bytes are. */
+static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const void *record, size_t bytes, uint64_t hash)
+{
     struct table_walk w = table_walk(t, hash);
     uint32_t          i;
 
     while (table_next(t, &w, &i))
-        if (memcmp(vec_at(v, i), record, v->item_bytes) == 0)
+        if (memcmp(vec_at(v, i), record, bytes) == 0)
             return i;
     i = vec_add(v, s, record);
     table_put(t, s, hash, i);
@@ -58,13 +92,39 @@ static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const
 
 uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m)
 {
-    return record_add(&t->mappings, &t->mapping_ids, s, m);
+    return record_add(&t->mappings, &t->mapping_ids, s, m, sizeof *m, hash64(m, sizeof *m));
 }
 
-uint32_t symtab_function(struct symtab *t, struct slab *s, const struct symbol_function *f)
+static uint64_t function_hash(const struct symbol_function *f)
 {
-    return record_add(&t->functions, &t->function_ids, s, f);
+    return hash_pair(hash_pair(f->name, f->system_name), hash_pair(f->file, (uint64_t)f->start_line));
 }
+
+/* The things found under hashes whose slots have been asked for. */
+static void found_warm(const struct vec *v, const struct table *t, const uint64_t *hashes, uint32_t n)
+{
+    uint32_t i;
+
+    for (uint32_t k = 0; k < n; k++)
+        if (table_peek(t, hashes[k], &i))
+            __builtin_prefetch(vec_at(v, i));
+}
+
+void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n, uint32_t *ids)
+{
+    uint64_t hashes[GROUP];
+
+    for (uint32_t at = 0, m; at < n; at += m) {
+        m = group_of(n - at);
+        for (uint32_t k = 0; k < m; k++)
+            table_warm(&t->function_ids, hashes[k] = function_hash(&functions[at + k]));
+        found_warm(&t->functions, &t->function_ids, hashes, m);
+        for (uint32_t k = 0; k < m; k++)
+            ids[at + k] = record_add(&t->functions, &t->function_ids, s, &functions[at + k], sizeof *functions, hashes[k]);
+    }
+}
+
+/* ---- locations ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t location_hash(const struct symbol_location *l, const struct symbol_line *lines)
 {
@@ -109,12 +169,13 @@ static uint32_t bare_name(struct symtab *t, struct slab *s, const struct symbol_
         file.n = BARE_NAME_MAX;
     memcpy(text, file.p, file.n);
     int n = snprintf(text + file.n, sizeof text - file.n, "!0x%llx", (unsigned long long)l->address);
-    return symtab_string(t, s, slice_make(text, file.n + (size_t)n));
+    struct slice name = slice_make(text, file.n + (size_t)n);
+    return string_add(t, s, name, hash_slice(name));
 }
 
-uint32_t symtab_location(struct symtab *t, struct slab *s, struct symbol_location l, const struct symbol_line *lines)
+static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_location l, const struct symbol_line *lines,
+                             uint64_t hash)
 {
-    uint64_t          hash = location_hash(&l, lines);
     struct table_walk w = table_walk(&t->location_ids, hash);
     uint32_t          i;
 
@@ -127,6 +188,40 @@ uint32_t symtab_location(struct symtab *t, struct slab *s, struct symbol_locatio
     i = vec_add(&t->locations, s, &l);
     table_put(&t->location_ids, s, hash, i);
     return i;
+}
+
+static void locations_warm(const struct symtab *t, const uint64_t *hashes, uint32_t n)
+{
+    const struct symbol_location *found[GROUP];
+    uint32_t                      n_found = 0, i;
+
+    for (uint32_t k = 0; k < n; k++)
+        if (table_peek(&t->location_ids, hashes[k], &i)) {
+            found[n_found] = vec_at(&t->locations, i);
+            __builtin_prefetch(found[n_found++]);
+        }
+    for (uint32_t k = 0; k < n_found; k++)
+        if (found[k]->n_lines > 0)
+            __builtin_prefetch(vec_at(&t->lines, found[k]->line_at));
+}
+
+void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
+                      const struct symbol_line *lines, uint32_t n, uint32_t *ids)
+{
+    uint64_t hashes[GROUP];
+
+    for (uint32_t at = 0, m; at < n; at += m) {
+        m = group_of(n - at);
+        for (uint32_t k = 0; k < m; k++) {
+            const struct symbol_location *l = &locations[at + k];
+            table_warm(&t->location_ids, hashes[k] = location_hash(l, lines + l->line_at));
+        }
+        locations_warm(t, hashes, m);
+        for (uint32_t k = 0; k < m; k++) {
+            struct symbol_location l = locations[at + k];
+            ids[at + k] = location_add(t, s, l, lines + l.line_at, hashes[k]);
+        }
+    }
 }
 
 size_t symtab_cost(const struct symtab *t, const struct symtab_more *more)

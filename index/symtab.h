@@ -49,12 +49,16 @@ struct symtab {
 void symtab_init(struct symtab *t, struct slab *s);
 void symtab_free(struct symtab *t, struct slab *s);
 
-uint32_t symtab_string(struct symtab *t, struct slab *s, struct slice text);
 uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m);
-uint32_t symtab_function(struct symtab *t, struct slab *s, const struct symbol_function *f);
 
-/* `l->n_lines` lines at `lines`; line_at is filled in. */
-uint32_t symtab_location(struct symtab *t, struct slab *s, struct symbol_location l, const struct symbol_line *lines);
+/*
+ * Many at once, which is several times as fast as one by one: the ids of n things go to ids[0, n).  The lines of the
+ * locations lie at lines[line_at, +n_lines).
+ */
+void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids);
+void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n, uint32_t *ids);
+void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
+                      const struct symbol_line *lines, uint32_t n, uint32_t *ids);
 
 /* Most bytes asked for when so many of each are added; strings have `text_bytes` in sum. */
 struct symtab_more {

@@ -52,6 +52,23 @@ static inline bool table_next(const struct table *t, struct table_walk *w, uint3
     }
 }
 
+/*
+ * Looking up many things at once: first all their slots are asked for, then all the things found there, and only then is
+ * anything read, so that the waits for memory overlap.
+ */
+static inline void table_warm(const struct table *t, uint64_t hash)
+{
+    if (t->cap > 0)
+        __builtin_prefetch(&t->slots[table_home(table_tag(hash), t->cap)]);
+}
+
+/* The first index under that hash, if any. */
+static inline bool table_peek(const struct table *t, uint64_t hash, uint32_t *index)
+{
+    struct table_walk w = table_walk(t, hash);
+    return table_next(t, &w, index);
+}
+
 void   table_put(struct table *t, struct slab *s, uint64_t hash, uint32_t index);
 void   table_free(struct table *t, struct slab *s);
 size_t table_cost(const struct table *t, size_t more); /* bytes taken, at its peak, by `more` puts */
