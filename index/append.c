@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "base/mem.h"
+#include "base/scratch.h"
 #include "index/bucket_priv.h"
 #include "index/publish.h"
 #include "index/rows.h"
@@ -165,26 +165,16 @@ static void take_symbols(struct intake *in)
     publish_step(PUBLISHED_SYMBOLS);
 }
 
-static uint32_t depth_max(const struct batch *b)
-{
-    uint32_t most = 0;
-
-    for (uint32_t i = 0; i < b->n_stacks; i++)
-        most = batch_stack(b, i).n > most ? batch_stack(b, i).n : most;
-    return most;
-}
-
 static void take_stacks(struct intake *in)
 {
     const struct batch *from = in->from;
     uint32_t           *locations = arena_array(in->scratch, from->n_stack_locations, sizeof *locations);
-    uint32_t           *nodes = arena_array(in->scratch, (size_t)depth_max(from) + 1, sizeof *nodes);
 
     in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
     for (uint32_t i = 0; i < from->n_stack_locations; i++)
         locations[i] = in->locations.of[from->stack_locations[i]];
     stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
-               &(struct stack_list){ locations, from->stack_end, from->n_stacks }, nodes, in->stacks);
+               &(struct stack_list){ locations, from->stack_end, from->n_stacks }, in->scratch, in->stacks);
     publish_step(PUBLISHED_STACKS);
 }
 
@@ -418,7 +408,7 @@ enum code bucket_append(struct bucket *b, const struct batch *batch, struct faul
     if (code != CODE_OK)
         return code;
     publish_step(PUBLISHED_NOTHING);
-    in.scratch = arena_new(0);
+    in.scratch = scratch_take(0);
     in.group = take_group(b, batch_string(batch, batch->service));
     take_symbols(&in);
     take_stacks(&in);
@@ -431,7 +421,7 @@ enum code bucket_append(struct bucket *b, const struct batch *batch, struct faul
         atomic_store_explicit(&b->newest_ns, batch->time_ns, memory_order_relaxed);
     atomic_fetch_add_explicit(&b->n_batches, 1, memory_order_release); /* from here on it is seen */
     publish_step(PUBLISHED_BATCH);
-    arena_free(in.scratch);
+    scratch_give(in.scratch);
     buf_free(&packed);
     return CODE_OK;
 }

@@ -41,17 +41,23 @@ static uint32_t width_of(uint64_t v) { return v ? 64u - (uint32_t)__builtin_clzl
 /* The width at which the pack is smallest, patches counted. */
 static uint32_t pack_width(const uint64_t *words, uint32_t n)
 {
-    uint32_t with[65] = { 0 }, widest = 0, best = 0, best_bytes = UINT32_MAX;
+    uint32_t with[65] = { 0 }, best = 0, best_bytes = UINT32_MAX;
+    uint64_t all = 0, widths = 0; /* the widths that occur, a bit each */
 
     for (uint32_t i = 0; i < n; i++) {
         uint32_t width = width_of(words[i]);
         with[width]++;
-        widest = width > widest ? width : widest;
+        all |= words[i];
+        widths |= UINT64_C(1) << (width & 63); /* words are below 2^63 */
     }
-    for (uint32_t width = 0; width <= WIDTH_MAX && width <= widest; width++) {
+    for (uint32_t width = 0; width <= WIDTH_MAX && width <= width_of(all); width++) {
         uint32_t bytes = (n * width + 7) / 8;
-        for (uint32_t wider = width + 1; wider <= widest; wider++)
-            bytes += with[wider] * (1 + (wider - width + 6) / 7);
+        if (bytes >= best_bytes)
+            break; /* and wider ones are larger still */
+        for (uint64_t wider = widths >> width >> 1, at = width + 1; wider != 0; wider &= wider - 1) {
+            uint32_t more = (uint32_t)__builtin_ctzll(wider);
+            bytes += with[at + more] * (1 + (more + 7) / 7);
+        }
         if (bytes < best_bytes) {
             best = width;
             best_bytes = bytes;

@@ -1,17 +1,29 @@
 #include "index/stacks.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 
-enum { GROUP = 16 };
+enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 14 };
+
+/* That the path of a node is locations[0, n). */
+struct seen {
+    uint32_t        node, n;
+    const uint32_t *locations;
+};
 
 /*
- * The stack that was added before, node by node from the root: neighbours in a profile share much of their path, which is
- * then neither walked nor verified again.
+ * What one call of stacks_add knows.  Stacks of a profile share most of their paths: a node that was verified for one of them
+ * is not walked again for the others, their lists are compared instead.
  */
-struct trail {
-    uint32_t       *nodes; /* nodes[d]: the location node at depth d */
-    uint32_t        n;
-    const uint32_t *locations;
+struct add {
+    struct stacks       *k;
+    struct slab         *s;
+    const struct symtab *t;
+    struct seen         *seen; /* [mask + 1], by node */
+    uint32_t             mask;
+    const uint32_t      *before; /* the stack that was added before */
+    uint32_t             n_before, leaf_before;
 };
 
 void stacks_init(struct stacks *k, struct slab *s)
@@ -31,37 +43,48 @@ void stacks_free(struct stacks *k, struct slab *s)
     table_free(&k->ids, s);
 }
 
-/*
- * Exact, without trust in hashes: the path read upwards is the list.  Below depth `shared` nodes are compared; there the
- * trail has the node that the rest of the list, which is that of the stack before, leads to.
- */
-static bool stack_is(const struct stacks *k, uint32_t i, struct trail *trail, uint32_t shared,
-                     const uint32_t *locations, uint32_t n)
+/* Takes back what a walk from `leaf` to `end` has claimed. */
+static void path_forget(struct add *x, uint32_t leaf, uint32_t end)
 {
-    uint32_t node = ((const struct stack *)vec_at(&k->all, i))->location;
-
-    struct vec_segment at = { 0 };
-
-    for (uint32_t depth = n; depth > shared; depth--) {
-        if (node - at.first >= at.n) /* chains are made at once, so most parents lie close by */
-            at = vec_segment(&k->locations.nodes, node);
-        struct path p = ((const struct path *)at.items)[node - at.first];
-        if (node == 0 || p.key != locations[n - depth])
-            return false;
-        trail->nodes[depth] = node;
-        node = p.parent;
-    }
-    return node == trail->nodes[shared];
+    for (; leaf != end; leaf = paths_at(&x->k->locations, leaf).parent)
+        x->seen[leaf & x->mask].node = 0;
 }
 
-/* How much of the path from the root is that of the stack before. */
-static uint32_t trail_shared(const struct trail *trail, const uint32_t *locations, uint32_t n)
+/* Exact, without trust in hashes: the path read upwards is the list. */
+static bool path_is(struct add *x, uint32_t leaf, const uint32_t *locations, uint32_t n)
 {
-    uint32_t most = n < trail->n ? n : trail->n, shared = 0;
+    uint32_t node = leaf;
 
-    while (shared < most && locations[n - 1 - shared] == trail->locations[trail->n - 1 - shared])
-        shared++;
-    return shared;
+    for (; n > 0 && node != 0; n--, locations++) {
+        struct seen *seen = &x->seen[node & x->mask];
+        if (seen->node == node) {
+            if (seen->n == n && memcmp(seen->locations, locations, n * sizeof *locations) == 0)
+                return true;
+            break;
+        }
+        struct path p = paths_at(&x->k->locations, node);
+        if (p.key != *locations)
+            break;
+        *seen = (struct seen){ node, n, locations }; /* so it will be, or it is taken back */
+        node = p.parent;
+    }
+    if (n == 0 && node == 0)
+        return true;
+    path_forget(x, leaf, node);
+    return false;
+}
+
+/* The node that a list of which the last `n` are those of the stack before has in common with it. */
+static uint32_t node_shared(const struct add *x, const uint32_t *locations, uint32_t n, uint32_t *shared)
+{
+    uint32_t most = n < x->n_before ? n : x->n_before, node = x->leaf_before;
+
+    for (*shared = 0; *shared < most; ++*shared)
+        if (locations[n - 1 - *shared] != x->before[x->n_before - 1 - *shared])
+            break;
+    for (uint32_t depth = x->n_before; depth > *shared; depth--)
+        node = paths_at(&x->k->locations, node).parent;
+    return node;
 }
 
 /* The frames of one location below function node `at`. */
@@ -93,21 +116,36 @@ static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab
     return node;
 }
 
-static uint32_t stack_add(struct stacks *k, struct slab *s, const struct symtab *t, struct trail *trail,
-                          const uint32_t *locations, uint32_t n, uint64_t hash)
+static uint32_t stack_make(struct add *x, const uint32_t *locations, uint32_t n, uint64_t hash)
 {
-    struct table_walk w = table_walk(&k->ids, hash);
-    uint32_t          i, shared = trail_shared(trail, locations, n);
+    struct stacks *k = x->k;
+    uint32_t       shared, node = node_shared(x, locations, n, &shared);
 
-    trail->n = n;
-    trail->locations = locations;
-    while (table_next(&k->ids, &w, &i))
-        if (stack_is(k, i, trail, shared, locations, n))
+    for (uint32_t left = n - shared; left > 0; left--)
+        node = node_below(k, x->s, x->t, node, locations[left - 1]);
+    uint32_t i = vec_add(&k->all, x->s, &(struct stack){ node, vec_u32(&k->function_of, node) });
+    table_put(&k->ids, x->s, hash, i);
+    return i;
+}
+
+static uint32_t stack_find(struct add *x, const uint32_t *locations, uint32_t n, uint64_t hash)
+{
+    struct table_walk w = table_walk(&x->k->ids, hash);
+    uint32_t          i;
+
+    while (table_next(&x->k->ids, &w, &i))
+        if (path_is(x, ((const struct stack *)vec_at(&x->k->all, i))->location, locations, n))
             return i;
-    for (uint32_t depth = shared; depth < n; depth++)
-        trail->nodes[depth + 1] = node_below(k, s, t, trail->nodes[depth], locations[n - 1 - depth]);
-    i = vec_add(&k->all, s, &(struct stack){ trail->nodes[n], vec_u32(&k->function_of, trail->nodes[n]) });
-    table_put(&k->ids, s, hash, i);
+    return stack_make(x, locations, n, hash);
+}
+
+static uint32_t stack_add(struct add *x, const uint32_t *locations, uint32_t n, uint64_t hash)
+{
+    uint32_t i = stack_find(x, locations, n, hash);
+
+    x->before = locations;
+    x->n_before = n;
+    x->leaf_before = ((const struct stack *)vec_at(&x->k->all, i))->location;
     return i;
 }
 
@@ -126,14 +164,24 @@ static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t
         __builtin_prefetch(vec_at(&k->locations.nodes, found[j]->location));
 }
 
-void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list, uint32_t *scratch,
-                uint32_t *ids)
+static void seen_init(struct add *x, uint32_t n_stacks, struct arena *scratch)
 {
-    struct trail trail = { .nodes = scratch };
-    uint64_t     hashes[GROUP];
-    uint32_t     depths[GROUP], from = 0, warm_from = 0;
+    uint32_t n = SEEN_MIN;
 
-    trail.nodes[0] = 0;
+    while (n < SEEN_MAX && n / 4 < n_stacks)
+        n *= 2;
+    x->seen = arena_zalloc(scratch, n * sizeof *x->seen);
+    x->mask = n - 1;
+}
+
+void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
+                struct arena *scratch, uint32_t *ids)
+{
+    struct add x = { .k = k, .s = s, .t = t };
+    uint64_t   hashes[GROUP];
+    uint32_t   depths[GROUP], from = 0, warm_from = 0;
+
+    seen_init(&x, list->n, scratch);
     for (uint32_t at = 0, m; at < list->n; at += m) {
         m = list->n - at < GROUP ? list->n - at : GROUP;
         for (uint32_t j = 0; j < m; j++) {
@@ -144,7 +192,7 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
         }
         leaves_warm(k, hashes, m);
         for (uint32_t j = 0; j < m; from += depths[j++])
-            ids[at + j] = stack_add(k, s, t, &trail, list->locations + from, depths[j], hashes[j]);
+            ids[at + j] = stack_add(&x, list->locations + from, depths[j], hashes[j]);
     }
 }
 

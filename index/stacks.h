@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "index/paths.h"
 #include "index/symtab.h"
 #include "index/table.h"
@@ -37,9 +38,9 @@ struct stack_list {
     uint32_t        n;
 };
 
-/* The indexes of the stacks of a list go to ids[0, n); `scratch` has room for the deepest of them and one. */
-void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list, uint32_t *scratch,
-                uint32_t *ids);
+/* The indexes of the stacks of a list go to ids[0, n). */
+void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
+                struct arena *scratch, uint32_t *ids);
 
 /* Most bytes asked for by `stacks` new stacks of `nodes` new locations on them, which show `frames` names. */
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);

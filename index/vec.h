@@ -73,19 +73,6 @@ static inline const void *vec_run(const struct vec *v, uint32_t i, uint32_t n, u
     return vec_at(v, i);
 }
 
-/* The segment that item i < vec_n lies in, items not yet published included. */
-struct vec_segment {
-    const void *items;
-    uint32_t    first, n; /* items [first, first + n) */
-};
-
-static inline struct vec_segment vec_segment(const struct vec *v, uint32_t i)
-{
-    struct vec_place p = vec_place(v, i);
-
-    return (struct vec_segment){ atomic_load_explicit(&v->dir, memory_order_acquire)[p.segment], i - p.offset, p.n };
-}
-
 static inline uint32_t vec_u32(const struct vec *v, uint32_t i) { return *(const uint32_t *)vec_at(v, i); }
 
 static inline void *vec_pointer(const struct vec *v, uint32_t i) { return *(void *const *)vec_at(v, i); }

@@ -18,7 +18,7 @@
 #include "ingest/pprof_batch.h"
 #include "ingest/pprof_check.h"
 #include "ingest/pprof_fix.h"
-#include "ingest/scratch.h"
+#include "base/scratch.h"
 #include "wire/zip.h"
 
 enum { SCRATCH_FACTOR = 12, SCRATCH_MIN = 64 << 10, SCRATCH_MAX = 64 << 20 };

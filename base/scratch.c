@@ -1,4 +1,4 @@
-#include "ingest/scratch.h"
+#include "base/scratch.h"
 
 #include <assert.h>
 #include <pthread.h>
