@@ -34,13 +34,29 @@ static struct renumbering renumbering_new(struct intake *in, uint32_t n)
                                  .used = arena_array(in->scratch, n, sizeof(uint32_t)) };
 }
 
+/* This and `translate` run once for every frame of every sample: nothing but what they are given, without branches. */
+static void mark_used(uint8_t *restrict is_used, const uint32_t *restrict ids, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        is_used[ids[i]] = true;
+}
+
+static void translate(uint32_t *restrict to, const uint32_t *restrict ids, uint32_t n, const uint32_t *restrict of)
+{
+    for (uint32_t i = 0; i < n; i++)
+        to[i] = of[ids[i]];
+}
+
 /* Lists what was marked among `n`. */
 static void list_used(struct renumbering *r, uint32_t n)
 {
+    uint32_t *restrict used = r->used, count = 0;
+
     for (uint32_t i = 0; i < n; i++) {
-        r->used[r->n] = i;
-        r->n += r->is_used[i];
+        used[count] = i;
+        count += r->is_used[i];
     }
+    r->n = count;
 }
 
 /* `ids` are those of what is used, in its order. */
@@ -55,8 +71,7 @@ static void find_used(struct intake *in)
 {
     const struct batch *from = in->from;
 
-    for (uint32_t i = 0; i < from->n_stack_locations; i++)
-        in->locations.is_used[from->stack_locations[i]] = true;
+    mark_used(in->locations.is_used, from->stack_locations, from->n_stack_locations);
     list_used(&in->locations, from->n_locations);
     for (uint32_t k = 0; k < in->locations.n; k++) {
         const struct batch_location *l = &from->locations[in->locations.used[k]];
@@ -171,8 +186,7 @@ static void take_stacks(struct intake *in)
     uint32_t           *locations = arena_array(in->scratch, from->n_stack_locations, sizeof *locations);
 
     in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
-    for (uint32_t i = 0; i < from->n_stack_locations; i++)
-        locations[i] = in->locations.of[from->stack_locations[i]];
+    translate(locations, from->stack_locations, from->n_stack_locations, in->locations.of);
     stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
                &(struct stack_list){ locations, from->stack_end, from->n_stacks }, in->scratch, in->stacks);
     publish_step(PUBLISHED_STACKS);

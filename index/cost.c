@@ -28,13 +28,26 @@ static void count_nodes(const struct batch *b, size_t *nodes, size_t *frames)
     }
 }
 
-static size_t group_cost(const struct group *g, const struct batch *b)
+/* The same without a look at the stacks: far more, for next to nothing. */
+static void count_nodes_roughly(const struct batch *b, size_t *nodes, size_t *frames)
+{
+    uint32_t most = 1;
+
+    for (uint32_t i = 0; i < b->n_locations; i++)
+        most = b->locations[i].n_lines > most ? b->locations[i].n_lines : most;
+    *nodes = b->n_stack_locations;
+    *frames = *nodes * most;
+}
+
+typedef void count_fn(const struct batch *b, size_t *nodes, size_t *frames);
+
+static size_t group_cost(const struct group *g, const struct batch *b, count_fn *count)
 {
     struct symtab_more more = { b->n_strings, b->string_end[b->n_strings - 1], b->n_mappings,
                                 b->n_functions, b->n_lines, b->n_locations };
     size_t nodes, frames;
 
-    count_nodes(b, &nodes, &frames);
+    count(b, &nodes, &frames);
     return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, b->n_stacks, nodes, frames) +
            vec_cost(&g->series, b->n_parts);
 }
@@ -68,16 +81,16 @@ static size_t rows_cost(const struct batch *b)
     return sum;
 }
 
-static size_t cost_in(const struct bucket *to, const struct group *g, const struct batch *b)
+static size_t cost_in(const struct bucket *to, const struct group *g, const struct batch *b, count_fn *count)
 {
     size_t streams = (size_t)b->n_parts * b->n_types;
 
-    return group_cost(g, b) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) + rows_cost(b) +
+    return group_cost(g, b, count) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) + rows_cost(b) +
            series_cost(&to->series, b->n_parts, b->n_labels, streams);
 }
 
 /* Of a service that the bucket does not have yet: an empty group is made elsewhere and measured. */
-static size_t cost_of_new_group(const struct bucket *to, const struct batch *b)
+static size_t cost_of_new_group(const struct bucket *to, const struct batch *b, count_fn *count)
 {
     struct group empty = { 0 };
     struct slab  elsewhere;
@@ -87,21 +100,35 @@ static size_t cost_of_new_group(const struct bucket *to, const struct batch *b)
     stacks_init(&empty.stacks, &elsewhere);
     vec_init(&empty.series, sizeof(uint32_t), 1);
     size_t bytes = slab_bytes(&elsewhere) + sizeof empty + batch_string(b, b->service).n + 16 + vec_cost(&to->groups, 1) +
-                   table_cost(&to->group_ids, 1) + cost_in(to, &empty, b);
+                   table_cost(&to->group_ids, 1) + cost_in(to, &empty, b, count);
     symtab_free(&empty.symtab, &elsewhere);
     stacks_free(&empty.stacks, &elsewhere);
     slab_fini(&elsewhere);
     return bytes;
 }
 
+static size_t cost(const struct bucket *b, const struct batch *batch, count_fn *count)
+{
+    const struct group *g = bucket_group(b, batch_string(batch, batch->service));
+    return slab_cost_max(&b->slab, g != NULL ? cost_in(b, g, batch, count) : cost_of_new_group(b, batch, count));
+}
+
+static size_t cost_anywhere(const struct bucket *b, const struct batch *batch, count_fn *count)
+{
+    if (b != NULL)
+        return cost(b, batch, count);
+    struct bucket *fresh = bucket_new(batch->tenant, 0, 1, NULL);
+    size_t         bytes = bucket_bytes(fresh) + cost(fresh, batch, count);
+    bucket_unref(fresh);
+    return bytes;
+}
+
 size_t bucket_cost_max(const struct bucket *b, const struct batch *batch)
 {
-    if (b == NULL) {
-        struct bucket *fresh = bucket_new(batch->tenant, 0, 1, NULL);
-        size_t         bytes = bucket_bytes(fresh) + bucket_cost_max(fresh, batch);
-        bucket_unref(fresh);
-        return bytes;
-    }
-    const struct group *g = bucket_group(b, batch_string(batch, batch->service));
-    return slab_cost_max(&b->slab, g != NULL ? cost_in(b, g, batch) : cost_of_new_group(b, batch));
+    return cost_anywhere(b, batch, count_nodes);
+}
+
+size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch)
+{
+    return cost_anywhere(b, batch, count_nodes_roughly);
 }

@@ -259,6 +259,7 @@ static void push(struct reference *r, struct bucket *b)
         push_part(r, &m, service, name, types, (uint32_t)n_types, period);
     const struct batch *batch = make_end(&m);
     size_t              had = bucket_bytes(b), most = bucket_cost_max(b, batch);
+    assert(bucket_cost_roughly(b, batch) >= most);
     assert(bucket_append(b, batch, &why) == CODE_OK);
     assert(bucket_bytes(b) - had <= most);
     arena_free(a);

@@ -66,28 +66,36 @@ static uint32_t pack_width(const uint64_t *words, uint32_t n)
     return best;
 }
 
+/* The places and then the high bits of the words that are wider than the pack. */
+static uint8_t *patches_put(uint8_t *at, const uint64_t *words, uint32_t n, uint32_t width)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        *at = (uint8_t)i;
+        at += words[i] >> width != 0;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (words[i] >> width != 0)
+            at = put_uvarint(at, words[i] >> width);
+    return at;
+}
+
 static uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
 {
-    uint32_t width = pack_width(words, n), patches = 0;
+    uint32_t width = pack_width(words, n), used = 0, patches = 0;
     uint64_t mask = (UINT64_C(1) << width) - 1, window = 0;
     uint8_t *head = at;
 
     at += 2;
-    for (uint32_t i = 0, used = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         window |= (words[i] & mask) << used; /* used < 8 and width <= 56: it fits */
         for (used += width; used >= 8; used -= 8, window >>= 8)
             *at++ = (uint8_t)window;
-        if (i + 1 == n && used > 0)
-            *at++ = (uint8_t)window;
+        patches += words[i] > mask;
     }
-    for (uint32_t i = 0; i < n; i++)
-        if (words[i] > mask) {
-            *at++ = (uint8_t)i;
-            patches++;
-        }
-    for (uint32_t i = 0; i < n; i++)
-        if (words[i] > mask)
-            at = put_uvarint(at, words[i] >> width);
+    if (used > 0)
+        *at++ = (uint8_t)window;
+    if (patches > 0)
+        at = patches_put(at, words, n, width);
     head[0] = (uint8_t)width;
     head[1] = (uint8_t)patches;
     return at;

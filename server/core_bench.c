@@ -80,7 +80,7 @@ static void append_once(struct bucket *to, const struct batch *b, int64_t *best)
 {
     struct fault why;
     int64_t      since = cpu_ns();
-    size_t       most = bucket_cost_max(to, b); /* as the shard asks before each append */
+    size_t       most = bucket_cost_roughly(to, b); /* as the shard asks before each append */
     enum code    code = bucket_append(to, b, &why);
 
     keep_best(best, since);

@@ -135,16 +135,24 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
 
 static bool fits(size_t used, size_t grows, size_t limit) { return used <= limit && grows <= limit - used; }
 
+/* Where making room begins. */
+static size_t begin(size_t limit) { return limit - limit / 8; }
+
+static size_t cost_roughly(const struct batch *b, const struct bucket *into)
+{
+    return bucket_cost_roughly(into, b) + (into ? 0 : directory_growth(b->tenant));
+}
+
 /* The bytes by which the shard grows with `b` in `into`; where they do not fit, drops what may fairly be dropped. */
 static size_t make_room(struct shard *s, const struct batch *b, const struct bucket *into)
 {
     size_t         grows = bucket_cost_max(into, b) + (into ? 0 : directory_growth(b->tenant)), i;
-    size_t         limit = s->config.limit_bytes, begin = limit - limit / 8;
+    size_t         limit = s->config.limit_bytes;
     struct tenant *t;
 
-    if (grows > limit || fits(shard_used(s), grows, begin))
+    if (grows > limit || fits(shard_used(s), grows, begin(limit)))
         return grows; /* what cannot fit pushes nobody out */
-    while (!fits(used_in_sight(s), grows, begin) && (t = giver(s, b->tenant, into, grows, &i)) != NULL)
+    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, b->tenant, into, grows, &i)) != NULL)
         drop(s, t, i, DROP_MEMORY);
     epoch_poll(s->epoch);
     return grows;
@@ -154,7 +162,7 @@ enum code retain_room(struct shard *s, const struct batch *b, struct bucket **in
 {
     size_t limit = s->config.limit_bytes, grows;
 
-    if (limit == SIZE_MAX)
+    if (limit == SIZE_MAX || fits(shard_used(s), cost_roughly(b, *into), begin(limit)))
         return CODE_OK;
     grows = make_room(s, b, *into);
     if (*into != NULL && !fits(used_in_sight(s), grows, limit)) {
