@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 
-enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 14 };
+enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 13 };
 
 /* That the path of a node is locations[0, n). */
 struct seen {
@@ -23,7 +23,7 @@ struct add {
     struct seen         *seen; /* [mask + 1], by node */
     uint32_t             mask;
     const uint32_t      *before; /* the stack that was added before */
-    uint32_t             n_before, leaf_before;
+    uint32_t             n_before, before_stack;
 };
 
 void stacks_init(struct stacks *k, struct slab *s)
@@ -77,8 +77,10 @@ static bool path_is(struct add *x, uint32_t leaf, const uint32_t *locations, uin
 /* The node that a list of which the last `n` are those of the stack before has in common with it. */
 static uint32_t node_shared(const struct add *x, const uint32_t *locations, uint32_t n, uint32_t *shared)
 {
-    uint32_t most = n < x->n_before ? n : x->n_before, node = x->leaf_before;
+    uint32_t most = n < x->n_before ? n : x->n_before, node = 0;
 
+    if (x->before != NULL)
+        node = ((const struct stack *)vec_at(&x->k->all, x->before_stack))->location;
     for (*shared = 0; *shared < most; ++*shared)
         if (locations[n - 1 - *shared] != x->before[x->n_before - 1 - *shared])
             break;
@@ -139,36 +141,24 @@ static uint32_t stack_find(struct add *x, const uint32_t *locations, uint32_t n,
     return stack_make(x, locations, n, hash);
 }
 
-static uint32_t stack_add(struct add *x, const uint32_t *locations, uint32_t n, uint64_t hash)
-{
-    uint32_t i = stack_find(x, locations, n, hash);
-
-    x->before = locations;
-    x->n_before = n;
-    x->leaf_before = ((const struct stack *)vec_at(&x->k->all, i))->location;
-    return i;
-}
-
 /* Asks for the leaves of the stacks found under hashes whose slots have been asked for. */
-static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t n)
+static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t n, const struct stack **found, uint32_t *ids)
 {
-    const struct stack *found[GROUP];
-    uint32_t            n_found = 0, i;
-
+    for (uint32_t j = 0; j < n; j++) {
+        found[j] = table_peek(&k->ids, hashes[j], &ids[j]) ? vec_at(&k->all, ids[j]) : NULL;
+        if (found[j] != NULL)
+            __builtin_prefetch(found[j]);
+    }
     for (uint32_t j = 0; j < n; j++)
-        if (table_peek(&k->ids, hashes[j], &i)) {
-            found[n_found] = vec_at(&k->all, i);
-            __builtin_prefetch(found[n_found++]);
-        }
-    for (uint32_t j = 0; j < n_found; j++)
-        __builtin_prefetch(vec_at(&k->locations.nodes, found[j]->location));
+        if (found[j] != NULL)
+            __builtin_prefetch(vec_at(&k->locations.nodes, found[j]->location));
 }
 
 static void seen_init(struct add *x, uint32_t n_stacks, struct arena *scratch)
 {
     uint32_t n = SEEN_MIN;
 
-    while (n < SEEN_MAX && n / 4 < n_stacks)
+    while (n < SEEN_MAX && n / 2 < n_stacks)
         n *= 2;
     x->seen = arena_zalloc(scratch, n * sizeof *x->seen);
     x->mask = n - 1;
@@ -177,9 +167,10 @@ static void seen_init(struct add *x, uint32_t n_stacks, struct arena *scratch)
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
                 struct arena *scratch, uint32_t *ids)
 {
-    struct add x = { .k = k, .s = s, .t = t };
-    uint64_t   hashes[GROUP];
-    uint32_t   depths[GROUP], from = 0, warm_from = 0;
+    struct add          x = { .k = k, .s = s, .t = t };
+    uint64_t            hashes[GROUP];
+    uint32_t            depths[GROUP], from = 0, warm_from = 0;
+    const struct stack *found[GROUP];
 
     seen_init(&x, list->n, scratch);
     for (uint32_t at = 0, m; at < list->n; at += m) {
@@ -190,9 +181,15 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
             table_warm(&k->ids, hashes[j]);
             warm_from = list->ends[at + j];
         }
-        leaves_warm(k, hashes, m);
-        for (uint32_t j = 0; j < m; from += depths[j++])
-            ids[at + j] = stack_add(&x, list->locations + from, depths[j], hashes[j]);
+        leaves_warm(k, hashes, m, found, ids + at);
+        for (uint32_t j = 0; j < m; from += depths[j++]) {
+            const uint32_t *locations = list->locations + from;
+            if (found[j] == NULL || !path_is(&x, found[j]->location, locations, depths[j]))
+                ids[at + j] = stack_find(&x, locations, depths[j], hashes[j]);
+            x.before = locations;
+            x.n_before = depths[j];
+            x.before_stack = ids[at + j];
+        }
     }
 }
 

@@ -30,6 +30,16 @@ void symtab_free(struct symtab *t, struct slab *s)
     table_free(&t->location_ids, s);
 }
 
+/* The first item under a hash whose slot has been asked for is asked for in its turn; NULL: there is none. */
+static const void *item_warm(const struct vec *v, const struct table *t, uint64_t hash, uint32_t *id)
+{
+    if (!table_peek(t, hash, id))
+        return NULL;
+    const void *item = vec_at(v, *id);
+    __builtin_prefetch(item);
+    return item;
+}
+
 /* ---- strings -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, uint64_t hash)
@@ -46,31 +56,23 @@ static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, 
     return i;
 }
 
-static void strings_warm(const struct symtab *t, const uint64_t *hashes, uint32_t n)
-{
-    const struct slice *found[GROUP];
-    uint32_t            n_found = 0, i;
-
-    for (uint32_t k = 0; k < n; k++)
-        if (table_peek(&t->string_ids, hashes[k], &i)) {
-            found[n_found] = vec_at(&t->strings, i);
-            __builtin_prefetch(found[n_found++]);
-        }
-    for (uint32_t k = 0; k < n_found; k++)
-        __builtin_prefetch(found[k]->p);
-}
-
 void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids)
 {
-    uint64_t hashes[GROUP];
+    uint64_t            hashes[GROUP];
+    const struct slice *found[GROUP];
 
-    for (uint32_t at = 0, m; at < n; at += m) {
-        m = group_of(n - at);
+    for (uint32_t m; n > 0; n -= m, texts += m, ids += m) {
+        m = group_of(n);
         for (uint32_t k = 0; k < m; k++)
-            table_warm(&t->string_ids, hashes[k] = hash_slice(texts[at + k]));
-        strings_warm(t, hashes, m);
+            table_warm(&t->string_ids, hashes[k] = hash_slice(texts[k]));
         for (uint32_t k = 0; k < m; k++)
-            ids[at + k] = string_add(t, s, texts[at + k], hashes[k]);
+            found[k] = item_warm(&t->strings, &t->string_ids, hashes[k], &ids[k]);
+        for (uint32_t k = 0; k < m; k++)
+            if (found[k] != NULL)
+                __builtin_prefetch(found[k]->p);
+        for (uint32_t k = 0; k < m; k++)
+            if (found[k] == NULL || !slice_eq(*found[k], texts[k]))
+                ids[k] = string_add(t, s, texts[k], hashes[k]);
     }
 }
 
@@ -100,27 +102,20 @@ static uint64_t function_hash(const struct symbol_function *f)
     return hash_pair(hash_pair(f->name, f->system_name), hash_pair(f->file, (uint64_t)f->start_line));
 }
 
-/* The things found under hashes whose slots have been asked for. */
-static void found_warm(const struct vec *v, const struct table *t, const uint64_t *hashes, uint32_t n)
-{
-    uint32_t i;
-
-    for (uint32_t k = 0; k < n; k++)
-        if (table_peek(t, hashes[k], &i))
-            __builtin_prefetch(vec_at(v, i));
-}
-
 void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n, uint32_t *ids)
 {
-    uint64_t hashes[GROUP];
+    uint64_t                      hashes[GROUP];
+    const struct symbol_function *found[GROUP];
 
-    for (uint32_t at = 0, m; at < n; at += m) {
-        m = group_of(n - at);
+    for (uint32_t m; n > 0; n -= m, functions += m, ids += m) {
+        m = group_of(n);
         for (uint32_t k = 0; k < m; k++)
-            table_warm(&t->function_ids, hashes[k] = function_hash(&functions[at + k]));
-        found_warm(&t->functions, &t->function_ids, hashes, m);
+            table_warm(&t->function_ids, hashes[k] = function_hash(&functions[k]));
         for (uint32_t k = 0; k < m; k++)
-            ids[at + k] = record_add(&t->functions, &t->function_ids, s, &functions[at + k], sizeof *functions, hashes[k]);
+            found[k] = item_warm(&t->functions, &t->function_ids, hashes[k], &ids[k]);
+        for (uint32_t k = 0; k < m; k++)
+            if (found[k] == NULL || memcmp(found[k], &functions[k], sizeof *functions) != 0)
+                ids[k] = record_add(&t->functions, &t->function_ids, s, &functions[k], sizeof *functions, hashes[k]);
     }
 }
 
@@ -135,10 +130,9 @@ static uint64_t location_hash(const struct symbol_location *l, const struct symb
     return hash;
 }
 
-static bool location_is(const struct symtab *t, uint32_t i, const struct symbol_location *l, const struct symbol_line *lines)
+static bool location_is(const struct symtab *t, const struct symbol_location *have, const struct symbol_location *l,
+                        const struct symbol_line *lines)
 {
-    const struct symbol_location *have = vec_at(&t->locations, i);
-
     if (have->address != l->address || have->mapping != l->mapping || have->flags != l->flags ||
         have->n_lines != l->n_lines)
         return false;
@@ -180,7 +174,7 @@ static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_loc
     uint32_t          i;
 
     while (table_next(&t->location_ids, &w, &i))
-        if (location_is(t, i, &l, lines))
+        if (location_is(t, vec_at(&t->locations, i), &l, lines))
             return i;
     l.line_at = l.n_lines > 0 ? vec_n(&t->lines) : bare_name(t, s, &l);
     for (uint32_t k = 0; k < l.n_lines; k++)
@@ -190,37 +184,24 @@ static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_loc
     return i;
 }
 
-static void locations_warm(const struct symtab *t, const uint64_t *hashes, uint32_t n)
-{
-    const struct symbol_location *found[GROUP];
-    uint32_t                      n_found = 0, i;
-
-    for (uint32_t k = 0; k < n; k++)
-        if (table_peek(&t->location_ids, hashes[k], &i)) {
-            found[n_found] = vec_at(&t->locations, i);
-            __builtin_prefetch(found[n_found++]);
-        }
-    for (uint32_t k = 0; k < n_found; k++)
-        if (found[k]->n_lines > 0)
-            __builtin_prefetch(vec_at(&t->lines, found[k]->line_at));
-}
-
 void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
                       const struct symbol_line *lines, uint32_t n, uint32_t *ids)
 {
-    uint64_t hashes[GROUP];
+    uint64_t                      hashes[GROUP];
+    const struct symbol_location *found[GROUP];
 
-    for (uint32_t at = 0, m; at < n; at += m) {
-        m = group_of(n - at);
-        for (uint32_t k = 0; k < m; k++) {
-            const struct symbol_location *l = &locations[at + k];
-            table_warm(&t->location_ids, hashes[k] = location_hash(l, lines + l->line_at));
-        }
-        locations_warm(t, hashes, m);
-        for (uint32_t k = 0; k < m; k++) {
-            struct symbol_location l = locations[at + k];
-            ids[at + k] = location_add(t, s, l, lines + l.line_at, hashes[k]);
-        }
+    for (uint32_t m; n > 0; n -= m, locations += m, ids += m) {
+        m = group_of(n);
+        for (uint32_t k = 0; k < m; k++)
+            table_warm(&t->location_ids, hashes[k] = location_hash(&locations[k], lines + locations[k].line_at));
+        for (uint32_t k = 0; k < m; k++)
+            found[k] = item_warm(&t->locations, &t->location_ids, hashes[k], &ids[k]);
+        for (uint32_t k = 0; k < m; k++)
+            if (found[k] != NULL && found[k]->n_lines > 0)
+                __builtin_prefetch(vec_at(&t->lines, found[k]->line_at));
+        for (uint32_t k = 0; k < m; k++)
+            if (found[k] == NULL || !location_is(t, found[k], &locations[k], lines + locations[k].line_at))
+                ids[k] = location_add(t, s, locations[k], lines + locations[k].line_at, hashes[k]);
     }
 }
 

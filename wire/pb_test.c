@@ -87,11 +87,26 @@ static void text_is_text(void)
            !utf8_is_valid(SLICE("a\xff")));
 }
 
+/* A bad byte is found wherever it stands, however long the rest. */
+static void every_place_is_looked_at(void)
+{
+    char text[40];
+
+    for (size_t n = 1; n <= sizeof text; n++)
+        for (size_t bad = 0; bad < n; bad++) {
+            memset(text, 'a', sizeof text);
+            assert(utf8_is_valid(slice_make(text, n)));
+            text[bad] = (char)0xff;
+            assert(!utf8_is_valid(slice_make(text, n)) && utf8_valid_prefix(slice_make(text, n)) == bad);
+        }
+}
+
 int main(void)
 {
     there_and_back();
     broken_is_bad();
     text_is_text();
+    every_place_is_looked_at();
     printf("pb, utf8: ok\n");
     return 0;
 }

@@ -53,4 +53,23 @@ size_t utf8_valid_prefix(struct slice s)
     return i;
 }
 
-bool utf8_is_valid(struct slice s) { return utf8_valid_prefix(s) == s.n; }
+/* Nearly every name is: all of it at once, the last eight bytes once more where they overlap. */
+static bool is_ascii(struct slice s)
+{
+    uint64_t word, all = 0;
+
+    if (s.n < sizeof word) {
+        for (size_t i = 0; i < s.n; i++)
+            all |= (uint8_t)s.p[i];
+    } else {
+        for (size_t i = 0; i + sizeof word < s.n; i += sizeof word) {
+            memcpy(&word, s.p + i, sizeof word);
+            all |= word;
+        }
+        memcpy(&word, s.p + s.n - sizeof word, sizeof word);
+        all |= word;
+    }
+    return (all & 0x8080808080808080u) == 0;
+}
+
+bool utf8_is_valid(struct slice s) { return is_ascii(s) || utf8_valid_prefix(s) == s.n; }
