@@ -12,10 +12,15 @@ void paths_init(struct paths *p, struct slab *s)
 
 void paths_free(struct paths *p, struct slab *s) { slab_give(s, p->edges, p->cap * sizeof *p->edges); }
 
-static uint32_t edge_home(uint32_t parent, uint32_t key, uint32_t cap)
-{
-    return table_home(table_tag(hash_pair(parent, key)), cap);
-}
+/*
+ * Nodes are fewer than slots, so the upper bits of a slot are free: they hold bits of the hash, other than those that chose
+ * the slot.  A search passes over strangers without a look at their nodes.
+ */
+static uint32_t node_bits(uint32_t cap) { return 32 - (uint32_t)__builtin_clz(cap); } /* at most 31: VEC_MAX */
+
+static uint32_t edge_tag(uint32_t parent, uint32_t key) { return table_tag(hash_pair(parent, key)); }
+
+static uint32_t slot_after(uint32_t slot, uint32_t cap) { return slot + 1 == cap ? 0 : slot + 1; }
 
 static void paths_grow(struct paths *p, struct slab *s, uint32_t cap)
 {
@@ -27,10 +32,10 @@ static void paths_grow(struct paths *p, struct slab *s, uint32_t cap)
     for (uint32_t i = 1; i < n; i += run) {
         const struct path *at = vec_run(&p->nodes, i, n, &run);
         for (uint32_t k = 0; k < run; k++) {
-            uint32_t slot = edge_home(at[k].parent, at[k].key, cap);
+            uint32_t tag = edge_tag(at[k].parent, at[k].key), slot = table_home(tag, cap);
             while (p->edges[slot] != 0)
-                slot = slot + 1 == cap ? 0 : slot + 1;
-            p->edges[slot] = i + k;
+                slot = slot_after(slot, cap);
+            p->edges[slot] = tag << node_bits(cap) | (i + k);
         }
     }
 }
@@ -42,16 +47,20 @@ uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t 
     assert(parent < n);
     if (cap != p->cap)
         paths_grow(p, s, cap);
-    uint32_t slot = edge_home(parent, key, cap);
-    for (; p->edges[slot] != 0; slot = slot + 1 == cap ? 0 : slot + 1) {
-        struct path at = paths_at(p, p->edges[slot]);
+    uint32_t tag = edge_tag(parent, key), high = tag << node_bits(cap), slot = table_home(tag, cap);
+    for (uint32_t edge; (edge = p->edges[slot]) != 0; slot = slot_after(slot, cap)) {
+        if ((edge ^ high) >> node_bits(cap) != 0)
+            continue;
+        struct path at = paths_at(p, edge ^ high);
         if (at.parent == parent && at.key == key) {
             *is_new = false;
-            return p->edges[slot];
+            return edge ^ high;
         }
     }
     *is_new = true;
-    return p->edges[slot] = vec_add(&p->nodes, s, &(struct path){ parent, key });
+    uint32_t node = vec_add(&p->nodes, s, &(struct path){ parent, key });
+    p->edges[slot] = high | node;
+    return node;
 }
 
 size_t paths_cost(const struct paths *p, size_t more)

@@ -20,7 +20,7 @@ struct path {
 
 struct paths {
     struct vec nodes; /* struct path */
-    uint32_t  *edges; /* a hash of (parent, key) to the node; 0: free, as the root is nobody's child */
+    uint32_t  *edges; /* by a hash of (parent, key): the node in the low bits, more of the hash above; 0: free */
     uint32_t   cap;
 };
 
