@@ -18,37 +18,42 @@ static const char *const usual_types[] = { "process_cpu:cpu:nanoseconds:cpu:nano
                                            "process_cpu:samples:count:cpu:nanoseconds",
                                            "wall:wall:nanoseconds:wall:nanoseconds" };
 
-static const char *type_pick(const Querier__V1__ProfileTypesResponse *r)
+static const char *type_pick(char *const *types, size_t n)
 {
     for (size_t i = 0; i < sizeof usual_types / sizeof *usual_types; i++)
-        for (size_t k = 0; k < r->n_profile_types; k++)
-            if (strcmp(r->profile_types[k]->id, usual_types[i]) == 0)
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(types[k], usual_types[i]) == 0)
                 return usual_types[i];
-    return r->n_profile_types ? r->profile_types[0]->id : NULL;
+    return n ? types[0] : NULL;
 }
 
-/* --type, or one of those that there are; NULL: there is none, or the server refuses (`*code` says). */
-static const char *type_choose(struct session *s, enum exit_code *code)
+/* --type, or one of those that the selector has; NULL: it has none, or the server refuses (`*code` says). */
+static const char *type_choose(struct session *s, const char *selector, enum exit_code *code)
 {
-    Querier__V1__ProfileTypesRequest q = QUERIER__V1__PROFILE_TYPES_REQUEST__INIT;
+    Types__V1__LabelValuesRequest q = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
 
     *code = EXIT_FINE;
     if (s->options->type != NULL)
         return s->options->type;
+    q.name = "__profile_type__";
+    q.matchers = (char **)&selector;
+    q.n_matchers = 1;
     q.start = s->from_ms;
     q.end = s->to_ms;
-    struct answer *a =
-        api_ask(s->api, QUERIER "ProfileTypes", &q.base, &querier__v1__profile_types_response__descriptor);
+    struct answer *a = api_ask(s->api, QUERIER "LabelValues", &q.base, &types__v1__label_values_response__descriptor);
     *code = answer_check(s, a);
     const char *type = NULL;
     if (*code == EXIT_FINE) {
-        const Querier__V1__ProfileTypesResponse *r = (const void *)a->message;
-        type = type_pick(r);
-        if (type == NULL)
+        const Types__V1__LabelValuesResponse *r = (const void *)a->message;
+        type = type_pick(r->names, r->n_names);
+        if (type == NULL && strcmp(selector, "{}") == 0)
             say(EXIT_FINE, "no profiles between --from and --to; push one: hearthctl push --name SERVICE FILE");
-        else if (r->n_profile_types > 1)
-            say(EXIT_FINE, "showing %s, one of %zu types (`hearthctl types` lists them; --type names another)", type,
-                r->n_profile_types);
+        else if (type == NULL)
+            say(EXIT_FINE, "nothing matches %s between --from and --to; `hearthctl series` lists what there is",
+                selector);
+        else if (r->n_names > 1)
+            say(EXIT_FINE, "showing %s, one of %zu types (`hearthctl series` lists them; --type names another)", type,
+                r->n_names);
         if (type != NULL)
             type = arena_copy(s->arena, slice_of(type)).p;
     }
@@ -129,7 +134,7 @@ static enum exit_code look_begin(struct session *s, int64_t nodes_usual, struct 
     if (!option_number("max-nodes", s->options->max_nodes, 1, nodes_usual, &max_nodes))
         return EXIT_USAGE;
     l->selector = s->options->n_args ? s->options->args[0] : "{}";
-    l->type = type_choose(s, &code);
+    l->type = type_choose(s, l->selector, &code);
     return l->type != NULL ? look_ask(s, max_nodes, l) : code;
 }
 

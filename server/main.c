@@ -124,10 +124,15 @@ static sigset_t block_signals(void)
 /* The next signal, 0 when none comes within `wait_ns`. */
 static int next_signal(const sigset_t *set, int64_t wait_ns)
 {
-    struct timespec t = { .tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S };
-    int             signal_number = sigtimedwait(set, NULL, &t);
+    int64_t until = clock_mono_ns() + wait_ns;
 
-    return signal_number < 0 ? 0 : signal_number;
+    for (; wait_ns > 0; wait_ns = until - clock_mono_ns()) {
+        struct timespec t = { .tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S };
+        int             signal_number = sigtimedwait(set, NULL, &t);
+        if (signal_number > 0)
+            return signal_number;
+    }
+    return 0;
 }
 
 static bool is_end(int signal_number) { return signal_number == SIGTERM || signal_number == SIGINT; }

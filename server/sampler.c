@@ -14,13 +14,14 @@
 
 #include "base/mem.h"
 #include "base/tsan.h"
+#include "server/unwind.h"
 
 /* Not in older headers under this name. */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-enum { RING = 1024, THREADS_MAX = 1024, FUNCTION_BYTES_MAX = 4096 };
+enum { RING = 4096, THREADS_MAX = 1024, FUNCTION_BYTES_MAX = 4096 };
 
 enum slot_state { SLOT_EMPTY, SLOT_WRITING, SLOT_FULL };
 
@@ -31,18 +32,19 @@ struct slot {
 
 struct timed_thread {
     pid_t   tid;
-    timer_t timer;
+    timer_t timers[SAMPLE_CLOCKS];
     bool    is_alive; /* during a scan */
 };
 
 struct sampler {
-    _Atomic uint32_t    next; /* where the next handler looks for an empty slot */
-    _Atomic int64_t     lost;
-    uintptr_t           main_self, main_top;  /* pthread_self() of the main thread, the end of its stack */
-    uintptr_t           text_begin, text_end; /* of this program */
-    struct timed_thread threads[THREADS_MAX]; /* from here on the collector's own */
-    size_t              n_threads;
-    struct slot         ring[RING];
+    _Atomic uint32_t      next; /* where the next handler looks for an empty slot */
+    _Atomic int64_t       lost;
+    uintptr_t             main_self, main_top;  /* pthread_self() of the main thread, the end of its stack */
+    uintptr_t             text_begin, text_end; /* of this program */
+    struct unwind_tables *unwind;
+    struct timed_thread   threads[THREADS_MAX]; /* from here on the collector's own */
+    size_t                n_threads;
+    struct slot           ring[RING];
 };
 
 static _Atomic(struct sampler *) the_sampler; /* what the handler writes to; a signal handler has no other argument */
@@ -77,8 +79,8 @@ READS_STACKS static uintptr_t word_at(uintptr_t address)
 
 /*
  * Is `top`, the word at the stack pointer, where the function at `pc` returns to?  It is when that function has made
- * no frame (yet, or because the compiler wraps frames around the rare path only).  In a library, without frame
- * pointers anyway, any return into our code is taken for it.  In our code it must lie behind a call of a function that
+ * no frame (yet, or because the compiler wraps frames around the rare path only).  In a library that unwind.h knows
+ * nothing of, any return into our code is taken for it.  In our code it must lie behind a call of a function that
  * begins a little before pc.
  */
 READS_STACKS static bool is_frameless(const struct sampler *s, uintptr_t pc, uintptr_t top)
@@ -98,28 +100,47 @@ READS_STACKS static bool is_frameless(const struct sampler *s, uintptr_t pc, uin
 #endif
 }
 
-/* Frames are pairs: the caller's frame pointer, the return address. */
+/* Frames of ours are pairs: the caller's frame pointer, the return address. */
+READS_STACKS static bool step_by_pointer(struct frame *f, uintptr_t top)
+{
+    if (f->fp < f->sp || f->fp >= top - 2 * sizeof(uintptr_t) || f->fp % sizeof(uintptr_t) != 0)
+        return false;
+    uintptr_t back = word_at(f->fp + sizeof(uintptr_t));
+    if (back < 4096)
+        return false;
+    *f = (struct frame){ .pc = back - 1, .sp = f->fp + 2 * sizeof(uintptr_t), .fp = word_at(f->fp) };
+    return true;
+}
+
+/* Of the function that was interrupted. */
+READS_STACKS static bool step_frameless(const struct sampler *s, struct frame *f)
+{
+    uintptr_t first = word_at(f->sp);
+
+    if (!is_frameless(s, f->pc, first))
+        return false;
+    f->pc = first - 1;
+    f->sp += sizeof first;
+    return true;
+}
+
+/* What stands outside of our outermost function, how libc starts a thread, is left out. */
 READS_STACKS static uint32_t walk(const struct sampler *s, const ucontext_t *u, uint64_t *pcs)
 {
-    uintptr_t self = (uintptr_t)pthread_self(), top = self == s->main_self ? s->main_top : self;
-    uintptr_t sp = CONTEXT_SP(u), fp = CONTEXT_FP(u), least = sp;
-    uint32_t  n = 0;
+    uintptr_t    self = (uintptr_t)pthread_self(), top = self == s->main_self ? s->main_top : self;
+    struct frame f = { .pc = CONTEXT_PC(u), .sp = CONTEXT_SP(u), .fp = CONTEXT_FP(u) };
+    uint32_t     n = 0, n_to_ours = 0;
+    bool         has_caller = true;
 
-    pcs[n++] = CONTEXT_PC(u);
-    if (sp >= top || sp % sizeof(uintptr_t) != 0)
-        return n;
-    uintptr_t first = word_at(sp);
-    if (is_frameless(s, pcs[0], first))
-        pcs[n++] = first - 1;
-    while (n < SAMPLE_DEPTH_MAX && fp >= least && fp < top - 2 * sizeof(uintptr_t) && fp % sizeof(uintptr_t) == 0) {
-        uintptr_t back = word_at(fp + sizeof(uintptr_t));
-        if (back < 4096)
-            break;
-        pcs[n++] = back - 1;
-        least = fp + 2 * sizeof(uintptr_t);
-        fp = word_at(fp);
+    while (n < SAMPLE_DEPTH_MAX && has_caller) {
+        bool is_ours = is_own_code(s, f.pc);
+        pcs[n++] = f.pc;
+        n_to_ours = is_ours ? n : n_to_ours;
+        has_caller = f.sp < top && f.sp % sizeof(uintptr_t) == 0 &&
+                     ((!is_ours && unwind_step(s->unwind, &f, top)) || (n == 1 && step_frameless(s, &f)) ||
+                      step_by_pointer(&f, top));
     }
-    return n;
+    return n_to_ours ? n_to_ours : n;
 }
 
 READS_STACKS static void on_signal(int number, siginfo_t *info, void *context)
@@ -136,6 +157,7 @@ READS_STACKS static void on_signal(int number, siginfo_t *info, void *context)
         atomic_fetch_add_explicit(&s->lost, 1, memory_order_relaxed);
         return;
     }
+    slot->sample.clock = info->si_value.sival_int == SAMPLE_WALL ? SAMPLE_WALL : SAMPLE_CPU;
     slot->sample.count = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     slot->sample.n = walk(s, context, slot->sample.pcs);
     atomic_store_explicit(&slot->state, SLOT_FULL, memory_order_release);
@@ -160,18 +182,37 @@ static enum code main_bounds(struct sampler *s, struct fault *why)
 /* The kernel's name for the CPU clock of one thread (man 2 clock_getres): inverted id, per-thread, scheduler's time. */
 static clockid_t thread_clock(pid_t tid) { return (clockid_t)(~(unsigned)tid << 3 | 6); }
 
-static bool timer_make(pid_t tid, timer_t *out)
+static bool timer_make(pid_t tid, enum sample_clock clock, timer_t *out)
 {
-    struct sigevent   event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGPROF };
-    struct itimerspec period = { .it_interval.tv_nsec = SAMPLE_PERIOD_NS, .it_value.tv_nsec = SAMPLE_PERIOD_NS };
+    struct sigevent   event = { .sigev_notify = SIGEV_THREAD_ID,
+                                .sigev_signo = SIGPROF,
+                                .sigev_value.sival_int = (int)clock };
+    struct itimerspec period = { .it_interval.tv_nsec = SAMPLE_PERIOD_NS(clock),
+                                 .it_value.tv_nsec = SAMPLE_PERIOD_NS(clock) };
 
     event.sigev_notify_thread_id = tid;
-    if (timer_create(thread_clock(tid), &event, out) != 0)
+    if (timer_create(clock == SAMPLE_CPU ? thread_clock(tid) : CLOCK_MONOTONIC, &event, out) != 0)
         return false;
     if (timer_settime(*out, 0, &period, NULL) == 0)
         return true;
     timer_delete(*out);
     return false;
+}
+
+static bool timers_make(struct timed_thread *t)
+{
+    if (!timer_make(t->tid, SAMPLE_CPU, &t->timers[SAMPLE_CPU]))
+        return false;
+    if (timer_make(t->tid, SAMPLE_WALL, &t->timers[SAMPLE_WALL]))
+        return true;
+    timer_delete(t->timers[SAMPLE_CPU]);
+    return false;
+}
+
+static void timers_delete(const struct timed_thread *t)
+{
+    for (int clock = 0; clock < SAMPLE_CLOCKS; clock++)
+        timer_delete(t->timers[clock]);
 }
 
 enum code sampler_start(struct sampler **out, struct fault *why)
@@ -180,22 +221,24 @@ enum code sampler_start(struct sampler **out, struct fault *why)
     (void)out;
     return fail(why, CODE_UNIMPLEMENTED, "ThreadSanitizer runs signal handlers late, without the registers");
 #endif
-    struct sampler  *s = mem_zalloc(sizeof *s);
-    struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
-    timer_t          probe;
+    struct sampler     *s = mem_zalloc(sizeof *s);
+    struct sigaction    action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
+    struct timed_thread probe = { .tid = (pid_t)syscall(SYS_gettid) };
 
     s->text_begin = (uintptr_t)&__executable_start;
     s->text_end = (uintptr_t)&etext;
+    s->unwind = unwind_new();
     enum code code = main_bounds(s, why);
     if (code == CODE_OK && sigaction(SIGPROF, &action, NULL) != 0)
         code = fail(why, CODE_UNAVAILABLE, "SIGPROF: %s", strerror(errno));
-    if (code == CODE_OK && !timer_make((pid_t)syscall(SYS_gettid), &probe))
-        code = fail(why, CODE_UNAVAILABLE, "no CPU timers for threads: %s", strerror(errno));
+    if (code == CODE_OK && !timers_make(&probe))
+        code = fail(why, CODE_UNAVAILABLE, "no timers for threads: %s", strerror(errno));
     if (code != CODE_OK) {
+        unwind_free(s->unwind);
         free(s);
         return code;
     }
-    timer_delete(probe);
+    timers_delete(&probe);
     atomic_store_explicit(&the_sampler, s, memory_order_release);
     *out = s;
     return CODE_OK;
@@ -209,7 +252,7 @@ static void see_thread(struct sampler *s, pid_t tid)
             return;
         }
     struct timed_thread t = { .tid = tid, .is_alive = true };
-    if (s->n_threads < THREADS_MAX && timer_make(tid, &t.timer))
+    if (s->n_threads < THREADS_MAX && timers_make(&t))
         s->threads[s->n_threads++] = t;
 }
 
@@ -231,7 +274,7 @@ void sampler_scan(struct sampler *s)
         if (s->threads[i].is_alive)
             s->threads[kept++] = s->threads[i];
         else
-            timer_delete(s->threads[i].timer);
+            timers_delete(&s->threads[i]);
     s->n_threads = kept;
 }
 
@@ -250,11 +293,11 @@ int64_t sampler_lost(const struct sampler *s) { return atomic_load_explicit(&s->
 
 /*
  * A signal may still be on its way to a thread when its timer is deleted, and its handler may have read the pointer:
- * the sampler itself, 1 MB, is therefore left to the end of the process.
+ * the sampler itself, 4 MB, is therefore left to the end of the process.
  */
 void sampler_stop(struct sampler *s)
 {
     for (size_t i = 0; i < s->n_threads; i++)
-        timer_delete(s->threads[i].timer);
+        timers_delete(&s->threads[i]);
     s->n_threads = 0;
 }

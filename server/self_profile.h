@@ -1,10 +1,11 @@
 /*
- * Self-profile: this program's own CPU, as a profile in itself.
+ * Self-profile: where this program works and waits, as profiles in itself.
  *
- *     sampler --> cpu_profile --every 10 s--> pprof --> intake, like anybody's push
+ *     sampler --> stack_profile, one a clock --after 2 s, then every 10 s--> pprofs --> intake, like anybody's push
  *
- * About 100 samples for each second of CPU a thread uses; idle threads cost nothing.  It is service `hearth` of tenant
- * `anonymous`.  A profile that cannot be stored is dropped and the fault logged once.
+ * About 100 samples for each second of CPU a thread uses, as process_cpu; ten a second for each thread, whatever it
+ * does, as wall.  It is service `hearth` of tenant `anonymous`.  A profile that cannot be stored is dropped and the
+ * fault logged once.
  */
 #pragma once
 

@@ -1,22 +1,26 @@
 /*
- * Goal: a function that burns CPU, on any thread, is found in the pprof by its name, below its callers, and nothing is
- * read that must not be.
- * Method: two threads run known functions while the sampler samples; the pprof is unpacked with the generated code and
- * searched for a stack that has them in order.  Under ThreadSanitizer the sampler must say that it cannot.
+ * Goal: a function that burns CPU, on any thread, is found in the CPU profile by its name, below its callers; one that
+ * waits in the wall profile; and nothing is read that must not be.
+ * Method: threads run known functions until the sampler has seen each often enough, however slow the machine is; the
+ * pprofs are unpacked with the generated code and searched for stacks that have them in order.  Under ThreadSanitizer
+ * the sampler must say that it cannot.
  */
 #include <assert.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "proto/profile.pb-c.h"
-#include "server/cpu_profile.h"
+#include "server/stack_profile.h"
+
+enum { SAMPLES_MIN = 10, WAIT_S = 300 };
 
 static atomic_bool is_over;
+static sem_t       forever;
 
 __attribute__((noinline)) static uint64_t burn_inner(uint64_t x)
 {
@@ -34,7 +38,24 @@ __attribute__((noinline)) static uint64_t burn_outer(uint64_t x)
 
 static void *burn_thread(void *arg)
 {
-    *(uint64_t *)arg = burn_outer(7);
+    uint64_t *x = arg;
+
+    *x = burn_outer(*x);
+    return NULL;
+}
+
+__attribute__((noinline)) static void wait_inner(void)
+{
+    while (sem_wait(&forever) != 0)
+        continue;
+}
+
+/* The loop keeps the call from being a jump. */
+static void *wait_thread(void *arg)
+{
+    (void)arg;
+    while (!is_over)
+        wait_inner();
     return NULL;
 }
 
@@ -63,62 +84,93 @@ static int64_t count_pair(const Google__V1__Profile *p, const char *inner, const
     return n;
 }
 
-static void check_profile(const struct buf *body)
+/* Samples of `inner` below `outer` in what `profile` holds, which it loses. */
+static int64_t take_pairs(struct stack_profile *profile, struct symbols *symbols, const char *kind, int64_t period_ns,
+                          const char *inner, const char *outer)
 {
-    Google__V1__Profile *p = google__v1__profile__unpack(NULL, body->n, (const uint8_t *)body->p);
+    struct buf body = { 0 };
 
-    assert(p && p->n_sample_type == 2 && p->period == SAMPLE_PERIOD_NS && p->time_nanos == 1 && p->duration_nanos == 2);
-    assert(strcmp(p->string_table[p->sample_type[1]->type], "cpu") == 0 && p->string_table[0][0] == '\0');
+    stack_profile_write(profile, symbols, 1, 2, &body);
+    assert(stack_profile_stacks(profile) == 0);
+    Google__V1__Profile *p = google__v1__profile__unpack(NULL, body.n, (const uint8_t *)body.p);
+    assert(p && p->n_sample_type == 2 && p->period == period_ns && p->time_nanos == 1 && p->duration_nanos == 2);
+    assert(strcmp(p->string_table[p->sample_type[1]->type], kind) == 0 && p->string_table[0][0] == '\0');
+    assert(strcmp(p->string_table[p->period_type->type], kind) == 0);
     assert(strcmp(p->string_table[p->period_type->unit], "nanoseconds") == 0);
-    int64_t pairs = count_pair(p, "burn_inner", "burn_outer"), threads = count_pair(p, "burn_outer", "burn_thread");
-    printf("%lld samples in burn_inner below burn_outer, %lld of them on a thread\n", (long long)pairs,
-           (long long)threads);
-    assert(pairs > 10 && threads > 5 && threads <= pairs);
     for (size_t i = 0; i < p->n_sample; i++)
-        assert(p->sample[i]->value[1] == p->sample[i]->value[0] * SAMPLE_PERIOD_NS);
+        assert(p->sample[i]->value[0] > 0 && p->sample[i]->value[1] == p->sample[i]->value[0] * period_ns);
+    int64_t n = count_pair(p, inner, outer);
     google__v1__profile__free_unpacked(p, NULL);
+    buf_free(&body);
+    return n;
 }
 
-/* Until the process, that is, this thread and the other, has had `cpu_ns`, however busy the machine is. */
-static void burn_for(int64_t cpu_ns)
+struct seen {
+    struct stack_profile *profiles[SAMPLE_CLOCKS];
+    struct symbols       *symbols;
+    int64_t               n_burnt, n_waited;
+};
+
+static void add(void *arg, const struct sample *sample)
 {
-    struct timespec   cpu;
+    struct seen *s = arg;
+
+    assert(sample->count > 0 && sample->n > 0 && sample->n <= SAMPLE_DEPTH_MAX);
+    stack_profile_add(s->profiles[sample->clock], sample);
+}
+
+static bool is_enough(const struct seen *s) { return s->n_burnt >= SAMPLES_MIN && s->n_waited >= SAMPLES_MIN; }
+
+/* Meanwhile this thread burns too: the main thread's stack has bounds of its own. */
+static void sample_until_enough(struct sampler *sampler, struct seen *s)
+{
+    int64_t           end = clock_mono_ns() + WAIT_S * NS_PER_S;
     volatile uint64_t x = 1;
 
-    do {
-        x = burn_inner(x);
-        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
-    } while (cpu.tv_sec * NS_PER_S + cpu.tv_nsec < cpu_ns);
+    while (!is_enough(s) && clock_mono_ns() < end) {
+        int64_t drain = clock_mono_ns() + NS_PER_S / 4;
+        while (clock_mono_ns() < drain)
+            x = burn_inner(x);
+        sampler_scan(sampler);
+        sampler_drain(sampler, add, s);
+        s->n_burnt += take_pairs(s->profiles[SAMPLE_CPU], s->symbols, "cpu", SAMPLE_PERIOD_NS(SAMPLE_CPU), "burn_outer",
+                                 "burn_thread");
+        s->n_waited += take_pairs(s->profiles[SAMPLE_WALL], s->symbols, "wall", SAMPLE_PERIOD_NS(SAMPLE_WALL),
+                                  "wait_inner", "wait_thread");
+    }
+    printf("%lld samples of burning, %lld of waiting\n", (long long)s->n_burnt, (long long)s->n_waited);
+    assert(is_enough(s));
 }
 
 int main(void)
 {
-    struct sampler *s;
+    struct sampler *sampler;
+    struct seen     s = { 0 };
     struct fault    why;
-    pthread_t       thread;
-    uint64_t        result;
+    pthread_t       burns, waits;
+    uint64_t        x = 7;
 
-    enum code code = sampler_start(&s, &why);
+    enum code code = sampler_start(&sampler, &why);
     if (code != CODE_OK) {
         printf("skipped: %s\n", why.text);
         return code == CODE_UNIMPLEMENTED ? 0 : 1;
     }
-    struct cpu_profile *profile = cpu_profile_new();
-    struct symbols     *symbols = symbols_new();
-    struct buf          body = { 0 };
-    assert(pthread_create(&thread, NULL, burn_thread, &result) == 0);
-    sampler_scan(s);
-    burn_for(2 * NS_PER_S);
+    for (int clock = 0; clock < SAMPLE_CLOCKS; clock++)
+        s.profiles[clock] = stack_profile_new((enum sample_clock)clock);
+    s.symbols = symbols_new();
+    assert(sem_init(&forever, 0, 0) == 0);
+    assert(pthread_create(&burns, NULL, burn_thread, &x) == 0);
+    assert(pthread_create(&waits, NULL, wait_thread, NULL) == 0);
+    sampler_scan(sampler);
+    sample_until_enough(sampler, &s);
     is_over = true;
-    pthread_join(thread, NULL);
-    sampler_scan(s); /* the thread that went */
-    sampler_drain(s, cpu_profile_add, profile);
-    cpu_profile_write(profile, symbols, 1, 2, &body);
-    check_profile(&body);
-    assert(cpu_profile_stacks(profile) == 0);
-    sampler_stop(s);
-    buf_free(&body);
-    symbols_free(symbols);
-    cpu_profile_free(profile);
+    sem_post(&forever);
+    pthread_join(burns, NULL);
+    pthread_join(waits, NULL);
+    sampler_scan(sampler); /* the threads that went */
+    sampler_stop(sampler);
+    symbols_free(s.symbols);
+    for (int clock = 0; clock < SAMPLE_CLOCKS; clock++)
+        stack_profile_free(s.profiles[clock]);
     return 0;
 }

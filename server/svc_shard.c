@@ -1,4 +1,5 @@
 /* hearth.shard.v1.Shard: what the processes of one cluster ask of a shard. */
+#include <errno.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -130,8 +131,8 @@ static void delay(int64_t ns)
 {
     struct timespec t = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 
-    if (ns > 0)
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
+    while (ns > 0 && clock_nanosleep(CLOCK_MONOTONIC, 0, &t, &t) == EINTR)
+        continue;
 }
 
 static bool is_given_up(const void *call) { return call_is_cancelled(call); }

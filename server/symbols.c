@@ -158,7 +158,13 @@ struct symbol symbols_find(struct symbols *s, uint64_t pc)
         if (!o->is_read)
             read_object(s, o);
         const char *name = name_at(o, pc - o->base);
-        return (struct symbol){ name ? name : o->label, o->file, (uint32_t)i, o->start, o->limit, o->offset };
+        return (struct symbol){ .name = name ? name : o->label,
+                                .is_stripped = name == NULL,
+                                .file = o->file,
+                                .object = (uint32_t)i,
+                                .start = o->start,
+                                .limit = o->limit,
+                                .offset = o->offset };
     }
     return (struct symbol){ .file = "", .object = UINT32_MAX };
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,8 @@ struct symbols *symbols_new(void);
 void            symbols_free(struct symbols *s);
 
 struct symbol {
-    const char *name;                 /* "[libc.so.6]" for what is stripped there; NULL: in no object */
+    const char *name; /* "[libc.so.6]" for what is stripped there; NULL: in no object */
+    bool        is_stripped;
     const char *file;                 /* of the object; "" when the address is in none */
     uint32_t    object;               /* which, from 0; UINT32_MAX: none */
     uint64_t    start, limit, offset; /* of its mapping */

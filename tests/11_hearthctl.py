@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 
-from hearth import BIN, CPU, Server, folder, free_port, run_ctl
+from hearth import BIN, CPU, Server, folder, free_port, run_ctl, wait_until
 from pprof import pprof
 
 dir = folder("profiles")
@@ -20,6 +20,7 @@ def profile_file(name, body):
     return path
 
 
+WALL = "wall:wall:nanoseconds:wall:nanoseconds"
 OLD = 1_600_000_000 * 10**9
 plain = profile_file("a.pb", pprof({"main;work;read": 30, "main;idle": 70}, time_ns=OLD))
 zipped = profile_file("b.pb.gz", gzip.compress(pprof({"main;work": 20}, time_ns=OLD)))
@@ -105,6 +106,22 @@ work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
                        (["types", "--from", "soon"], "not a time"), (["top", "--limit", "many"], "--limit"), (["types", "--url", "https://x"], "TLS")):
         _, err = ctl(*args, want=2)
         assert word in err, f"{args}: {err}"
+
+# a newcomer's first look, at an idle server that profiles itself: where it waits
+with Server("--self-profile") as server:
+    if "fsanitize=thread" in os.environ.get("HEARTH_BUILD_FLAGS", ""):
+        print("no self-profile under ThreadSanitizer")
+    else:
+        wait_until("a picture", lambda: "total" in ctl("flame")[0], seconds=60)
+        picture, said = ctl("flame", '{service_name="hearth"}')
+        print(picture)
+        assert "one of" in said and "showing" in said, said
+        stacks = ctl("flame", "--type", WALL, "--collapsed", '{service_name="hearth"}')[0].splitlines()
+        assert any(s.startswith("loop_main;uv_run;") for s in stacks), stacks
+        assert any(s.startswith("crew_main;queue_pop;") for s in stacks), stacks
+        # the type is one of those that the selector has, the CPU profile first
+        ctl("push", "--name", "checkout", plain)
+        assert CPU in ctl("flame")[1] and ctl("flame", '{service_name="checkout"}')[0].startswith(CPU)
 
 # nobody there: status 3, soon
 server_gone = f"http://127.0.0.1:{free_port()}"

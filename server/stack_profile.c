@@ -1,5 +1,6 @@
-#include "server/cpu_profile.h"
+#include "server/stack_profile.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,22 +18,24 @@ struct stack {
     const uint64_t *pcs;
 };
 
-struct cpu_profile {
-    struct arena *arena; /* pcs */
-    struct stack *places[PLACES];
-    struct stack  stacks[STACKS_MAX];
-    size_t        n;
+struct stack_profile {
+    enum sample_clock clock;
+    struct arena     *arena; /* pcs */
+    struct stack     *places[PLACES];
+    struct stack      stacks[STACKS_MAX];
+    size_t            n;
 };
 
-struct cpu_profile *cpu_profile_new(void)
+struct stack_profile *stack_profile_new(enum sample_clock clock)
 {
-    struct cpu_profile *p = mem_zalloc(sizeof *p);
+    struct stack_profile *p = mem_zalloc(sizeof *p);
 
+    p->clock = clock;
     p->arena = arena_new(0);
     return p;
 }
 
-void cpu_profile_free(struct cpu_profile *p)
+void stack_profile_free(struct stack_profile *p)
 {
     if (p == NULL)
         return;
@@ -40,14 +43,15 @@ void cpu_profile_free(struct cpu_profile *p)
     free(p);
 }
 
-size_t cpu_profile_stacks(const struct cpu_profile *p) { return p->n; }
+size_t stack_profile_stacks(const struct stack_profile *p) { return p->n; }
 
-void cpu_profile_add(void *arg, const struct sample *sample)
+void stack_profile_add(struct stack_profile *p, const struct sample *sample)
 {
-    struct cpu_profile *p = arg;
-    size_t              bytes = sample->n * sizeof *sample->pcs;
-    uint64_t            hash = hash64(sample->pcs, bytes);
-    size_t              i = hash % PLACES;
+    size_t   bytes = sample->n * sizeof *sample->pcs;
+    uint64_t hash = hash64(sample->pcs, bytes);
+    size_t   i = hash % PLACES;
+
+    assert(sample->clock == p->clock);
 
     for (; p->places[i] != NULL; i = (i + 1) % PLACES)
         if (p->places[i]->hash == hash) {
@@ -80,6 +84,7 @@ enum {
 struct writer_state {
     struct buf     *out;
     struct symbols *symbols;
+    int64_t         period_ns;
     struct map {
         uint64_t *keys;
         uint32_t *ids;
@@ -210,28 +215,41 @@ static uint32_t put_location(struct writer_state *w, uint64_t pc)
     return id;
 }
 
+/* Two that follow each other and have but their library's name are one to who looks at them. */
+static bool is_repeated(struct writer_state *w, const struct stack *s, uint32_t i)
+{
+    if (i == 0)
+        return false;
+    struct symbol inner = symbols_find(w->symbols, s->pcs[i - 1]), outer = symbols_find(w->symbols, s->pcs[i]);
+    return inner.is_stripped && outer.is_stripped && inner.object == outer.object;
+}
+
 static void put_sample(struct writer_state *w, const struct stack *s)
 {
     uint64_t ids[SAMPLE_DEPTH_MAX];
-    uint64_t values[2] = { (uint64_t)s->count, (uint64_t)(s->count * SAMPLE_PERIOD_NS) };
+    size_t   n = 0;
+    uint64_t values[2] = { (uint64_t)s->count, (uint64_t)(s->count * w->period_ns) };
 
     for (uint32_t i = 0; i < s->n; i++)
-        ids[i] = put_location(w, s->pcs[i]);
+        if (!is_repeated(w, s, i))
+            ids[n++] = put_location(w, s->pcs[i]);
     size_t at = pb_open(w->out, SAMPLE);
-    pb_put_packed(w->out, 1, ids, s->n);
+    pb_put_packed(w->out, 1, ids, n);
     pb_put_packed(w->out, 2, values, 2);
     pb_close(w->out, at);
 }
 
-void cpu_profile_write(struct cpu_profile *p, struct symbols *s, int64_t time_ns, int64_t duration_ns, struct buf *out)
+void stack_profile_write(struct stack_profile *p, struct symbols *s, int64_t time_ns, int64_t duration_ns,
+                         struct buf *out)
 {
-    struct writer_state w = { .out = out, .symbols = s };
+    struct writer_state w = { .out = out, .symbols = s, .period_ns = SAMPLE_PERIOD_NS(p->clock) };
+    const char         *kind = p->clock == SAMPLE_CPU ? "cpu" : "wall";
 
     pb_put_bytes(out, STRING, SLICE(""));
     put_value_type(&w, SAMPLE_TYPE, "samples", "count");
-    put_value_type(&w, SAMPLE_TYPE, "cpu", "nanoseconds");
-    put_value_type(&w, PERIOD_TYPE, "cpu", "nanoseconds");
-    pb_put_varint(out, PERIOD, SAMPLE_PERIOD_NS);
+    put_value_type(&w, SAMPLE_TYPE, kind, "nanoseconds");
+    put_value_type(&w, PERIOD_TYPE, kind, "nanoseconds");
+    pb_put_varint(out, PERIOD, (uint64_t)w.period_ns);
     pb_put_varint(out, TIME, (uint64_t)time_ns);
     pb_put_varint(out, DURATION, (uint64_t)duration_ns);
     for (size_t i = 0; i < p->n; i++)
