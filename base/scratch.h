@@ -1,7 +1,7 @@
 /*
- * Scratch: the arena that a piece of work is done in and thrown away.  Each thread keeps one between times, so that a busy
- * server does not take megabytes from the system and give them back for every profile; nothing of one piece of work can be
- * seen in the next.
+ * Scratch: the arena that a piece of work is done in and thrown away. Each thread keeps one between times, so that a
+ * busy server does not take megabytes from the system and give them back for every profile; nothing of one piece of
+ * work can be seen in the next.
  */
 #pragma once
 

@@ -10,7 +10,7 @@
 
 /* What the batch's ids of one kind are in the bucket, for those that the batch makes use of. */
 struct renumbering {
-    uint32_t *of;     /* garbage for the others */
+    uint32_t *of; /* garbage for the others */
     uint8_t  *is_used;
     uint32_t *used, n; /* the batch's ids, ascending */
 };
@@ -141,11 +141,12 @@ static void take_locations(struct intake *in, uint32_t *ids)
 
     for (uint32_t k = 0; k < in->locations.n; k++) {
         const struct batch_location *l = &from->locations[in->locations.used[k]];
-        made[k] = (struct symbol_location){ .address = l->address,
-                                            .mapping = l->mapping == BATCH_NONE ? BATCH_NONE : in->mappings.of[l->mapping],
-                                            .line_at = l->line_at,
-                                            .n_lines = l->n_lines,
-                                            .flags = l->flags };
+        made[k] =
+            (struct symbol_location){ .address = l->address,
+                                      .mapping = l->mapping == BATCH_NONE ? BATCH_NONE : in->mappings.of[l->mapping],
+                                      .line_at = l->line_at,
+                                      .n_lines = l->n_lines,
+                                      .flags = l->flags };
         for (uint32_t i = l->line_at; i < l->line_at + l->n_lines; i++)
             lines[i] = (struct symbol_line){ .function = in->functions.of[from->lines[i].function],
                                              .line = from->lines[i].line };
@@ -229,7 +230,8 @@ static struct series *take_series(struct intake *in, const struct batch_part *pa
 
     for (uint32_t i = 0; i < part->n_labels; i++) {
         const struct batch_label *l = &in->from->labels[part->label_at + i];
-        labels[i] = label_index_value(&b->labels, &b->slab, batch_string(in->from, l->name), batch_string(in->from, l->value));
+        labels[i] =
+            label_index_value(&b->labels, &b->slab, batch_string(in->from, l->name), batch_string(in->from, l->value));
     }
     struct series *s = series_find(&b->series, labels, part->n_labels);
     if (s != NULL)
@@ -399,8 +401,8 @@ static enum code append_check(const struct bucket *b, const struct batch *batch,
     uint64_t                  streams = (uint64_t)batch->n_parts * batch->n_types;
 
     if (batch->time_ns < b->start_ns || batch->time_ns >= b->end_ns)
-        return fail(why, CODE_OUT_OF_RANGE, "profile time %lld is not in the bucket [%lld, %lld)", (long long)batch->time_ns,
-                    (long long)b->start_ns, (long long)b->end_ns);
+        return fail(why, CODE_OUT_OF_RANGE, "profile time %lld is not in the bucket [%lld, %lld)",
+                    (long long)batch->time_ns, (long long)b->start_ns, (long long)b->end_ns);
     if (batch->n_types > ROWS_COLUMNS_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "a profile has %u sample types; %d is the most", batch->n_types,
                     ROWS_COLUMNS_MAX);

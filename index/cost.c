@@ -43,9 +43,10 @@ typedef void count_fn(const struct batch *b, size_t *nodes, size_t *frames);
 
 static size_t group_cost(const struct group *g, const struct batch *b, count_fn *count)
 {
-    struct symtab_more more = { b->n_strings, b->string_end[b->n_strings - 1], b->n_mappings,
-                                b->n_functions, b->n_lines, b->n_locations };
-    size_t nodes, frames;
+    struct symtab_more more = { b->n_strings,  b->string_end[b->n_strings - 1],
+                                b->n_mappings, b->n_functions,
+                                b->n_lines,    b->n_locations };
+    size_t             nodes, frames;
 
     count(b, &nodes, &frames);
     return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, b->n_stacks, nodes, frames) +
@@ -58,13 +59,15 @@ static size_t labels_cost(const struct bucket *to, const struct batch *b)
     size_t            series = vec_n(&to->series.all) + (size_t)b->n_parts;
 
     for (uint32_t i = 0; i < b->n_labels; i++)
-        label_index_count(&to->labels, batch_string(b, b->labels[i].name), batch_string(b, b->labels[i].value), &labels);
+        label_index_count(&to->labels, batch_string(b, b->labels[i].name), batch_string(b, b->labels[i].value),
+                          &labels);
     return label_index_cost(&to->labels, &labels) + b->n_labels * postings_cost_max(series);
 }
 
 static size_t types_text(const struct batch *b)
 {
-    size_t each = 8 + batch_string(b, b->name).n + batch_string(b, b->period_type).n + batch_string(b, b->period_unit).n;
+    size_t each =
+        8 + batch_string(b, b->name).n + batch_string(b, b->period_type).n + batch_string(b, b->period_unit).n;
     size_t sum = 0;
 
     for (uint32_t i = 0; i < b->n_types; i++)
@@ -85,8 +88,8 @@ static size_t cost_in(const struct bucket *to, const struct group *g, const stru
 {
     size_t streams = (size_t)b->n_parts * b->n_types;
 
-    return group_cost(g, b, count) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) + rows_cost(b) +
-           series_cost(&to->series, b->n_parts, b->n_labels, streams);
+    return group_cost(g, b, count) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) +
+           rows_cost(b) + series_cost(&to->series, b->n_parts, b->n_labels, streams);
 }
 
 /* Of a service that the bucket does not have yet: an empty group is made elsewhere and measured. */
@@ -99,8 +102,8 @@ static size_t cost_of_new_group(const struct bucket *to, const struct batch *b, 
     symtab_init(&empty.symtab, &elsewhere);
     stacks_init(&empty.stacks, &elsewhere);
     vec_init(&empty.series, sizeof(uint32_t), 1);
-    size_t bytes = slab_bytes(&elsewhere) + sizeof empty + batch_string(b, b->service).n + 16 + vec_cost(&to->groups, 1) +
-                   table_cost(&to->group_ids, 1) + cost_in(to, &empty, b, count);
+    size_t bytes = slab_bytes(&elsewhere) + sizeof empty + batch_string(b, b->service).n + 16 +
+                   vec_cost(&to->groups, 1) + table_cost(&to->group_ids, 1) + cost_in(to, &empty, b, count);
     symtab_free(&empty.symtab, &elsewhere);
     stacks_free(&empty.stacks, &elsewhere);
     slab_fini(&elsewhere);

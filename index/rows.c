@@ -268,8 +268,8 @@ static inline struct pack pack_at(const uint8_t *at, uint32_t n)
 static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id, uint32_t *ids)
 {
     struct pack f = pack_at(at, n);
-    uint32_t     last = *id;
-    uint64_t     high;
+    uint32_t    last = *id;
+    uint64_t    high;
 
     if (f.patches == 0) {
         for (uint32_t i = 0; i < n; i++)
@@ -291,7 +291,7 @@ static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id
 static inline const uint8_t *values_get(const uint8_t *at, uint32_t n, uint64_t bias, uint64_t scale, int64_t *values)
 {
     struct pack f = pack_at(at, n);
-    uint64_t     high;
+    uint64_t    high;
 
     if (f.width == 0)
         for (uint32_t i = 0; i < n; i++)

@@ -142,7 +142,8 @@ static uint32_t stack_find(struct add *x, const uint32_t *locations, uint32_t n,
 }
 
 /* Asks for the leaves of the stacks found under hashes whose slots have been asked for. */
-static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t n, const struct stack **found, uint32_t *ids)
+static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t n, const struct stack **found,
+                        uint32_t *ids)
 {
     for (uint32_t j = 0; j < n; j++) {
         found[j] = table_peek(&k->ids, hashes[j], &ids[j]) ? vec_at(&k->all, ids[j]) : NULL;

@@ -79,7 +79,8 @@ void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts,
 /* ---- mappings, functions -------------------------------------------------------------------------------------------- */
 
 /* For records without padding: equal when their bytes are. */
-static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const void *record, size_t bytes, uint64_t hash)
+static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const void *record, size_t bytes,
+                           uint64_t hash)
 {
     struct table_walk w = table_walk(t, hash);
     uint32_t          i;
@@ -102,7 +103,8 @@ static uint64_t function_hash(const struct symbol_function *f)
     return hash_pair(hash_pair(f->name, f->system_name), hash_pair(f->file, (uint64_t)f->start_line));
 }
 
-void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n, uint32_t *ids)
+void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n,
+                      uint32_t *ids)
 {
     uint64_t                      hashes[GROUP];
     const struct symbol_function *found[GROUP];
@@ -162,13 +164,13 @@ static uint32_t bare_name(struct symtab *t, struct slab *s, const struct symbol_
     if (file.n > BARE_NAME_MAX)
         file.n = BARE_NAME_MAX;
     memcpy(text, file.p, file.n);
-    int n = snprintf(text + file.n, sizeof text - file.n, "!0x%llx", (unsigned long long)l->address);
+    int          n = snprintf(text + file.n, sizeof text - file.n, "!0x%llx", (unsigned long long)l->address);
     struct slice name = slice_make(text, file.n + (size_t)n);
     return string_add(t, s, name, hash_slice(name));
 }
 
-static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_location l, const struct symbol_line *lines,
-                             uint64_t hash)
+static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_location l,
+                             const struct symbol_line *lines, uint64_t hash)
 {
     struct table_walk w = table_walk(&t->location_ids, hash);
     uint32_t          i;

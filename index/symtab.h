@@ -56,7 +56,8 @@ uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_ma
  * locations lie at lines[line_at, +n_lines).
  */
 void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids);
-void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n, uint32_t *ids);
+void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n,
+                      uint32_t *ids);
 void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
                       const struct symbol_line *lines, uint32_t n, uint32_t *ids);
 

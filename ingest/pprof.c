@@ -10,6 +10,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "base/scratch.h"
 #include "ingest/build_id.h"
 #include "ingest/go_fix.h"
 #include "ingest/label_rules.h"
@@ -18,7 +19,6 @@
 #include "ingest/pprof_batch.h"
 #include "ingest/pprof_check.h"
 #include "ingest/pprof_fix.h"
-#include "base/scratch.h"
 #include "wire/zip.h"
 
 enum { SCRATCH_FACTOR = 12, SCRATCH_MIN = 64 << 10, SCRATCH_MAX = 64 << 20 };

@@ -26,9 +26,16 @@ struct figure {
 };
 
 static const struct decode_limits no_limits = {
-    .profile_bytes_max = INT64_MAX, .samples_max = INT64_MAX, .sample_labels_max = INT64_MAX, .depth_max = 1000,
-    .symbol_bytes_max = 65535, .label_names_max = INT64_MAX, .label_name_bytes_max = 1024, .label_value_bytes_max = 2048,
-    .oldest_ns = INT64_MIN, .newest_ns = INT64_MAX,
+    .profile_bytes_max = INT64_MAX,
+    .samples_max = INT64_MAX,
+    .sample_labels_max = INT64_MAX,
+    .depth_max = 1000,
+    .symbol_bytes_max = 65535,
+    .label_names_max = INT64_MAX,
+    .label_name_bytes_max = 1024,
+    .label_value_bytes_max = 2048,
+    .oldest_ns = INT64_MIN,
+    .newest_ns = INT64_MAX,
 };
 
 static int64_t cpu_ns(void)
@@ -64,7 +71,7 @@ static void inflate_once(struct slice body, struct figure *f)
 /* The batch lives in `a`; false: it is refused, or nothing remains of it. */
 static bool decode_once(struct slice body, struct arena *a, struct batch *b, struct figure *f)
 {
-    struct label         labels[] = { { SLICE("__name__"), SLICE("process_cpu") }, { SLICE("service_name"), SLICE("bench") } };
+    struct label labels[] = { { SLICE("__name__"), SLICE("process_cpu") }, { SLICE("service_name"), SLICE("bench") } };
     struct ingest_source source = { .tenant = SLICE("t"), .labels = { labels, 2 }, .now_ns = 1 };
     struct fault         why;
     size_t               raw;
@@ -151,7 +158,8 @@ static void generate(struct pprof_make *m, uint64_t seed)
     pprof_make_type(m, SLICE("samples"), SLICE("count"));
     pprof_make_type(m, SLICE("cpu"), SLICE("nanoseconds"));
     for (int i = 0; i < 2000; i++)
-        frames[i] = pprof_make_frame(m, arena_printf(a, "example.com/service/package%d.(*Type%d).Method%d", i % 37, i % 211, i));
+        frames[i] = pprof_make_frame(
+            m, arena_printf(a, "example.com/service/package%d.(*Type%d).Method%d", i % 37, i % 211, i));
     for (int i = 0; i < 3000; i++) {
         size_t depth = 10 + x % 31;
         for (size_t j = 0; j < depth; j++) {
@@ -181,7 +189,8 @@ int main(void)
 {
     struct figure sum = { 0 };
 
-    printf("%-38s %9s %7s %9s %9s %9s %9s %9s\n", "profile", "raw", "rows", "inflate", "decode", "cold", "warm us", "ratio");
+    printf("%-38s %9s %7s %9s %9s %9s %9s %9s\n", "profile", "raw", "rows", "inflate", "decode", "cold", "warm us",
+           "ratio");
     folder_add(&sum, "testdata/pprof/*");
     folder_add(&sum, "testdata/pprof/*/*");
     for (int i = 0; sum.rows == 0 && i < GENERATED; i++) {
