@@ -44,6 +44,8 @@ struct pprof {
     struct arena               *scratch;
     const struct decode_limits *limits;
     struct slice                bytes;
+    struct slice                samples; /* of bytes: from the first sample to the end of the last */
+    struct slice                table;   /* of bytes: the same of its strings */
     struct slice               *strings; /* [n_strings], room for strings_cap */
     struct raw_type            *types;
     struct raw_mapping         *mappings;

@@ -41,13 +41,21 @@ static bool type_read(struct slice bytes, struct raw_type *t)
     return !c.is_bad;
 }
 
+/* Fields of one kind lie together: who looks for them need not walk over the others. */
+static inline void span_extend(struct slice *span, const uint8_t *from, const uint8_t *to)
+{
+    if (span->p == NULL)
+        span->p = (const char *)from;
+    span->n = (size_t)((const char *)to - span->p);
+}
+
 /* One walk over the top level: how many of each, and the scalars. */
 static enum code skim(struct pprof *p, struct fault *why)
 {
     struct pb_cursor c = pb_cursor(p->bytes);
     struct pb_field  f;
 
-    while (pb_next(&c, &f)) {
+    for (const uint8_t *at = c.p; pb_next(&c, &f); at = c.p) {
         if (f.wire != PB_BYTES && f.number <= P_STRING)
             return broken(why, "field: a message or a string is a number");
         switch (f.number) {
@@ -56,6 +64,7 @@ static enum code skim(struct pprof *p, struct fault *why)
             break;
         case P_SAMPLE:
             p->n_samples++;
+            span_extend(&p->samples, at, c.p);
             if (f.value > p->longest_sample.n)
                 p->longest_sample = pb_bytes(&f);
             break;
@@ -70,6 +79,7 @@ static enum code skim(struct pprof *p, struct fault *why)
             break;
         case P_STRING:
             p->n_strings++;
+            span_extend(&p->table, at, c.p);
             break;
         case P_TIME:
             p->time_ns = (int64_t)f.value;
@@ -141,6 +151,14 @@ static bool function_read(struct slice bytes, struct raw_function *fn)
     struct pb_field  f;
 
     *fn = (struct raw_function){ 0 };
+    uint64_t name = 0, system_name = 0, file = 0;
+    pb_expect(&c, 1 << 3, &fn->id);
+    pb_expect(&c, 2 << 3, &name);
+    pb_expect(&c, 3 << 3, &system_name);
+    pb_expect(&c, 4 << 3, &file);
+    fn->name = ref_of(name);
+    fn->system_name = ref_of(system_name);
+    fn->file = ref_of(file);
     while (pb_next(&c, &f))
         switch (f.number) {
         case 1:
@@ -169,7 +187,12 @@ static bool line_read(struct slice bytes, struct raw_line *l)
     struct pb_cursor c = pb_cursor(bytes);
     struct pb_field  f;
 
+    uint64_t line = 0;
+
     *l = (struct raw_line){ 0 };
+    pb_expect(&c, 1 << 3, &l->function_id);
+    pb_expect(&c, 2 << 3, &line);
+    l->line = (int64_t)line;
     while (pb_next(&c, &f))
         if (f.number == 1)
             l->function_id = f.value;
@@ -198,6 +221,9 @@ static bool location_read(struct pprof *p, struct slice bytes, struct raw_locati
     struct pb_field  f;
 
     *l = (struct raw_location){ .line_at = p->n_lines };
+    pb_expect(&c, 1 << 3, &l->id);
+    pb_expect(&c, 2 << 3, &l->mapping_id);
+    pb_expect(&c, 3 << 3, &l->address);
     while (pb_next(&c, &f))
         switch (f.number) {
         case 1:
@@ -223,12 +249,27 @@ static bool location_read(struct pprof *p, struct slice bytes, struct raw_locati
     return !c.is_bad;
 }
 
+static const struct slice GO_SHAPE = SLICE("[go.shape.");
+
+/* As slice_find would tell, by looking for the first byte alone: it is rare, and memchr is faster than any search. */
+static bool occurs(struct slice in, struct slice what)
+{
+    if (in.n == 0) /* and nowhere at all */
+        return false;
+    for (const char *p = in.p, *end = p + in.n; (p = memchr(p, what.p[0], (size_t)(end - p))) != NULL; p++)
+        if ((size_t)(end - p) < what.n)
+            return false;
+        else if (memcmp(p, what.p, what.n) == 0)
+            return true;
+    return false;
+}
+
 /* A string too long keeps its last bytes. */
-static struct slice string_read(struct pprof *p, struct slice s)
+static struct slice string_read(struct pprof *p, struct slice s, bool may_have_brackets)
 {
     int64_t max = p->limits->symbol_bytes_max;
 
-    if (s.n > 0 && memchr(s.p, '[', s.n) != NULL && slice_find(s, SLICE("[go.shape.")) < s.n)
+    if (may_have_brackets && slice_find(s, GO_SHAPE) < s.n)
         p->has_brackets = true;
     return (uint64_t)s.n > (uint64_t)max ? slice_from(s, s.n - (size_t)max) : s;
 }
@@ -248,6 +289,7 @@ static enum code tables_fill(struct pprof *p, struct fault *why)
     struct pb_cursor c = pb_cursor(p->bytes);
     struct pb_field  f;
     uint32_t         type = 0, mapping = 0, function = 0, location = 0, string = 0;
+    bool             may_have_brackets = occurs(p->table, GO_SHAPE); /* one look for all strings; most have none */
 
     while (pb_next(&c, &f))
         switch (f.number) {
@@ -269,7 +311,7 @@ static enum code tables_fill(struct pprof *p, struct fault *why)
                 return broken(why, "function");
             break;
         case P_STRING:
-            p->strings[string++] = string_read(p, pb_bytes(&f));
+            p->strings[string++] = string_read(p, pb_bytes(&f), may_have_brackets);
             break;
         default:
             break;

@@ -14,6 +14,9 @@ enum key_kind { KEY_UNKNOWN, KEY_LABEL, KEY_DROPPED };
 
 enum { FIRST_PAIRS = 64 };
 
+/* Remembering packed stacks pays only where they repeat: not when of so many new ones fewer than an eighth came again. */
+enum { PACKED_TRIAL = 64, PACKED_SHARE = 8 };
+
 /* One sample while it is read. */
 struct reading {
     struct samples     *s;
@@ -24,6 +27,7 @@ struct reading {
     struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
     uint32_t            n_values, n_labels;
+    uint32_t            n_repeated; /* samples so far whose locations were known by their bytes */
     bool                keeps_all_stacks;
 };
 
@@ -372,7 +376,8 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
 {
     struct samples *s = r->s;
     uint32_t        item = s->n_packed, first = item;
-    bool            is_packed = r->packed.p != NULL && is_kept;
+    bool            is_packed = r->packed.p != NULL && is_kept &&
+                     (item < PACKED_TRIAL || r->n_repeated >= item / PACKED_SHARE);
 
     if (is_packed) {
         s->packed[item] = r->packed;
@@ -380,6 +385,7 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
     }
     if (first != item) {
         *stack = s->packed[first].stack;
+        r->n_repeated++;
         return true;
     }
     if (!packed_read(r))
@@ -437,7 +443,7 @@ static void samples_new(const struct pprof *p, struct samples *s)
 enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
                        struct labels labels, struct samples *out, struct fault *why)
 {
-    struct pb_cursor c = pb_cursor(p->bytes);
+    struct pb_cursor c = pb_cursor(p->samples);
     struct pb_field  f;
     struct reading   r = {
           .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks

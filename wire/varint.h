@@ -44,6 +44,10 @@ static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end, u
         *out = *p;
         return p + 1;
     }
+    if (end - p >= 2 && p[1] < 0x80) { /* nearly all of the rest: ids, lengths */
+        *out = (p[0] & 0x7fu) | (uint64_t)p[1] << 7;
+        return p + 2;
+    }
     if ((size_t)(end - p) < sizeof word)
         return varint_read_bytewise(p, end, out);
     memcpy(&word, p, sizeof word);
