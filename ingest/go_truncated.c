@@ -24,6 +24,7 @@ enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
 
 struct family {           /* the stacks of one group, in the order in which they came */
     const uint32_t *root; /* [SUFFIX], their root end */
+    uint64_t        key;  /* of root[0]: tells nearly all apart without a look at the rest */
     uint32_t        first, last, n;
 };
 
@@ -86,7 +87,9 @@ static int family_cmp(const void *a, const void *b, void *arg)
 {
     const struct family *x = a, *y = b;
 
-    for (int i = 0; i < SUFFIX; i++) {
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    for (int i = 1; i < SUFFIX; i++) {
         uint64_t v = id_of(arg, x->root[i]), w = id_of(arg, y->root[i]);
         if (v != w)
             return v < w ? -1 : 1;
@@ -112,7 +115,7 @@ static void groups_make(struct repair *r)
         if (s->stack_end[i] - from < SUFFIX)
             continue;
         const uint32_t *root = s->locations + s->stack_end[i] - SUFFIX;
-        r->groups[r->n_groups] = (struct family){ root, i, i, 0 };
+        r->groups[r->n_groups] = (struct family){ root, id_of(r->order, root[0]), i, i, 0 };
         uint32_t g = table_put(&seen, hash64(root, SUFFIX * sizeof *root), r->n_groups, same_root, r->groups);
         r->next[r->groups[g].last] = i;
         r->groups[g].last = i;
@@ -198,6 +201,16 @@ static bool group_repair(struct repair *r, uint32_t g)
     return true;
 }
 
+/* A kept sample's own stack: all of its locations exist. */
+static void stack_copy(struct samples *s, const struct symbols *symbols, struct run own)
+{
+    samples_stack_reserve(s, own.n);
+    uint32_t *out = s->locations + s->n_locations;
+    for (uint32_t i = 0; i < own.n; i++)
+        out[i] = symbols->same[own.at[i]];
+    s->n_locations += own.n;
+}
+
 static void stack_append(struct samples *s, const struct symbols *symbols, struct run more)
 {
     samples_stack_reserve(s, more.n);
@@ -222,7 +235,7 @@ static void stacks_remake(struct repair *r, const struct symbols *symbols)
         uint32_t k = old.stack[i], from = k ? old.stack_end[k - 1] : 0;
         if (number[k] == UINT32_MAX) {
             size_t start = s->n_locations;
-            stack_append(s, symbols, (struct run){ old.locations + from, old.stack_end[k] - from });
+            stack_copy(s, symbols, (struct run){ old.locations + from, old.stack_end[k] - from });
             stack_append(s, symbols, r->added[k]);
             number[k] = samples_stack_close(s, start);
         }

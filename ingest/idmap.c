@@ -7,13 +7,16 @@
 struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n)
 {
     struct idmap m = { .n_direct = (uint64_t)n * 4 + IDMAP_LEAST };
-    uint64_t     far = 0, size = 16;
+    uint64_t     far = 0, size = 16, highest = IDMAP_LEAST - 1;
 
     for (uint32_t i = 0; i < n; i++) {
         uint64_t id;
         memcpy(&id, (const char *)ids + i * stride, sizeof id);
         far += id >= m.n_direct;
+        if (id < m.n_direct && id > highest)
+            highest = id;
     }
+    m.n_direct = highest + 1; /* the array is filled: no longer than it has to be */
     m.direct = arena_array(a, m.n_direct, sizeof *m.direct);
     memset(m.direct, 0xff, m.n_direct * sizeof *m.direct);
     if (far > 0) {
