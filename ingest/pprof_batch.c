@@ -118,26 +118,6 @@ static void parts_build(struct building *g, const struct split *split)
     b->n_parts = split->n_parts;
 }
 
-/* Stacks are numbered as they come: without labels, and with no stack twice, samples are in order already. */
-static bool are_ordered(const struct samples *s, const struct split *split)
-{
-    if (split->n_parts > 1)
-        return false;
-    for (uint32_t i = 1; i < s->n; i++)
-        if (s->stack[i] < s->stack[i - 1])
-            return false;
-    return true;
-}
-
-static uint32_t *order_as_read(const struct building *g, const struct samples *s)
-{
-    uint32_t *order = arena_array(g->p->scratch, s->n, sizeof *order);
-
-    for (uint32_t i = 0; i < s->n; i++)
-        order[i] = i;
-    return order;
-}
-
 /* order[]: samples by part, then stack; both passes count, neither compares. */
 static uint32_t *samples_order(const struct building *g, const struct samples *s, const struct split *split)
 {
@@ -167,7 +147,7 @@ static uint32_t *samples_order(const struct building *g, const struct samples *s
 static enum code rows_build(struct building *g, const struct samples *s, const struct split *split, struct fault *why)
 {
     struct batch      *b = g->b;
-    const uint32_t    *order = are_ordered(s, split) ? order_as_read(g, s) : samples_order(g, s, split);
+    const uint32_t    *order = samples_order(g, s, split);
     struct batch_part *parts = g->parts;
     uint32_t           n_types = b->n_types, n_rows = 0;
     uint32_t          *row_of = arena_array(g->p->scratch, s->n, sizeof *row_of);

@@ -269,7 +269,7 @@ static struct slice string_read(struct pprof *p, struct slice s, bool may_have_b
 {
     int64_t max = p->limits->symbol_bytes_max;
 
-    if (may_have_brackets && slice_find(s, GO_SHAPE) < s.n)
+    if (may_have_brackets && occurs(s, GO_SHAPE))
         p->has_brackets = true;
     return (uint64_t)s.n > (uint64_t)max ? slice_from(s, s.n - (size_t)max) : s;
 }
