@@ -190,6 +190,8 @@ static enum code sections_read(struct slice bytes, const struct head *h, struct 
     uint64_t end = table + h->n_sections * sizeof(struct entry);
     unsigned before = 0;
 
+    for (int kind = 0; kind < KNOWN; kind++)
+        of[kind] = (struct items){ bytes.p, 0 }; /* left out: an array of nothing, not NULL, which may not be indexed */
     for (uint32_t i = 0; i < h->n_sections; i++) {
         struct entry e;
         memcpy(&e, bytes.p + table + i * sizeof e, sizeof e);
@@ -243,7 +245,7 @@ static enum code arrays_read(const struct items of[KNOWN], struct batch *b, stru
 
 enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why)
 {
-    struct items of[KNOWN] = { 0 };
+    struct items of[KNOWN];
     struct head  h;
 
     assert(((uintptr_t)bytes.p & (ALIGN - 1)) == 0);
