@@ -20,6 +20,9 @@ struct decode_limits {
     bool    sanitize_labels;
 };
 
+/* Pyroscope's defaults, and profiles of any time: for tests and fuzzing. */
+extern const struct decode_limits decode_limits_usual;
+
 /* How /ingest announced it; all empty for push.v1, where no fix-up applies. */
 struct pprof_hints {
     bool         is_legacy; /* /ingest: metric name and spy fix-ups of pyroscope-ingest.md §1.5.1 */

@@ -22,19 +22,6 @@ static const char text[] = "# captured on: today\n"
                            "\n"
                            "sh   7  100.000003: page-faults:            401000 _start+0x0 (/bin/sh)\n";
 
-static const struct decode_limits limits = {
-    .profile_bytes_max = 1 << 22,
-    .samples_max = 16000,
-    .sample_labels_max = 100,
-    .depth_max = 1000,
-    .symbol_bytes_max = 65535,
-    .label_names_max = 30,
-    .label_name_bytes_max = 1024,
-    .label_value_bytes_max = 2048,
-    .oldest_ns = INT64_MIN,
-    .newest_ns = INT64_MAX,
-};
-
 static struct slice frame_text(const struct batch *b, uint32_t stack, uint32_t i, struct arena *a)
 {
     const struct batch_location *l = &b->locations[batch_stack(b, stack).locations[i]];
@@ -57,7 +44,7 @@ static void text_becomes_a_profile(void)
 
     assert(perf_text_is(slice_of(text)));
     assert(perf_text_to_pprof(slice_of(text), true, 42, &pprof, &why) == CODE_OK);
-    assert(ingest_pprof(buf_view(&pprof), &source, &limits, a, &b, &raw, &why) == CODE_OK);
+    assert(ingest_pprof(buf_view(&pprof), &source, &decode_limits_usual, a, &b, &raw, &why) == CODE_OK);
     assert(b.time_ns == 42 && b.n_types == 2 && b.n_rows == 2 && b.row_values[0] == 500000 && b.row_values[3] == 1);
     assert(slice_is(batch_string(&b, b.types[0].type), "cpu") &&
            slice_is(batch_string(&b, b.types[0].unit), "nanoseconds"));

@@ -13,19 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct decode_limits limits_of(uint8_t choice)
 {
-    struct decode_limits l = {
-        .profile_bytes_max = 1 << 22,
-        .samples_max = 16000,
-        .sample_labels_max = 100,
-        .depth_max = 1000,
-        .symbol_bytes_max = 65535,
-        .label_names_max = 30,
-        .label_name_bytes_max = 1024,
-        .label_value_bytes_max = 2048,
-        .oldest_ns = INT64_MIN,
-        .newest_ns = INT64_MAX,
-        .sanitize_labels = choice & 4,
-    };
+    struct decode_limits l = decode_limits_usual;
+
+    l.sanitize_labels = choice & 4;
 
     if (choice & 8) {
         l.depth_max = 3;

@@ -30,18 +30,7 @@ static void push_init(struct push *p)
     p->labels[0] = (struct label){ SLICE("__name__"), SLICE("process_cpu") };
     p->labels[1] = (struct label){ SLICE("service_name"), SLICE("shop") };
     p->source = (struct ingest_source){ .tenant = SLICE("anonymous"), .labels = { p->labels, 2 }, .now_ns = 5000 };
-    p->limits = (struct decode_limits){
-        .profile_bytes_max = 1 << 22,
-        .samples_max = 16000,
-        .sample_labels_max = 100,
-        .depth_max = 1000,
-        .symbol_bytes_max = 65535,
-        .label_names_max = 30,
-        .label_name_bytes_max = 1024,
-        .label_value_bytes_max = 2048,
-        .oldest_ns = INT64_MIN,
-        .newest_ns = INT64_MAX,
-    };
+    p->limits = decode_limits_usual;
 }
 
 static void push_fini(struct push *p)
