@@ -15,9 +15,9 @@ foreach(file ${protos})
     DEPENDS ${protos} VERBATIM)
   list(APPEND proto_sources ${PROTO_OUT}/proto/${stem}.pb-c.c)
 endforeach()
-# protobuf's own files that ours import, or that read the descriptor set.
+# protobuf's own file that reads the descriptor set.
 find_path(PROTOC_INCLUDE google/protobuf/descriptor.proto REQUIRED)
-foreach(stem google/protobuf/any google/protobuf/descriptor)
+foreach(stem google/protobuf/descriptor)
   add_custom_command(
     OUTPUT ${PROTO_OUT}/${stem}.pb-c.c ${PROTO_OUT}/${stem}.pb-c.h
     COMMAND ${PROTOC_C} --proto_path=${PROTOC_INCLUDE} --c_out=${PROTO_OUT} ${stem}.proto
