@@ -318,7 +318,7 @@ static enum code read_message(struct reading *r, const struct json_type *t, json
             continue;
         if (f->field->label != PROTOBUF_C_LABEL_REPEATED)
             code = read_single(r, f, v, (char *)m);
-        else if (f->message != NULL && f->message->is_map_entry)
+        else if (f->message != NULL && f->message->kind == KIND_MAP_ENTRY)
             code = read_map(r, f, v, (char *)m);
         else
             code = read_list(r, f, v, (char *)m);

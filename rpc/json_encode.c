@@ -142,7 +142,7 @@ static void put_field(struct json_writer *w, const struct json_field *f, const c
     const char *p = base + f->field->offset;
     if (!is_list)
         put_value(w, f, p);
-    else if (f->message != NULL && f->message->is_map_entry)
+    else if (f->message != NULL && f->message->kind == KIND_MAP_ENTRY)
         put_map(w, f->message, *(ProtobufCMessage *const *const *)(const void *)p, n);
     else
         put_list(w, f, AT(char *, p), n);

@@ -4,7 +4,14 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "google/protobuf/any.pb-c.h"
 #include "google/protobuf/descriptor.pb-c.h"
+#include "google/protobuf/duration.pb-c.h"
+#include "google/protobuf/empty.pb-c.h"
+#include "google/protobuf/field_mask.pb-c.h"
+#include "google/protobuf/struct.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
+#include "google/protobuf/wrappers.pb-c.h"
 #include "wire/pb.h"
 
 typedef Google__Protobuf__FileDescriptorProto    file_proto;
@@ -22,6 +29,30 @@ struct schema {
     struct json_type                    *types[TYPES_MAX];
     size_t                               n_types;
 };
+
+static const struct {
+    const ProtobufCMessageDescriptor *descriptor;
+    enum json_kind                    kind;
+} well_known[] = {
+    { &google__protobuf__any__descriptor, KIND_ANY },
+    { &google__protobuf__timestamp__descriptor, KIND_TIMESTAMP },
+    { &google__protobuf__duration__descriptor, KIND_DURATION },
+    { &google__protobuf__field_mask__descriptor, KIND_FIELD_MASK },
+    { &google__protobuf__struct__descriptor, KIND_STRUCT },
+    { &google__protobuf__value__descriptor, KIND_VALUE },
+    { &google__protobuf__list_value__descriptor, KIND_LIST },
+    { &google__protobuf__double_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__float_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__int64_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__uint64_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__int32_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__uint32_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__bool_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__string_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__bytes_value__descriptor, KIND_WRAPPER },
+    { &google__protobuf__empty__descriptor, KIND_FIELDS },
+};
+enum { WELL_KNOWN = sizeof well_known / sizeof well_known[0] };
 
 /* A set is nothing but field 1, a file, again and again. */
 static bool split_files(struct schema *s, struct slice set)
@@ -47,6 +78,8 @@ enum code schema_new(struct slice descriptors, struct schema **out, struct fault
         schema_free(s);
         return fail(why, CODE_INTERNAL, "the embedded descriptor set cannot be read");
     }
+    for (size_t i = 0; i < WELL_KNOWN; i++)
+        (void)schema_type(s, well_known[i].descriptor); /* a set without them has no use for them */
     *out = s;
     return CODE_OK;
 }
@@ -113,7 +146,10 @@ static bool fill_field(struct schema *s, const message_proto *m, const ProtobufC
         if (f->number != (int32_t)d->id)
             continue;
         struct slice key = arena_printf(s->arena, "\"%s\":", f->json_name);
-        *out = (struct json_field){ .field = d, .key = key, .json_name = { key.p + 1, key.n - 3 } };
+        *out = (struct json_field){ .field = d,
+                                    .key = key,
+                                    .json_name = { key.p + 1, key.n - 3 },
+                                    .is_null = d->descriptor == &google__protobuf__null_value__descriptor };
         if (d->type == PROTOBUF_C_TYPE_MESSAGE)
             out->message = schema_type(s, d->descriptor);
         return d->type != PROTOBUF_C_TYPE_MESSAGE || out->message != NULL;
@@ -121,22 +157,43 @@ static bool fill_field(struct schema *s, const message_proto *m, const ProtobufC
     return false;
 }
 
+static enum json_kind kind_of(const message_proto *m, const ProtobufCMessageDescriptor *d)
+{
+    if (m->options != NULL && m->options->map_entry)
+        return KIND_MAP_ENTRY;
+    for (size_t i = 0; i < WELL_KNOWN; i++)
+        if (well_known[i].descriptor == d)
+            return well_known[i].kind;
+    return KIND_FIELDS;
+}
+
 const struct json_type *schema_type(struct schema *s, const ProtobufCMessageDescriptor *d)
 {
     for (size_t i = 0; i < s->n_types; i++)
         if (s->types[i]->descriptor == d)
             return s->types[i];
+    size_t               n_before = s->n_types;
     const message_proto *m = message_named(s, slice_of(d->name));
-    if (m == NULL || s->n_types == TYPES_MAX)
+    if (m == NULL || n_before == TYPES_MAX)
         return NULL;
     struct json_type *t = arena_alloc(s->arena, sizeof *t);
-    *t = (struct json_type){ .descriptor = d, .is_map_entry = m->options && m->options->map_entry };
+    *t = (struct json_type){ .descriptor = d, .name = slice_of(d->name), .kind = kind_of(m, d), .schema = s };
     t->fields = arena_array(s->arena, d->n_fields, sizeof *t->fields);
     s->types[s->n_types++] = t; /* before its fields, which may name it again */
     for (unsigned i = 0; i < d->n_fields; i++)
-        if (!fill_field(s, m, &d->fields[i], &t->fields[i]))
+        if (!fill_field(s, m, &d->fields[i], &t->fields[i])) {
+            s->n_types = n_before; /* with all that came to name it */
             return NULL;
+        }
     return t;
+}
+
+const struct json_type *schema_type_named(const struct schema *s, struct slice name)
+{
+    for (size_t i = 0; i < s->n_types; i++)
+        if (slice_eq(s->types[i]->name, name))
+            return s->types[i];
+    return NULL;
 }
 
 static const method_proto *method_in(const service_proto *service, struct slice name)
@@ -161,6 +218,12 @@ static const method_proto *method_of_file(const file_proto *f, struct slice full
     return NULL;
 }
 
+static bool is_safe(const method_proto *m)
+{
+    return m->options != NULL &&
+           m->options->idempotency_level == GOOGLE__PROTOBUF__METHOD_OPTIONS__IDEMPOTENCY_LEVEL__NO_SIDE_EFFECTS;
+}
+
 bool schema_method(const struct schema *s, struct slice path, struct schema_method *out)
 {
     char   full[256];
@@ -177,7 +240,9 @@ bool schema_method(const struct schema *s, struct slice path, struct schema_meth
         const method_proto *m = method_of_file(s->set->file[i], slice_make(full, n));
         if (m == NULL)
             continue;
-        *out = (struct schema_method){ m->client_streaming != 0, m->server_streaming != 0 };
+        *out = (struct schema_method){ .client_streams = m->client_streaming != 0,
+                                       .server_streams = m->server_streaming != 0,
+                                       .is_safe = is_safe(m) };
         return true;
     }
     return false;

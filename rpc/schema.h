@@ -1,9 +1,9 @@
 /*
  * Schema: the embedded descriptor set, joined once at start with protobuf-c's descriptors.
  *
- *     FileDescriptorSet --json names, map entries--> struct json_type <--offsets, types-- ProtobufCMessageDescriptor
- *                       --stream kinds-->  schema_method
- *                       --whole files-->   reflection
+ *     FileDescriptorSet --json names, map entries---> struct json_type <--offsets, types-- ProtobufCMessageDescriptor
+ *                       --stream kinds, idempotency-> struct schema_method
+ *                       --whole files---------------> reflection
  *
  * S1  A schema is built by one thread and constant from then on; what it returns lives as long as it does.
  */
@@ -24,12 +24,29 @@ struct json_field {
     struct slice                    json_name;
     struct slice                    key;     /* "\"jsonName\":" */
     const struct json_type         *message; /* of a message field; else NULL */
+    bool                            is_null; /* an enum whose only value is null */
+};
+
+/* How a message looks in JSON: its fields in an object, or what proto3 JSON makes of the well-known types. */
+enum json_kind {
+    KIND_FIELDS,
+    KIND_MAP_ENTRY,
+    KIND_ANY,
+    KIND_TIMESTAMP,
+    KIND_DURATION,
+    KIND_FIELD_MASK,
+    KIND_STRUCT,
+    KIND_VALUE,
+    KIND_LIST,
+    KIND_WRAPPER
 };
 
 struct json_type {
     const ProtobufCMessageDescriptor *descriptor;
+    struct slice                      name; /* "package.Message" */
+    enum json_kind                    kind;
     struct json_field                *fields; /* [descriptor->n_fields], in its order */
-    bool                              is_map_entry;
+    const struct schema              *schema; /* where the type of an Any is looked up */
 };
 
 /* `descriptors` is borrowed for the schema's life.  INTERNAL: it is not a descriptor set. */
@@ -39,8 +56,12 @@ void                 schema_free(struct schema *s);
 /* While it is being built.  NULL: the set has no message of that name with those fields. */
 const struct json_type *schema_type(struct schema *s, const ProtobufCMessageDescriptor *d);
 
+/* The type of that full name, of those that have been asked for above, what they hold, and the well-known types. */
+const struct json_type *schema_type_named(const struct schema *s, struct slice name);
+
 struct schema_method {
     bool client_streams, server_streams;
+    bool is_safe; /* idempotency_level = NO_SIDE_EFFECTS: it may be asked by GET */
 };
 
 /* By "/package.Service/Method"; false: not in the set. */
