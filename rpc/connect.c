@@ -1,31 +1,54 @@
 /*
- * Connect, unary: the body is the message, an error is an HTTP status and JSON.
+ * Connect, unary: the body is the message, an error is an HTTP status and JSON, trailers are headers by another name.
+ * The message of a question that changes nothing may come in the URL instead, by GET (connect_get.h).
  */
 #include "rpc/call_priv.h"
-#include "rpc/errors.h"
+#include "rpc/connect_get.h"
 #include "rpc/metadata.h"
+#include "wire/json.h"
 
-static enum code read_head(struct call *c, struct fault *why)
+enum code read_connect(struct call *c, struct fault *why)
 {
     struct slice version = call_field(c, "connect-protocol-version");
 
-    c->wants_gzip = list_has(call_field(c, "accept-encoding"), "gzip");
     if (version.p != NULL && !slice_is(version, "1"))
         return fail(why, CODE_INVALID_ARGUMENT, "connect-protocol-version must be \"1\": got \"%.*s\"",
                     version.n < 64 ? (int)version.n : 64, version.p);
-    enum code code = read_deadline(c, "connect-timeout-ms", timeout_of_connect, why);
-    if (code != CODE_OK)
-        return code;
-    return read_compression(c, "content-encoding", why);
+    return read_deadline(c, "connect-timeout-ms", timeout_of_connect, why);
+}
+
+static enum code read_head(struct call *c, struct fault *why)
+{
+    enum code code = read_connect(c, why);
+
+    if (code == CODE_OK)
+        code = read_compression(c, "content-encoding", why);
+    read_accepted(c, "accept-encoding");
+    return code;
+}
+
+static void add_metadata(struct head *h, const struct call *c)
+{
+    struct metadata headers = call_headers(c), trailers = call_trailers(c);
+
+    head_add_all(h, headers.at, headers.n);
+    for (size_t i = 0; i < trailers.n; i++) {
+        struct slice name = trailers.at[i].name;
+        head_add(h, slice_make(name.p - TRAILER_PREFIX_BYTES, name.n + TRAILER_PREFIX_BYTES), trailers.at[i].value);
+    }
 }
 
 static void write_head(struct call *c, bool is_compressed)
 {
-    struct head h = { 0 };
+    struct head h;
 
+    h.n = 0;
     head_add(&h, SLICE("content-type"), slice_of(c->content_type));
     if (is_compressed)
-        head_add(&h, SLICE("content-encoding"), SLICE("gzip"));
+        head_add(&h, SLICE("content-encoding"), slice_of(c->goes_by->name));
+    if (c->is_get)
+        head_add(&h, SLICE("vary"), SLICE("Accept-Encoding"));
+    add_metadata(&h, c);
     head_add_cors(&h, c);
     head_send(c, 200, &h);
 }
@@ -34,14 +57,19 @@ static void write_end(struct call *c) { exchange_finish(c->x, NULL, 0); }
 
 static void write_fault(struct call *c, int status, const struct fault *why)
 {
-    struct head h = { 0 };
-    struct buf  body = { 0 };
+    struct head          h;
+    struct buf           body = { 0 };
+    struct json_writer   w = { .out = &body };
+    const struct detail *details;
+    size_t               n = call_details(c, &details);
 
-    error_json(why, &body);
+    h.n = 0;
+    error_json(&w, why, details, n);
     head_add(&h, SLICE("content-type"), SLICE("application/json"));
     if (why->code == CODE_UNIMPLEMENTED)
-        head_add(&h, SLICE("accept-encoding"), SLICE("gzip"));
+        head_add(&h, SLICE("accept-encoding"), SLICE(COMPRESSIONS));
     head_add_retry(&h, why->code);
+    add_metadata(&h, c);
     head_add_cors(&h, c);
     head_send(c, status, &h);
     exchange_write_owned(c->x, body.p, body.n);
@@ -52,13 +80,36 @@ static void write_error(struct call *c, const struct fault *why) { write_fault(c
 
 const struct dialect dialect_connect = { false, read_head, write_head, write_end, write_error };
 
-/*
- * Plain routes: the answer is the route's own (call_http); only errors look the same.
- */
+/* ---- GET ---- */
+
+static enum code read_get(struct call *c, struct fault *why)
+{
+    struct connect_get get;
+    enum code          code = read_connect(c, why);
+
+    if (code == CODE_OK)
+        code = connect_get_parse(c->query, c->arena, &get, why);
+    if (code == CODE_OK)
+        code = compression_named(get.compression, &c->comes_by, why);
+    if (code != CODE_OK)
+        return code;
+    read_accepted(c, "accept-encoding");
+    c->message = get.message;
+    c->is_compressed = c->comes_by != NULL;
+    if (c->message.n <= c->inbox.message_bytes_max)
+        return CODE_OK;
+    return fail(why, CODE_RESOURCE_EXHAUSTED, "message size %zu is larger than configured max %zu", c->message.n,
+                c->inbox.message_bytes_max);
+}
+
+const struct dialect dialect_connect_get = { false, read_get, write_head, write_end, write_error };
+
+/* ---- plain routes: the answer is the route's own (call_http); only errors look the same ---- */
+
 static enum code read_plain_head(struct call *c, struct fault *why)
 {
     (void)why;
-    c->wants_gzip = list_has(call_field(c, "accept-encoding"), "gzip");
+    read_accepted(c, "accept-encoding");
     return CODE_OK;
 }
 

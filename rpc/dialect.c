@@ -13,15 +13,36 @@ void head_add(struct head *h, struct slice name, struct slice value)
     h->fields[h->n++] = (struct http_field){ name, value };
 }
 
-void head_add_cors(struct head *h, const struct call *c)
+void head_add_all(struct head *h, const struct http_field *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        head_add(h, fields[i].name, fields[i].value);
+}
+
+/* What the answer holds beside the fields that every page may read. */
+static struct slice exposed(struct call *c)
+{
+    struct metadata headers = call_headers(c), trailers = call_trailers(c);
+    struct buf      list = { 0 };
+
+    buf_text(&list, "Grpc-Status,Grpc-Message,Grpc-Status-Details-Bin,Content-Encoding,Retry-After");
+    for (size_t i = 0; i < headers.n; i++)
+        buf_printf(&list, ",%.*s", SLICE_ARGS(headers.at[i].name));
+    for (size_t i = 0; i < trailers.n; i++)
+        buf_printf(&list, "," TRAILER_PREFIX "%.*s", SLICE_ARGS(trailers.at[i].name));
+    struct slice copy = arena_copy(c->x->arena, buf_view(&list));
+    buf_free(&list);
+    return copy;
+}
+
+void head_add_cors(struct head *h, struct call *c)
 {
     struct slice origin = call_field(c, "origin");
 
     if (origin.p == NULL)
         return;
     head_add(h, SLICE("access-control-allow-origin"), origin);
-    head_add(h, SLICE("access-control-expose-headers"),
-             SLICE("Grpc-Status,Grpc-Message,Grpc-Status-Details-Bin,Content-Encoding,Retry-After"));
+    head_add(h, SLICE("access-control-expose-headers"), exposed(c));
     head_add(h, SLICE("vary"), SLICE("Origin"));
 }
 
@@ -35,13 +56,12 @@ void head_send(struct call *c, int status, const struct head *h) { exchange_head
 
 enum code read_compression(struct call *c, const char *name, struct fault *why)
 {
-    struct slice encoding = call_field(c, name);
+    return compression_named(call_field(c, name), &c->comes_by, why);
+}
 
-    c->is_gzipped = slice_eq_nocase(encoding, SLICE("gzip"));
-    if (c->is_gzipped || encoding.n == 0 || slice_eq_nocase(encoding, SLICE("identity")))
-        return CODE_OK;
-    return fail(why, CODE_UNIMPLEMENTED, "unknown compression \"%.*s\": supported are gzip, identity",
-                encoding.n < 64 ? (int)encoding.n : 64, encoding.p);
+void read_accepted(struct call *c, const char *name)
+{
+    c->goes_by = c->comes_by != NULL ? c->comes_by : compression_accepted(call_field(c, name));
 }
 
 enum code read_deadline(struct call *c, const char *name, timeout_fn *parse, struct fault *why)

@@ -3,6 +3,7 @@
  * What fails before a dialect is known is answered in plain HTTP.
  */
 #include "rpc/call_priv.h"
+#include "rpc/connect_get.h"
 #include "rpc/metadata.h"
 
 /* ---- answers without a call: to what is no call ---- */
@@ -40,12 +41,25 @@ static void answer_preflight(struct exchange *x)
     answer_bare(x, 204, fields, sizeof fields / sizeof fields[0], (struct slice){ 0 });
 }
 
+/* A unary method without side effects may be asked by GET, in Connect. */
+static bool takes_get(const struct row *row)
+{
+    return row->kind.is_safe && !row->kind.client_streams && !row->kind.server_streams;
+}
+
+static const char *methods_of(const struct row *row)
+{
+    if (row->route != NULL)
+        return row->route->method;
+    return takes_get(row) ? "GET, POST" : "POST";
+}
+
 static void answer_wrong_method(struct exchange *x, const struct row *row)
 {
     struct buf allow = { 0 };
 
     for (const struct row *r = row; r != NULL; r = r->sibling)
-        buf_printf(&allow, "%s%s", allow.n ? ", " : "", r->route ? r->route->method : "POST");
+        buf_printf(&allow, "%s%s", allow.n ? ", " : "", methods_of(r));
     const struct http_field field = { SLICE("allow"), buf_view(&allow) };
     answer_bare(x, 405, &field, 1, (struct slice){ 0 });
     buf_free(&allow);
@@ -62,6 +76,8 @@ struct media {
 static const struct media media[] = {
     { "application/json", &dialect_connect, &codec_json },
     { "application/proto", &dialect_connect, &codec_proto },
+    { "application/connect+json", &dialect_connect_stream, &codec_json },
+    { "application/connect+proto", &dialect_connect_stream, &codec_proto },
     { "application/grpc", &dialect_grpc, &codec_proto },
     { "application/grpc+proto", &dialect_grpc, &codec_proto },
     { "application/grpc+json", &dialect_grpc, &codec_json },
@@ -72,10 +88,12 @@ static const struct media media[] = {
 
 enum { MEDIA = sizeof media / sizeof media[0] };
 
-/* Connect's unary types do not serve methods that stream. */
+/* Connect has other types for methods that stream. */
 static bool media_serves(const struct media *m, const struct row *row)
 {
-    return m->dialect != &dialect_connect || (!row->kind.client_streams && !row->kind.server_streams);
+    bool streams = row->kind.client_streams || row->kind.server_streams;
+
+    return (m->dialect != &dialect_connect || !streams) && (m->dialect != &dialect_connect_stream || streams);
 }
 
 static const struct media *media_of(const struct exchange *x, const struct row *row)
@@ -109,14 +127,27 @@ static void call_begin(struct rpc_server *s, struct row *row, struct exchange *x
     c->dialect = m->dialect;
     c->codec = m->codec;
     c->content_type = m->type;
+    c->is_get = m->dialect == &dialect_connect_get;
     x->user = c;
     call_head(c);
 }
 
+/* The codec of a GET is named in its query; one that is not served is answered like a wrong media type. */
+static void begin_get(struct rpc_server *s, struct row *row, struct exchange *x)
+{
+    static const struct media types[] = { { "application/json", &dialect_connect_get, &codec_json },
+                                          { "application/proto", &dialect_connect_get, &codec_proto } };
+    struct slice              encoding = connect_get_encoding(x->query, x->arena);
+    bool                      is_json = !slice_is(encoding, "proto");
+
+    if (x->has_body || (encoding.n > 0 && is_json && !slice_is(encoding, "json")))
+        answer_wrong_type(x, row);
+    else
+        call_begin(s, row, x, &types[is_json ? 0 : 1]);
+}
+
 static void begin_rpc(struct rpc_server *s, struct row *row, struct exchange *x)
 {
-    bool is_post = slice_is(x->method, "POST");
-
     if (!accept_is_readable(exchange_field(x, "accept"))) {
         const struct http_field type = { SLICE("content-type"), SLICE("text/plain; charset=utf-8") };
         answer_bare(x, 400, &type, 1, SLICE("Invalid header format: mime: no media type\n"));
@@ -126,7 +157,11 @@ static void begin_rpc(struct rpc_server *s, struct row *row, struct exchange *x)
         answer_bare(x, 505, NULL, 0, (struct slice){ 0 });
         return;
     }
-    if (!is_post) {
+    if (slice_is(x->method, "GET") && takes_get(row)) {
+        begin_get(s, row, x);
+        return;
+    }
+    if (!slice_is(x->method, "POST")) {
         answer_wrong_method(x, row);
         return;
     }

@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-enum { ENVELOPE_BYTES = 5, ENVELOPE_COMPRESSED = 0x01, ENVELOPE_WEB_TRAILERS = 0x80 };
+enum { ENVELOPE_BYTES = 5, ENVELOPE_COMPRESSED = 0x01, ENVELOPE_CONNECT_END = 0x02, ENVELOPE_WEB_TRAILERS = 0x80 };
 
 /* Where the bytes of a request gather.  Zeroes are an empty one. */
 struct inbox {

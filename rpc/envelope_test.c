@@ -6,8 +6,10 @@
 
 #include "base/clock.h"
 #include "rpc/envelope.h"
+#include "rpc/compression.h"
 #include "rpc/errors.h"
 #include "rpc/metadata.h"
+#include "wire/json.h"
 
 static struct buf three_messages(void)
 {
@@ -78,11 +80,24 @@ static void test_timeouts(void)
     assert(!timeout_of_connect(SLICE("12345678901"), &ns) && !timeout_of_connect(SLICE("1.5"), &ns));
 }
 
+static bool accepts(struct slice list, const char *name)
+{
+    const struct compression *c = compression_accepted(list);
+    return c != NULL && strcmp(c->name, name) == 0;
+}
+
 static void test_lists(void)
 {
-    assert(list_has(SLICE("gzip"), "gzip") && list_has(SLICE("br;q=0.5, GZIP ;q=0.1"), "gzip"));
-    assert(!list_has(SLICE("gzip;q=0"), "gzip") && !list_has(SLICE("br, gzip; q=0.000"), "gzip"));
-    assert(!list_has(SLICE(""), "gzip") && !list_has(SLICE("xgzip,"), "gzip"));
+    const struct compression *c;
+    struct fault              why;
+
+    assert(accepts(SLICE("gzip"), "gzip") && accepts(SLICE("br;q=0.5, GZIP ;q=0.1, zstd"), "gzip"));
+    assert(accepts(SLICE("zstd, gzip"), "zstd") && accepts(SLICE("zstd;q=0,gzip"), "gzip"));
+    assert(!compression_accepted(SLICE("gzip;q=0")) && !compression_accepted(SLICE("br, gzip; q=0.000")));
+    assert(!compression_accepted(SLICE("")) && !compression_accepted(SLICE("xgzip,")));
+    assert(compression_named(SLICE(""), &c, &why) == CODE_OK && c == NULL);
+    assert(compression_named(SLICE("Zstd"), &c, &why) == CODE_OK && strcmp(c->name, "zstd") == 0);
+    assert(compression_named(SLICE("br"), &c, &why) == CODE_UNIMPLEMENTED && strstr(why.text, "gzip,zstd") != NULL);
     assert(accept_is_readable(SLICE("*/*; allow-utf8-labelnames=true, application/json,")) &&
            accept_is_readable(SLICE("")));
     assert(!accept_is_readable(SLICE(";;;")) && !accept_is_readable(SLICE("*/*, text")) &&
@@ -110,12 +125,21 @@ static void test_percent(void)
 
 static void test_errors(void)
 {
-    struct fault why;
-    struct buf   out = { 0 };
+    static const struct detail detail = { { "a.B", 3 }, { "\x08\x01", 2 } };
+    struct fault               why;
+    struct buf                 out = { 0 };
+    struct json_writer         w = { .out = &out };
 
     (void)fail(&why, CODE_NOT_FOUND, "no \"%s\"", "x");
-    error_json(&why, &out);
+    error_json(&w, &why, NULL, 0);
     assert(slice_is(buf_view(&out), "{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\"}"));
+    out.n = 0;
+    w.wants_comma = false;
+    error_json(&w, &(struct fault){ .code = CODE_ABORTED }, &detail, 1);
+    assert(slice_is(buf_view(&out), "{\"code\":\"aborted\",\"details\":[{\"type\":\"a.B\",\"value\":\"CAE\"}]}"));
+    out.n = 0;
+    error_status_text(&why, &detail, 1, &out); /* 1: 5, 2: no "x", 3: { 1: type.googleapis.com/a.B, 2: 08 01 } */
+    assert(slice_is(buf_view(&out), "CAUSBm5vICJ4IhodChd0eXBlLmdvb2dsZWFwaXMuY29tL2EuQhICCAE"));
     assert(code_http_status(CODE_CANCELED) == 499 && code_of_http_status(404) == CODE_UNIMPLEMENTED);
     buf_free(&out);
 }

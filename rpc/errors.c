@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "wire/json.h"
+#include "wire/pb.h"
 #include "wire/utf8.h"
 
 #define CODES 17
@@ -63,18 +64,64 @@ enum code code_of_http_status(int status)
     }
 }
 
-void error_json(const struct fault *why, struct buf *out)
+static void put_base64(struct json_writer *w, struct slice bytes)
 {
-    struct json_writer w = { .out = out };
+    struct buf text = { 0 };
 
-    json_open(&w, '{');
-    json_key(&w, SLICE("code"));
-    json_text(&w, slice_of(code_name(why->code)));
-    if (why->text[0] != '\0') {
-        json_key(&w, SLICE("message"));
-        json_text(&w, slice_of(why->text));
+    base64_encode(bytes, false, &text);
+    json_text(w, buf_view(&text));
+    buf_free(&text);
+}
+
+static void put_details(struct json_writer *w, const struct detail *details, size_t n)
+{
+    json_key(w, SLICE("details"));
+    json_open(w, '[');
+    for (size_t i = 0; i < n; i++) {
+        json_open(w, '{');
+        json_key(w, SLICE("type"));
+        json_text(w, details[i].type);
+        json_key(w, SLICE("value"));
+        put_base64(w, details[i].value);
+        json_close(w, '}');
     }
-    json_close(&w, '}');
+    json_close(w, ']');
+}
+
+void error_json(struct json_writer *w, const struct fault *why, const struct detail *details, size_t n)
+{
+    json_open(w, '{');
+    json_key(w, SLICE("code"));
+    json_text(w, slice_of(code_name(why->code)));
+    if (why->text[0] != '\0') {
+        json_key(w, SLICE("message"));
+        json_text(w, slice_of(why->text));
+    }
+    if (n > 0)
+        put_details(w, details, n);
+    json_close(w, '}');
+}
+
+/* proto/status.proto, and google.protobuf.Any in it. */
+enum { STATUS_CODE = 1, STATUS_MESSAGE = 2, STATUS_DETAILS = 3, ANY_TYPE_URL = 1, ANY_VALUE = 2 };
+
+void error_status_text(const struct fault *why, const struct detail *details, size_t n, struct buf *out)
+{
+    struct buf status = { 0 }, url = { 0 };
+
+    pb_put_varint(&status, STATUS_CODE, why->code);
+    pb_put_bytes(&status, STATUS_MESSAGE, slice_of(why->text));
+    for (size_t i = 0; i < n; i++) {
+        size_t any = pb_open(&status, STATUS_DETAILS);
+        url.n = 0;
+        buf_printf(&url, "type.googleapis.com/%.*s", SLICE_ARGS(details[i].type));
+        pb_put_bytes(&status, ANY_TYPE_URL, buf_view(&url));
+        pb_put_bytes(&status, ANY_VALUE, details[i].value);
+        pb_close(&status, any);
+    }
+    base64_encode(buf_view(&status), false, out);
+    buf_free(&url);
+    buf_free(&status);
 }
 
 static void put_escaped(uint8_t byte, struct buf *out)

@@ -1,8 +1,9 @@
 /*
  * grpc.health.v1: the whole server by the empty name, and each service that is served by its own.
  */
+#include "base/clock.h"
 #include "proto/health.pb-c.h"
-#include "rpc/call_priv.h"
+#include "rpc/server_priv.h"
 
 typedef Grpc__Health__V1__HealthCheckRequest  check_request;
 typedef Grpc__Health__V1__HealthCheckResponse check_response;
@@ -61,13 +62,45 @@ static void list(struct call *c, const ProtobufCMessage *request)
     call_reply(c, &response.base);
 }
 
+/*
+ * A watcher is told the status at once and whenever it has changed.  It looks by itself: readiness changes a few times in a
+ * process's life, and nobody has to know who watches.
+ */
+#define WATCH_NS NS_PER_S
+
+struct watcher {
+    bool                                              is_known;
+    Grpc__Health__V1__HealthCheckResponse__ServingStatus told;
+};
+
+static void watch_on(struct call *c)
+{
+    struct watcher *w = call_user(c);
+    check_response  response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+
+    struct fault    why;
+
+    if (call_is_cancelled(c) || call_server(c)->is_draining) {
+        (void)fail(&why, CODE_UNAVAILABLE, "the server is shutting down");
+        call_fail(c, &why);
+        return;
+    }
+    response.status = w->is_known ? status_of(call_server(c))
+                                  : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
+    if (response.status != w->told)
+        call_send(c, &response.base);
+    w->told = response.status;
+    call_after(c, WATCH_NS, watch_on);
+}
+
 static void watch(struct call *c, const ProtobufCMessage *request)
 {
-    struct fault why;
+    const char     *name = ((const check_request *)request)->service;
+    struct watcher *w = arena_zalloc(call_arena(c), sizeof *w);
 
-    (void)request;
-    (void)fail(&why, CODE_UNIMPLEMENTED, "Watch is not served: ask Check from time to time");
-    call_fail(c, &why);
+    w->is_known = is_service(call_server(c), slice_of(name));
+    call_set_user(c, w);
+    watch_on(c);
 }
 
 const struct method *health_methods(size_t *n)

@@ -80,14 +80,14 @@ static bool is_refused(struct slice parameters)
     return true;
 }
 
-bool list_has(struct slice list, const char *token)
+bool list_next(struct slice *list, struct slice *token)
 {
-    while (list.n > 0) {
-        struct slice item = until(list, ',');
-        struct slice name = until(item, ';');
-        if (slice_eq_nocase(slice_trim(name), slice_of(token)))
-            return !is_refused(slice_from(item, name.n));
-        list = slice_from(list, item.n < list.n ? item.n + 1 : item.n);
+    while (list->n > 0) {
+        struct slice item = until(*list, ','), name = until(item, ';');
+        *list = slice_from(*list, item.n < list->n ? item.n + 1 : item.n);
+        *token = slice_trim(name);
+        if (token->n > 0 && !is_refused(slice_from(item, name.n)))
+            return true;
     }
     return false;
 }

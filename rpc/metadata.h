@@ -17,8 +17,8 @@ bool timeout_of_connect(struct slice text, int64_t *ns);
 /* "application/json; charset=utf-8" -> "application/json"; letters as they came. */
 struct slice media_type(struct slice content_type);
 
-/* Does a list like "br;q=0.5, gzip" name `token`?  q=0 means no. */
-bool list_has(struct slice list, const char *token);
+/* The next token of a list like "br;q=0, gzip, zstd;q=0.5" that is not refused by its quality; false: no more. */
+bool list_next(struct slice *list, struct slice *token);
 
 /* Can every media range of an Accept field be read, as type/subtype?  Parameters and empty ranges are let pass. */
 bool accept_is_readable(struct slice accept);

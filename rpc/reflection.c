@@ -4,7 +4,7 @@
  * first: the same messages on the wire, so both rows take v1's.
  */
 #include "proto/reflection.pb-c.h"
-#include "rpc/call_priv.h"
+#include "rpc/server_priv.h"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest  question;
 typedef Grpc__Reflection__V1__ServerReflectionResponse answer;
@@ -117,6 +117,7 @@ static void info(struct call *c, const ProtobufCMessage *request)
         say_error(c, &a, CODE_INVALID_ARGUMENT, "a question that asks nothing", "");
     }
     call_send(c, &a.base);
+    call_next(c);
 }
 
 enum { QUESTION_BYTES_MAX = 64 << 10 };

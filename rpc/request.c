@@ -1,13 +1,12 @@
 /*
- * The request's way in, on the loop: head, body, end; messages of a stream go to their method as they come.
+ * The request's way in, on the loop: head, body, end.  Where the client streams, its bytes wait in the inbox until the
+ * method wants them (stream.c).
  */
 #include <assert.h>
 
 #include "rpc/call_priv.h"
 
-enum { STREAM_UNSENT_MARK = 256 << 10 }; /* answers not read by a stream's client; above, its questions wait */
-
-static void refuse_size(struct call *c, size_t n)
+void call_refuse_size(struct call *c, size_t n)
 {
     struct fault why;
 
@@ -17,51 +16,6 @@ static void refuse_size(struct call *c, size_t n)
         c->status = 413;
     call_refuse(c, &why);
 }
-
-/* ---- streams: their methods run on the loop, once for each message and at last with NULL ---- */
-
-void call_send(struct call *c, const ProtobufCMessage *message)
-{
-    struct outgoing out;
-    struct fault    why;
-
-    if (c->is_answered || c->x == NULL)
-        return;
-    if (outgoing_make(c, message, &out, &why) != CODE_OK) {
-        call_refuse(c, &why);
-        return;
-    }
-    if (!c->is_head_out)
-        c->dialect->write_head(c, out.is_compressed);
-    c->is_head_out = true;
-    outgoing_write(c, &out);
-}
-
-void call_close(struct call *c)
-{
-    if (c->is_answered || c->x == NULL)
-        return;
-    call_answered(c, CODE_OK);
-    if (!c->is_head_out)
-        c->dialect->write_head(c, false);
-    c->dialect->write_end(c);
-}
-
-static void stream_message(struct call *c)
-{
-    const ProtobufCMessage *message = NULL;
-    size_t                  charged_bytes = c->charged_bytes;
-    struct fault            why;
-
-    if (call_prepare(c, &message, &why) == CODE_OK)
-        c->row->method->run(c, message);
-    else
-        call_refuse(c, &why);
-    arena_reset(c->scratch);
-    call_discharge(c, c->charged_bytes - charged_bytes);
-}
-
-/* ---- the request ---- */
 
 static void on_deadline(void *arg)
 {
@@ -82,7 +36,7 @@ void call_head(struct call *c)
         return;
     }
     if (!c->dialect->is_enveloped && c->x->content_length > 0 && (uint64_t)c->x->content_length > max) {
-        refuse_size(c, (size_t)c->x->content_length);
+        call_refuse_size(c, (size_t)c->x->content_length);
         return;
     }
     if (c->deadline_ns == INT64_MAX)
@@ -96,119 +50,85 @@ void call_head(struct call *c)
     loop_timer_arm(c->timer, left_ns);
 }
 
-static enum code check_flags(const struct call *c, uint8_t flags, struct fault *why)
+enum code check_flags(const struct call *c, uint8_t flags, struct fault *why)
 {
     if ((flags & ~ENVELOPE_COMPRESSED) != 0)
         return fail(why, CODE_INTERNAL, "a message with unknown flags 0x%02x", flags);
-    if (flags != 0 && !c->is_gzipped)
+    if (flags != 0 && c->comes_by == NULL)
         return fail(why, CODE_INTERNAL, "a compressed message, and no field that says how");
     return CODE_OK;
 }
 
-static bool is_stream(const struct call *c) { return c->row->kind.client_streams; }
-
+/* The one message of an enveloped body, which the method gets once the body has ended. */
 static void take_message(struct call *c, uint8_t flags, size_t at, size_t n)
 {
-    struct fault why;
+    struct fault why = { .code = CODE_OK };
 
-    c->n_messages++;
-    if (check_flags(c, flags, &why) != CODE_OK) {
+    if (check_flags(c, flags, &why) == CODE_OK && c->n_messages++ > 0)
+        (void)fail(&why, CODE_UNIMPLEMENTED, "more than one message, and the method takes one");
+    if (why.code != CODE_OK) {
         call_refuse(c, &why);
         return;
     }
     c->is_compressed = (flags & ENVELOPE_COMPRESSED) != 0;
     c->message_at = at;
     c->message_n = n;
-    if (is_stream(c)) {
-        c->message = slice_make(c->inbox.bytes.p + at, n);
-        stream_message(c);
-    } else if (c->n_messages > 1) {
-        (void)fail(&why, CODE_UNIMPLEMENTED, "more than one message, and the method takes one");
-        call_refuse(c, &why);
-    }
 }
 
 static void take_messages(struct call *c)
 {
-    uint8_t flags;
-    size_t  at, n;
+    enum inbox_state state = INBOX_MESSAGE;
+    uint8_t          flags;
+    size_t           at, n;
 
-    while (!c->is_answered) {
-        c->is_paused = is_stream(c) && exchange_unsent(c->x) > STREAM_UNSENT_MARK;
-        if (c->is_paused)
-            break;
-        enum inbox_state state = inbox_next(&c->inbox, &flags, &at, &n);
-        if (state == INBOX_WAITS)
-            break;
+    while (!c->is_answered && state == INBOX_MESSAGE) {
+        state = inbox_next(&c->inbox, &flags, &at, &n);
         if (state == INBOX_TOO_LARGE)
-            refuse_size(c, n);
-        else
+            call_refuse_size(c, n);
+        else if (state == INBOX_MESSAGE)
             take_message(c, flags, at, n);
     }
-    if (is_stream(c))
-        inbox_trim(&c->inbox);
 }
 
-/* A stream's bytes are paid back when its messages have been answered, so that a client that does not read may not ask. */
-static void take_stream(struct call *c)
+/* False: refused, for it is too large or finds no memory. */
+static bool body_put(struct call *c, struct slice piece)
 {
-    take_messages(c);
-    if (c->is_answered || c->is_paused)
-        return;
-    exchange_consume(c->x, c->unconsumed);
-    c->unconsumed = 0;
+    size_t       growth = inbox_growth(&c->inbox, piece.n);
+    struct fault why;
+
+    if (!c->dialect->is_enveloped && c->inbox.bytes.n + piece.n > c->inbox.message_bytes_max) {
+        call_refuse_size(c, c->inbox.bytes.n + piece.n);
+        return false;
+    }
+    if (growth > 0 && !call_charge(c, growth)) {
+        (void)call_too_busy(&why);
+        call_refuse(c, &why);
+        return false;
+    }
+    inbox_put(&c->inbox, piece);
+    return true;
 }
 
 void call_body(struct call *c, struct slice piece)
 {
-    struct fault why;
-    size_t       growth = inbox_growth(&c->inbox, piece.n);
-
-    if (c->is_answered || !is_stream(c))
+    if (c->is_answered || !call_client_streams(c))
         exchange_consume(c->x, piece.n);
     else
         c->unconsumed += piece.n;
-    if (c->is_answered)
+    if (c->is_answered || !body_put(c, piece))
         return;
-    if (!c->dialect->is_enveloped && c->inbox.bytes.n + piece.n > c->inbox.message_bytes_max) {
-        refuse_size(c, c->inbox.bytes.n + piece.n);
-    } else if (growth > 0 && !call_charge(c, growth)) {
-        (void)call_too_busy(&why);
-        call_refuse(c, &why);
-    } else {
-        inbox_put(&c->inbox, piece);
-        if (is_stream(c))
-            take_stream(c);
-        else if (c->dialect->is_enveloped)
-            take_messages(c);
-    }
+    if (call_client_streams(c))
+        call_move(c);
+    else if (c->dialect->is_enveloped)
+        take_messages(c);
 }
 
-static void call_job(struct job *j) { call_run((struct call *)((char *)j - offsetof(struct call, job))); }
-
-static void dispatch(struct call *c)
-{
-    struct fault why;
-
-    c->refs++;
-    if (c->row->lane == LANE_INLINE) {
-        call_run(c);
-        return;
-    }
-    c->job.run = call_job;
-    if (crew_push(server_crew(c->server, c->row->lane), &c->job))
-        return;
-    c->refs--;
-    (void)fail(&why, CODE_RESOURCE_EXHAUSTED, "too many requests are waiting: try again");
-    call_refuse(c, &why);
-}
-
-/* The end of what an enveloped body holds: is it one? */
+/* The end of what an enveloped body holds: is it one message? */
 static enum code check_end(const struct call *c, struct fault *why)
 {
     if (inbox_rest(&c->inbox) > 0)
         return fail(why, CODE_INVALID_ARGUMENT, "the last message is cut short");
-    if (!is_stream(c) && c->n_messages == 0)
+    if (c->n_messages == 0)
         return fail(why, CODE_UNIMPLEMENTED, "no message, and the method takes one");
     return CODE_OK;
 }
@@ -218,27 +138,21 @@ void call_whole(struct call *c)
     struct fault why;
 
     c->is_body_whole = true;
-    if (c->is_answered || c->is_paused)
+    if (c->is_answered)
         return;
-    if (!c->dialect->is_enveloped) {
-        c->is_compressed = c->is_gzipped;
-        c->message = buf_view(&c->inbox.bytes);
-        dispatch(c);
-    } else if (check_end(c, &why) != CODE_OK) {
-        call_refuse(c, &why);
-    } else if (is_stream(c)) {
-        c->row->method->run(c, NULL);
-    } else {
-        c->message = slice_make(c->inbox.bytes.p + c->message_at, c->message_n);
-        dispatch(c);
+    if (call_client_streams(c)) {
+        call_move(c);
+        return;
     }
-}
-
-void call_writable(struct call *c)
-{
-    if (c->is_answered || !c->is_paused)
+    if (c->dialect->is_enveloped && check_end(c, &why) != CODE_OK) {
+        call_refuse(c, &why);
         return;
-    take_stream(c);
-    if (c->is_body_whole)
-        call_whole(c);
+    }
+    if (c->dialect->is_enveloped) {
+        c->message = slice_make(c->inbox.bytes.p + c->message_at, c->message_n);
+    } else if (!c->is_get) {
+        c->is_compressed = c->comes_by != NULL;
+        c->message = buf_view(&c->inbox.bytes);
+    }
+    call_step(c, call_run);
 }

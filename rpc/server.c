@@ -145,7 +145,6 @@ static enum code row_of_method(struct rpc_server *s, const struct method *m, str
                          .response = schema_type(s->schema, m->response) };
     if (!schema_method(s->schema, row->path, &row->kind) || row->request == NULL || row->response == NULL)
         return fail(why, CODE_INTERNAL, "%s is not in the descriptor set", m->path);
-    assert(!row->kind.client_streams || m->lane == LANE_INLINE);
     row->duration = duration_of(row->path);
     return CODE_OK;
 }
@@ -222,6 +221,8 @@ enum code rpc_server_new(const struct rpc_config *config, struct rpc_server **ou
 }
 
 void rpc_server_set_ready(struct rpc_server *s, bool is_ready) { atomic_store(&s->is_ready, is_ready); }
+
+void rpc_server_drain(struct rpc_server *s) { atomic_store(&s->is_draining, true); }
 
 int64_t rpc_server_inflight(const struct rpc_server *s)
 {

@@ -39,6 +39,7 @@ struct rpc_config {
     void                *app;
     unsigned             decode_workers, query_workers;
     size_t               request_bytes_max; /* inflated, for rows that say 0 */
+    size_t               response_bytes_max; /* of one message, before it is packed; 0: 4 GiB */
     size_t               inflight_bytes_max; /* request bytes held by all calls; over: resource_exhausted at once */
 };
 
@@ -48,6 +49,7 @@ struct rpc_server;
 must_check enum code rpc_server_new(const struct rpc_config *config, struct rpc_server **out, struct fault *why);
 struct http_app      rpc_server_app(struct rpc_server *s);
 void                 rpc_server_set_ready(struct rpc_server *s, bool is_ready); /* health: SERVING or NOT_SERVING */
+void                 rpc_server_drain(struct rpc_server *s); /* the streams of the room's own come to an end */
 int64_t              rpc_server_inflight(const struct rpc_server *s);           /* calls not yet ended */
 void                 rpc_server_free(struct rpc_server *s); /* no call in flight; workers are joined */
 

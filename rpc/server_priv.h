@@ -37,7 +37,7 @@ struct rpc_server {
     size_t            n_own;
     struct metric    *unrouted; /* answers to paths that nobody serves */
     struct metric    *inflight_shown, *inflight_bytes_shown;
-    _Atomic bool      is_ready;
+    _Atomic bool      is_ready, is_draining;
     _Atomic int64_t   inflight;
     _Atomic size_t    inflight_bytes;
 };

@@ -349,6 +349,7 @@ void server_drain(struct server *s)
     if (s->profile != NULL)
         self_profile_stop(s->profile);
     s->profile = NULL;
+    rpc_server_drain(s->rpc);
     listener_drain(s->listener);
 }
 

@@ -55,11 +55,18 @@ static struct codecs *codecs_of_thread(void)
 
 bool zip_is_gzip(struct slice s) { return s.n >= 2 && (uint8_t)s.p[0] == 0x1f && (uint8_t)s.p[1] == 0x8b; }
 
+size_t zip_claim(struct slice in)
+{
+    if (in.n < HEAD_AND_TAIL)
+        return 0;
+    const uint8_t *t = (const uint8_t *)in.p + in.n - 4;
+    return (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
+}
+
 static size_t guess_bytes(struct slice in, size_t max_bytes)
 {
-    const uint8_t *t = (const uint8_t *)in.p + in.n - 4;
-    size_t         isize = (size_t)t[0] | (size_t)t[1] << 8 | (size_t)t[2] << 16 | (size_t)t[3] << 24;
-    size_t         guess = isize <= in.n * TRUST_FACTOR ? isize : in.n * GUESS_FACTOR;
+    size_t isize = zip_claim(in);
+    size_t guess = isize <= in.n * TRUST_FACTOR ? isize : in.n * GUESS_FACTOR;
 
     if (guess < GUESS_MIN)
         guess = GUESS_MIN;

@@ -19,6 +19,9 @@
 
 bool zip_is_gzip(struct slice s); /* by its first two bytes */
 
+/* What the last member's trailer says of its size; 0 when there is no room for one. */
+size_t zip_claim(struct slice in);
+
 /*
  * All members of `in`, one after the other, inflated into `a`.  INVALID_ARGUMENT: not gzip, damaged or cut short;
  * RESOURCE_EXHAUSTED: more than max_bytes.
