@@ -10,6 +10,7 @@
 /* ---- what methods ask ---- */
 
 struct arena      *call_arena(struct call *c) { return c->scratch; }
+struct arena      *call_memory(struct call *c) { return c->arena; }
 void              *call_app(const struct call *c) { return c->server->config.app; }
 struct rpc_server *call_server(const struct call *c) { return c->server; }
 int64_t            call_deadline_ns(const struct call *c) { return c->deadline_ns; }

@@ -41,6 +41,7 @@ typedef void resume_fn(struct call *call);
 /* ---- what is asked ---- */
 
 struct arena *call_arena(struct call *c);
+struct arena *call_memory(struct call *c);         /* small things that live as long as the call */
 void         *call_app(const struct call *c);      /* rpc_config.app */
 int64_t       call_deadline_ns(const struct call *c); /* monotonic; INT64_MAX: none */
 bool          call_is_cancelled(const struct call *c);

@@ -76,7 +76,11 @@ static void write_fault(struct call *c, int status, const struct fault *why)
     exchange_finish(c->x, NULL, 0);
 }
 
-static void write_error(struct call *c, const struct fault *why) { write_fault(c, code_http_status(why->code), why); }
+/* A status of its own has what is no RPC's fault: a page's, a GET's body. */
+static void write_error(struct call *c, const struct fault *why)
+{
+    write_fault(c, c->status != 0 ? c->status : code_http_status(why->code), why);
+}
 
 const struct dialect dialect_connect = { false, read_head, write_head, write_end, write_error };
 
@@ -104,7 +108,7 @@ static enum code read_get(struct call *c, struct fault *why)
 
 const struct dialect dialect_connect_get = { false, read_get, write_head, write_end, write_error };
 
-/* ---- plain routes: the answer is the route's own (call_http); only errors look the same ---- */
+/* ---- plain routes: the answer is the route's own (call_http); errors look the same ---- */
 
 static enum code read_plain_head(struct call *c, struct fault *why)
 {
@@ -113,9 +117,4 @@ static enum code read_plain_head(struct call *c, struct fault *why)
     return CODE_OK;
 }
 
-static void write_plain_error(struct call *c, const struct fault *why)
-{
-    write_fault(c, c->status != 0 ? c->status : code_http_status(why->code), why);
-}
-
-const struct dialect dialect_plain = { .read_head = read_plain_head, .write_error = write_plain_error };
+const struct dialect dialect_plain = { .read_head = read_plain_head, .write_error = write_error };

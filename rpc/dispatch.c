@@ -140,7 +140,7 @@ static void begin_get(struct rpc_server *s, struct row *row, struct exchange *x)
     struct slice              encoding = connect_get_encoding(x->query, x->arena);
     bool                      is_json = !slice_is(encoding, "proto");
 
-    if (x->has_body || (encoding.n > 0 && is_json && !slice_is(encoding, "json")))
+    if (x->content_length > 0 || (encoding.n > 0 && is_json && !slice_is(encoding, "json")))
         answer_wrong_type(x, row);
     else
         call_begin(s, row, x, &types[is_json ? 0 : 1]);

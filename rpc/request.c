@@ -109,13 +109,29 @@ static bool body_put(struct call *c, struct slice piece)
     return true;
 }
 
+/* It may have been announced, as long as it is empty. */
+static void refuse_body_of_get(struct call *c)
+{
+    struct fault why;
+
+    (void)fail(&why, CODE_UNKNOWN, "a GET has no body");
+    c->status = 415;
+    call_refuse(c, &why);
+}
+
 void call_body(struct call *c, struct slice piece)
 {
     if (c->is_answered || !call_client_streams(c))
         exchange_consume(c->x, piece.n);
     else
         c->unconsumed += piece.n;
-    if (c->is_answered || !body_put(c, piece))
+    if (c->is_answered)
+        return;
+    if (c->is_get && piece.n > 0) {
+        refuse_body_of_get(c);
+        return;
+    }
+    if (!body_put(c, piece))
         return;
     if (call_client_streams(c))
         call_move(c);

@@ -131,8 +131,10 @@ with Server() as server:
     assert time.monotonic() - before < 5, "a regex held a worker for too long"
 
     # The protocols' own mistakes.
-    status, headers, _ = server.get(FLAME)
-    assert status == 405 and "POST" in headers["allow"], status
+    status, headers, _ = server.request("PUT", FLAME, b"{}", {"content-type": "application/json"})
+    assert status == 405 and headers["allow"] == "GET, POST", (status, headers)
+    status, _, body = server.get(FLAME)
+    assert status == 400 and b"encoding" in body, (status, body)
     status, headers, _ = server.request("POST", FLAME, b"{}", {"content-type": "text/plain"})
     assert status == 415 and headers["accept-post"], status
     expect("not JSON", lambda: server.rpc(FLAME, "not an object"), INVALID)
