@@ -32,6 +32,18 @@ static void on_bytes(void *owner, struct slice bytes)
         c->proto->on_bytes(c, bytes);
 }
 
+/* TLS shook hands; one that did not negotiate is sniffed as in clear text. */
+static void on_connected(void *owner)
+{
+    struct conn *c = owner;
+    struct slice protocol = tls_session_protocol(c->sock.tls);
+
+    if (slice_is(protocol, "h2"))
+        h2_start(c);
+    else if (slice_is(protocol, "http/1.1"))
+        h1_start(c);
+}
+
 static void on_eof(void *owner)
 {
     struct conn *c = owner;
@@ -42,9 +54,9 @@ static void on_eof(void *owner)
         conn_close(c);
 }
 
-static void on_broken(void *owner, int error)
+static void on_broken(void *owner, const char *why)
 {
-    (void)error;
+    (void)why;
     conn_close(owner);
 }
 
@@ -81,6 +93,7 @@ static void on_closed(void *owner)
 }
 
 static const struct sock_ops conn_ops = {
+    .on_connected = on_connected,
     .on_bytes = on_bytes,
     .on_eof = on_eof,
     .on_broken = on_broken,
@@ -101,7 +114,7 @@ void conn_new(struct door *d, int fd, const char *peer)
     if (c->next != NULL)
         c->next->link = &c->next;
     d->conns = c;
-    sock_open(&c->sock, d->loop, fd, false, &conn_ops, c);
+    sock_open(&c->sock, d->loop, fd, false, d->tls ? tls_session_new(d->tls, NULL) : NULL, &conn_ops, c);
 }
 
 /* Exchanges end here and not in the middle of whatever found the connection broken: that is what on_closed is for. */
@@ -121,7 +134,7 @@ void conn_tick(struct conn *c, int64_t now_ms)
 
     if (c->sock.is_closing)
         return;
-    outq_trim(&c->sock.out); /* idle connections hold little */
+    sock_trim(&c->sock); /* idle connections hold little */
     if (c->sock.stalled_ms != 0 && now_ms - c->sock.stalled_ms > limits->body_wait_ns / NS_PER_MS)
         conn_close(c);
     else if (c->proto != NULL)

@@ -1,5 +1,6 @@
 /*
- * Conn: one connection of a listener.  It sniffs which HTTP is spoken and hands its socket's events to h1.c or h2.c.
+ * Conn: one connection of a listener.  It learns which HTTP is spoken, from TLS or by sniffing, and hands its socket's
+ * events to h1.c or h2.c.
  *
  *     door (a listener's part in one loop) --> conn --> struct h1 | struct h2
  */
@@ -20,6 +21,7 @@ struct door {
     const struct http_app    *app;
     const struct http_limits *limits;
     const struct h2_shared   *h2;
+    struct tls               *tls; /* for the next connection; NULL: clear text */
     struct conn              *conns;
     _Atomic size_t            n_conns; /* with those on their way here from other loops' doors */
     bool                      is_draining;
@@ -49,13 +51,20 @@ struct conn {
 };
 
 void conn_new(struct door *d, int fd, const char *peer); /* n_conns counts it already */
-void conn_close(struct conn *c); /* at once; gone and end follow */
+void conn_close(struct conn *c);                         /* at once; gone and end follow */
 void conn_drain(struct conn *c);
 void conn_tick(struct conn *c, int64_t now_ms);
 
 void door_conn_gone(struct door *d); /* listen.c: one connection less */
 
-static inline struct slice conn_peer(const struct conn *c) { return slice_of(c->peer); }
+/* What an exchange says of the connection that carries it. */
+static inline void conn_describe(const struct conn *c, struct exchange *x)
+{
+    x->loop = c->sock.loop;
+    x->peer = slice_of(c->peer);
+    if (c->sock.tls != NULL)
+        x->peer_names = tls_session_names(c->sock.tls, &x->n_peer_names);
+}
 
 void h1_start(struct conn *c);
 void h2_start(struct conn *c);

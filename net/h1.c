@@ -9,7 +9,6 @@
  * so that it reads the answer instead of a reset.
  */
 #include <assert.h>
-#include <sys/socket.h>
 
 #include "base/mem.h"
 #include "net/h1_priv.h"
@@ -35,8 +34,7 @@ static void exchange_reset(struct h1 *h)
     arena_reset(a);
     h->x = (struct carried){ .by = &h1_carrier };
     h->x.pub.arena = a;
-    h->x.pub.loop = h->c->sock.loop;
-    h->x.pub.peer = conn_peer(h->c);
+    conn_describe(h->c, &h->x.pub);
     h->x.pub.version = 1;
     h->chunk = (struct h1_chunk){ 0 };
     h->unconsumed = 0;
@@ -210,7 +208,7 @@ static void lingered_enough(struct h1 *h)
     if (h->is_eof) {
         conn_close(h->c);
     } else if (!h->is_shut) {
-        shutdown(h->c->sock.fd, SHUT_WR);
+        sock_shut(&h->c->sock);
         h->is_shut = true;
         h1_wait_begins(h);
     }

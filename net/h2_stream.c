@@ -40,8 +40,7 @@ struct h2_stream *h2_stream_new(struct h2 *h, int32_t id)
     *s = (struct h2_stream){ .h = h, .id = id, .body = s->body, .since_ms = h2_now_ms(h) };
     s->x = (struct carried){ .by = &h2_carrier };
     s->x.pub.arena = a;
-    s->x.pub.loop = h->c->sock.loop;
-    s->x.pub.peer = conn_peer(h->c);
+    conn_describe(h->c, &s->x.pub);
     s->x.pub.version = 2;
     s->x.pub.content_length = -1;
     s->cap_fields = FIELDS_FIRST;

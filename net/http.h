@@ -32,6 +32,8 @@ struct exchange {
     struct slice             method, path, query; /* path without '?', neither is percent-decoded */
     struct slice             authority;           /* :authority or Host; may be empty */
     struct slice             peer;                /* "127.0.0.1:53412" */
+    const struct slice      *peer_names;          /* of its verified certificate: CN, then DNS, URI, email */
+    size_t                   n_peer_names;        /* 0: it has shown none */
     int                      version;             /* 1 or 2 */
     bool                     has_body;            /* false: on_end follows at once */
     int64_t                  content_length;      /* -1: not said */

@@ -133,7 +133,7 @@ static bool connect_next(struct link *l)
         l->at = a->ai_next;
         if (fd >= 0) {
             l->has_sock = true;
-            sock_open(&l->sock, l->client->loop, fd, true, &link_ops, l);
+            sock_open(&l->sock, l->client->loop, fd, true, NULL, &link_ops, l);
             return true;
         }
         snprintf(l->why, sizeof l->why, "%s", strerror(errno));
@@ -435,15 +435,15 @@ static void on_bytes(void *owner, struct slice bytes)
 
 static void on_eof(void *owner) { link_broke(owner, "closed by the peer"); }
 
-static void on_broken(void *owner, int error)
+static void on_broken(void *owner, const char *why)
 {
     struct link *l = owner;
 
     if (l->is_ready) {
-        link_broke(l, strerror(error));
+        link_broke(l, why);
         return;
     }
-    snprintf(l->why, sizeof l->why, "%s", strerror(error));
+    snprintf(l->why, sizeof l->why, "%s", why);
     sock_close(&l->sock); /* on_closed goes on with the next address */
 }
 

@@ -240,14 +240,18 @@ void door_conn_gone(struct door *d)
 
 static void listener_drop(struct listener *l)
 {
+    for (size_t i = 0; i < l->n; i++)
+        tls_unref(l->entries[i].door.tls);
     h2_shared_free(l->h2);
     sem_destroy(&l->ended);
     free(l);
 }
 
-static void entry_init(struct entry *e, struct listener *l, struct loop *loop)
+static void entry_init(struct entry *e, struct listener *l, struct loop *loop, struct tls *tls)
 {
-    e->door = (struct door){ .listener = l, .loop = loop, .app = &l->app, .limits = &l->limits, .h2 = l->h2 };
+    e->door = (struct door){
+        .listener = l, .loop = loop, .app = &l->app, .limits = &l->limits, .h2 = l->h2, .tls = tls_ref(tls)
+    };
     e->open.run = run_open;
     e->drain.run = run_drain;
     e->stop.run = run_stop;
@@ -255,7 +259,7 @@ static void entry_init(struct entry *e, struct listener *l, struct loop *loop)
 }
 
 enum code listener_new(const char *address, struct loop *const *loops, size_t n_loops, const struct http_app *app,
-                       const struct http_limits *limits, struct listener **out, struct fault *why)
+                       const struct http_limits *limits, struct tls *tls, struct listener **out, struct fault *why)
 {
     struct listener        *l = mem_zalloc(sizeof *l + n_loops * sizeof *l->entries);
     int                    *fds = mem_alloc(n_loops * sizeof *fds);
@@ -270,7 +274,7 @@ enum code listener_new(const char *address, struct loop *const *loops, size_t n_
     l->n_accepted = metric_counter("hearth_net_connections_total", "Connections accepted.", "");
     sem_init(&l->ended, 0, 0);
     for (size_t i = 0; i < n_loops; i++)
-        entry_init(&l->entries[i], l, loops[i]);
+        entry_init(&l->entries[i], l, loops[i], tls);
     code = bind_shared(address, fds, n_loops, &at, why);
     if (code != CODE_OK) {
         free(fds);
@@ -288,6 +292,31 @@ enum code listener_new(const char *address, struct loop *const *loops, size_t n_
 }
 
 const char *listener_address(const struct listener *l) { return l->address; }
+
+/* A context on its way to a door. */
+struct renewal {
+    struct task   task;
+    struct entry *to;
+    struct tls   *tls;
+};
+
+static void run_renewal(struct task *t)
+{
+    struct renewal *r = (struct renewal *)t;
+
+    tls_unref(r->to->door.tls);
+    r->to->door.tls = r->tls;
+    free(r);
+}
+
+void listener_set_tls(struct listener *l, struct tls *tls)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct renewal *r = mem_alloc(sizeof *r);
+        *r = (struct renewal){ .task.run = run_renewal, .to = &l->entries[i], .tls = tls_ref(tls) };
+        loop_post(l->entries[i].door.loop, &r->task);
+    }
+}
 
 void listener_drain(struct listener *l)
 {

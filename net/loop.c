@@ -39,6 +39,7 @@ struct loop {
     char                   date[32];
     bool                   is_started, is_closed;
     char                   scratch[LOOP_SCRATCH_BYTES];
+    char                   sealed[LOOP_SEALED_BYTES];
 };
 
 static struct task *taken_in_order(struct loop *l)
@@ -215,6 +216,8 @@ bool loop_is_mine(const struct loop *l) { return atomic_load(&l->owner) == (uint
 struct uv_loop_s *loop_uv(struct loop *l) { return &l->uv; }
 
 char *loop_scratch(struct loop *l) { return l->scratch; }
+
+char *loop_sealed(struct loop *l) { return l->sealed; }
 
 int64_t loop_now_ms(struct loop *l) { return (int64_t)uv_now(&l->uv); }
 

@@ -1,9 +1,10 @@
 /*
  * What one small request costs the server in CPU: an echo server to be driven from outside.
  *
- *     net_bench [HOST:PORT] [LOOPS]     prints its address; h2load -c 10 -m 10 -n 1000000 -d body http://ADDRESS/echo
+ *     net_bench [HOST:PORT] [LOOPS] [CERT KEY]
  *
- * It prints the CPU time used when its standard input ends.  No arguments: a free port of the loopback, one loop.
+ * prints its address; h2load -c 10 -m 10 -n 1000000 -d body http://ADDRESS/echo (https:// with the two PEM files).  It
+ * prints the CPU time used at each line of its standard input.  No arguments: a free port of the loopback, one loop.
  */
 #include <stdio.h>
 #include <sys/resource.h>
@@ -14,7 +15,7 @@
 #include "net/listen.h"
 #include "net/loop.h"
 
-enum { LOOPS_MAX = 64 };
+enum { LOOPS_MAX = 64, PEM_MAX = 16 << 10 };
 
 static void on_head(struct exchange *x, void *arg)
 {
@@ -43,6 +44,29 @@ static void on_end(struct exchange *x)
 
 static void on_gone(struct exchange *x) { buf_free(x->user); }
 
+static struct slice pem_of(const char *path)
+{
+    char  *text = mem_alloc(PEM_MAX);
+    FILE  *file = fopen(path, "re");
+    size_t n = file ? fread(text, 1, PEM_MAX, file) : 0;
+
+    if (file != NULL)
+        fclose(file);
+    return slice_make(text, n);
+}
+
+static struct tls *tls_of(const char *cert, const char *key)
+{
+    struct tls_config config = { .cert = pem_of(cert), .key = pem_of(key), .cert_name = cert, .key_name = key };
+    struct tls       *tls;
+    struct fault      why;
+
+    if (tls_server_new(&config, &tls, &why) == CODE_OK)
+        return tls;
+    fprintf(stderr, "%s\n", why.text);
+    exit(1);
+}
+
 static double cpu_s(void)
 {
     struct rusage u;
@@ -56,6 +80,7 @@ int main(int argc, char **argv)
     struct http_app  app = { .on_head = on_head, .on_body = on_body, .on_end = on_end, .on_gone = on_gone };
     struct loop     *loops[LOOPS_MAX];
     struct listener *listener;
+    struct tls      *tls = argc > 4 ? tls_of(argv[3], argv[4]) : NULL;
     struct fault     why;
     size_t           n = argc > 2 ? (size_t)atoi(argv[2]) : 1;
     char             c;
@@ -66,7 +91,7 @@ int main(int argc, char **argv)
         loops[i] = loop_new((int)i);
         loop_start(loops[i]);
     }
-    if (listener_new(argc > 1 ? argv[1] : "127.0.0.1:0", loops, n, &app, &http_limits_default, &listener, &why) !=
+    if (listener_new(argc > 1 ? argv[1] : "127.0.0.1:0", loops, n, &app, &http_limits_default, tls, &listener, &why) !=
         CODE_OK) {
         fprintf(stderr, "%s\n", why.text);
         return 1;

@@ -281,14 +281,14 @@ static void addresses(void)
 
     loop_start(l);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        enum code code = listener_new(good[i], &l, 1, &app, &http_limits_default, &out, &why);
+        enum code code = listener_new(good[i], &l, 1, &app, &http_limits_default, NULL, &out, &why);
         if (code != CODE_OK && i == 1)
             continue; /* no IPv6 here */
         assert(code == CODE_OK && strrchr(listener_address(out), ':')[1] != '0');
         listener_free(out);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert(listener_new(wrong[i], &l, 1, &app, &http_limits_default, &out, &why) != CODE_OK);
+        assert(listener_new(wrong[i], &l, 1, &app, &http_limits_default, NULL, &out, &why) != CODE_OK);
         assert(strstr(why.text, wrong[i]) != NULL);
     }
     int taken = socket(AF_INET, SOCK_STREAM, 0);
@@ -298,7 +298,7 @@ static void addresses(void)
     assert(bind(taken, (struct sockaddr *)&at, n) == 0 && listen(taken, 1) == 0);
     getsockname(taken, (struct sockaddr *)&at, &n);
     snprintf(text, sizeof text, "127.0.0.1:%d", ntohs(at.sin_port));
-    assert(listener_new(text, &l, 1, &app, &http_limits_default, &twice, &why) == CODE_UNAVAILABLE);
+    assert(listener_new(text, &l, 1, &app, &http_limits_default, NULL, &twice, &why) == CODE_UNAVAILABLE);
     assert(strstr(why.text, "in use") != NULL);
     close(taken);
     loop_stop(l);

@@ -3,12 +3,22 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { OUT_PIECE_BYTES = 16 << 10, IOV_N = 64, ROUNDS = 4 };
+enum {
+    OUT_PIECE_BYTES = 16 << 10,
+    IOV_N = 64,
+    ROUNDS = 4,
+    WIRE_ENOUGH = 128 << 10 /* of TLS's own accord: nothing more is read that it might want to answer */
+};
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+
+static struct outq *wire_of(struct sock *s) { return s->tls ? tls_session_wire(s->tls) : &s->out; }
+
+static bool has_output(struct sock *s) { return s->out.n > 0 || wire_of(s)->n > 0; }
 
 /* A sock that wants neither still asks for urgent data, so that a reset by the peer is seen. */
 static void watch(struct sock *s)
@@ -17,7 +27,7 @@ static void watch(struct sock *s)
 
     if (s->is_closing)
         return;
-    if (s->is_reading && !s->is_connecting)
+    if (s->is_reading && !s->is_connecting && (s->tls == NULL || wire_of(s)->n < WIRE_ENOUGH))
         events |= UV_READABLE;
     if (s->is_blocked || s->is_connecting)
         events |= UV_WRITABLE;
@@ -28,6 +38,27 @@ static void watch(struct sock *s)
     s->events = events;
 }
 
+static void become_ready(struct sock *s)
+{
+    s->is_ready = true;
+    s->ops->on_connected(s->owner);
+}
+
+/* A step of the handshake; false when it is not done. */
+static bool shake(struct sock *s)
+{
+    enum tls_step step = tls_session_shake(s->tls);
+
+    sock_touch(s);
+    if (step == TLS_MORE)
+        become_ready(s);
+    else if (step == TLS_BROKEN)
+        s->ops->on_broken(s->owner, tls_session_why(s->tls));
+    else if (step == TLS_ENDED)
+        s->ops->on_broken(s->owner, "closed during the TLS handshake");
+    return s->is_ready && !s->is_closing;
+}
+
 static void on_connected(struct sock *s)
 {
     int       error = 0;
@@ -35,25 +66,57 @@ static void on_connected(struct sock *s)
 
     getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &n);
     if (error != 0) {
-        s->ops->on_broken(s->owner, error);
+        s->ops->on_broken(s->owner, strerror(error));
         return;
     }
     s->is_connecting = false;
     watch(s);
-    s->ops->on_connected(s->owner);
+    if (s->tls != NULL)
+        shake(s);
+    else
+        become_ready(s);
+}
+
+/* All that came is read before anything else may come (net/tls_session.h N1). */
+static void take_sealed(struct sock *s, struct slice sealed)
+{
+    char         *scratch = loop_scratch(s->loop);
+    enum tls_step step = TLS_MORE;
+    size_t        n;
+
+    tls_session_feed(s->tls, sealed);
+    if (!s->is_ready && !shake(s))
+        return;
+    while (step == TLS_MORE && !s->is_closing) {
+        step = tls_session_read(s->tls, scratch, LOOP_SCRATCH_BYTES, &n);
+        if (step == TLS_MORE)
+            s->ops->on_bytes(s->owner, slice_make(scratch, n));
+    }
+    if (s->is_closing)
+        return;
+    if (step == TLS_ENDED)
+        s->ops->on_eof(s->owner);
+    else if (step == TLS_BROKEN)
+        s->ops->on_broken(s->owner, tls_session_why(s->tls));
+    if (wire_of(s)->n > 0)
+        sock_touch(s); /* TLS may have something to say of its own */
 }
 
 static void on_readable(struct sock *s)
 {
-    char   *scratch = loop_scratch(s->loop);
-    ssize_t n = recv(s->fd, scratch, LOOP_SCRATCH_BYTES, 0);
+    char   *into = s->tls ? loop_sealed(s->loop) : loop_scratch(s->loop);
+    ssize_t n = recv(s->fd, into, s->tls ? LOOP_SEALED_BYTES : LOOP_SCRATCH_BYTES, 0);
 
-    if (n > 0)
-        s->ops->on_bytes(s->owner, slice_make(scratch, (size_t)n));
-    else if (n == 0)
+    if (n > 0 && s->tls != NULL)
+        take_sealed(s, slice_make(into, (size_t)n));
+    else if (n > 0)
+        s->ops->on_bytes(s->owner, slice_make(into, (size_t)n));
+    else if (n == 0 && s->is_ready)
         s->ops->on_eof(s->owner);
+    else if (n == 0)
+        s->ops->on_broken(s->owner, "closed during the TLS handshake");
     else if (errno != EAGAIN && errno != EINTR)
-        s->ops->on_broken(s->owner, errno);
+        s->ops->on_broken(s->owner, strerror(errno));
 }
 
 static int pending_error(const struct sock *s)
@@ -71,7 +134,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     if (status < 0) {
         s->events = 0;
-        s->ops->on_broken(s->owner, pending_error(s));
+        s->ops->on_broken(s->owner, strerror(pending_error(s)));
         return;
     }
     if (s->is_connecting) {
@@ -86,23 +149,38 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         on_readable(s);
 }
 
+static void left(struct sock *s, struct outq *wire, size_t n)
+{
+    outq_drop(wire, n);
+    s->stalled_ms = 0;
+    if (s->tls != NULL && wire->n == 0) { /* S3 */
+        outq_drop(&s->out, s->n_sealed);
+        s->n_sealed = 0;
+    }
+}
+
 /* False when nothing more can go now: the socket is full, broken or closed. */
 static bool send_some(struct sock *s)
 {
+    struct outq  *wire = wire_of(s);
     struct iovec  iov[IOV_N];
-    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)outq_view(&s->out, iov, IOV_N) };
-    ssize_t       n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+    struct msghdr msg = { .msg_iov = iov };
 
+    if (s->tls != NULL && wire->n == 0 && !tls_session_seal(s->tls, &s->out, &s->n_sealed)) {
+        s->ops->on_broken(s->owner, tls_session_why(s->tls));
+        return false;
+    }
+    msg.msg_iovlen = (size_t)outq_view(wire, iov, IOV_N);
+    ssize_t n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
     if (n < 0) {
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
-            s->ops->on_broken(s->owner, errno);
+            s->ops->on_broken(s->owner, strerror(errno));
         else if (s->stalled_ms == 0)
             s->stalled_ms = loop_now_ms(s->loop);
         return false;
     }
-    outq_drop(&s->out, (size_t)n);
-    s->stalled_ms = 0;
+    left(s, wire, (size_t)n);
     return true;
 }
 
@@ -113,8 +191,9 @@ static void run_turn(struct turn *t)
     if (s->is_connecting)
         return;
     for (int round = 0;; round++) {
-        s->ops->on_turn(s->owner);
-        if (s->is_closing || s->out.n == 0 || s->is_blocked)
+        if (s->is_ready)
+            s->ops->on_turn(s->owner);
+        if (s->is_closing || !has_output(s) || s->is_blocked)
             break;
         if (round == ROUNDS) {
             sock_touch(s); /* others have their turn first */
@@ -125,14 +204,21 @@ static void run_turn(struct turn *t)
     }
     if (s->is_closing)
         return;
+    if (s->is_shutting && !has_output(s)) {
+        shutdown(s->fd, SHUT_WR);
+        s->is_shutting = false;
+    }
     watch(s);
-    s->ops->on_sent(s->owner);
+    if (s->is_ready)
+        s->ops->on_sent(s->owner);
 }
 
-void sock_open(struct sock *s, struct loop *l, int fd, bool is_connecting, const struct sock_ops *ops, void *owner)
+void sock_open(struct sock *s, struct loop *l, int fd, bool is_connecting, struct tls_session *tls,
+               const struct sock_ops *ops, void *owner)
 {
     assert(loop_is_mine(l));
-    *s = (struct sock){ .loop = l, .ops = ops, .owner = owner, .fd = fd, .is_connecting = is_connecting };
+    *s = (struct sock){ .loop = l, .ops = ops, .owner = owner, .fd = fd, .tls = tls, .is_connecting = is_connecting };
+    s->is_ready = !is_connecting && tls == NULL;
     s->out.piece_bytes = OUT_PIECE_BYTES;
     s->turn.run = run_turn;
     s->poll.data = s;
@@ -156,13 +242,44 @@ void sock_touch(struct sock *s)
         loop_at_turn_end(s->loop, &s->turn);
 }
 
+void sock_shut(struct sock *s)
+{
+    if (s->tls != NULL)
+        tls_session_bye(s->tls);
+    s->is_shutting = true;
+    sock_touch(s);
+}
+
+void sock_trim(struct sock *s)
+{
+    outq_trim(&s->out);
+    if (s->tls != NULL)
+        outq_trim(wire_of(s));
+}
+
 static void on_poll_closed(uv_handle_t *h)
 {
     struct sock *s = h->data;
 
     close(s->fd);
+    tls_session_free(s->tls);
     outq_free(&s->out);
     s->ops->on_closed(s->owner);
+}
+
+/* An alert tells why, and close_notify that nothing is missing: as far as the socket takes them at once. */
+static void say_goodbye(struct sock *s)
+{
+    struct iovec  iov[IOV_N];
+    struct msghdr msg = { .msg_iov = iov };
+
+    if (s->tls == NULL || s->is_connecting || s->is_blocked)
+        return;
+    if (s->out.n == 0)
+        tls_session_bye(s->tls);
+    msg.msg_iovlen = (size_t)outq_view(wire_of(s), iov, IOV_N);
+    if (msg.msg_iovlen > 0)
+        (void)sendmsg(s->fd, &msg, MSG_NOSIGNAL);
 }
 
 void sock_close(struct sock *s)
@@ -170,6 +287,7 @@ void sock_close(struct sock *s)
     if (s->is_closing)
         return;
     s->is_closing = true;
+    say_goodbye(s);
     turn_forget(&s->turn);
     uv_close((uv_handle_t *)&s->poll, on_poll_closed);
 }

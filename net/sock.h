@@ -1,11 +1,12 @@
 /*
- * Sock: one non-blocking TCP connection of a loop, server's or client's.
+ * Sock: one non-blocking TCP connection of a loop, server's or client's, in clear text or TLS.
  *
- *     on_bytes <-- recv, 64 KiB at most a turn
- *     on_turn  --> out --> one sendmsg a turn --> on_sent
+ *     on_bytes <--[ TLS ]<-- recv, 64 KiB at most a turn
+ *     on_turn  --> out --[ TLS ]--> one sendmsg a turn --> on_sent
  *
  * S1  Everything runs on the loop's thread.  on_closed is last; the owner may free the sock there and nowhere else.
  * S2  After sock_close no other callback runs.
+ * S3  `out` holds what has not left yet, also what TLS has sealed of it: `out.n == 0` means the same with and without.
  */
 #pragma once
 
@@ -16,14 +17,15 @@
 #include "base/slice.h"
 #include "net/loop_priv.h"
 #include "net/outq.h"
+#include "net/tls_session.h"
 
 struct sock_ops {
-    void (*on_connected)(void *owner);
+    void (*on_connected)(void *owner); /* with TLS: hands are shaken; never for what is accepted in clear text */
     void (*on_bytes)(void *owner, struct slice bytes); /* in the loop's scratch: dead when this returns */
     void (*on_eof)(void *owner);
-    void (*on_broken)(void *owner, int error); /* errno */
-    void (*on_turn)(void *owner);              /* fill `out` */
-    void (*on_sent)(void *owner);              /* what could be sent was sent */
+    void (*on_broken)(void *owner, const char *why);
+    void (*on_turn)(void *owner); /* fill `out` */
+    void (*on_sent)(void *owner); /* what could be sent was sent */
     void (*on_closed)(void *owner);
 };
 
@@ -31,18 +33,23 @@ struct sock {
     struct loop           *loop;
     const struct sock_ops *ops;
     void                  *owner;
+    struct tls_session    *tls; /* NULL: clear text */
     struct outq            out;
+    size_t                 n_sealed;   /* so much of `out` is in the session's wire */
     int64_t                stalled_ms; /* since when the peer takes nothing; 0: it does */
     struct turn            turn;
     uv_poll_t              poll;
     int                    fd, events;
-    bool                   is_reading, is_blocked, is_connecting, is_closing;
+    bool                   is_reading, is_blocked, is_connecting, is_ready, is_shutting, is_closing;
 };
 
 enum { SOCK_OUT_ENOUGH = 256 << 10 }; /* on_turn stops filling here */
 
-/* `fd` is non-blocking and passes to the sock; `is_connecting`: a connect is under way. */
-void sock_open(struct sock *s, struct loop *l, int fd, bool is_connecting, const struct sock_ops *ops, void *owner);
+/* `fd` is non-blocking and passes to the sock, like `tls` (or NULL); `is_connecting`: a connect is under way. */
+void sock_open(struct sock *s, struct loop *l, int fd, bool is_connecting, struct tls_session *tls,
+               const struct sock_ops *ops, void *owner);
 void sock_read(struct sock *s, bool on);
 void sock_touch(struct sock *s); /* on_turn at the end of this turn */
+void sock_shut(struct sock *s);  /* `out` is empty and stays so: the peer is told, and may still send */
+void sock_trim(struct sock *s);  /* what was kept for the next write is given back */
 void sock_close(struct sock *s); /* again: nothing */

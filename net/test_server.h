@@ -2,8 +2,8 @@
  * For the tests of this room: a listener on a free port of the loopback with a small app, and raw sockets to talk to
  * it.
  *
- *     /echo /count /query /bare /trailers answer at the end; /early at once; /stream 20 MB; /hold consumes nothing and
- *     waits for release_held; /silent never answers; /abort breaks off
+ *     /echo /count /query /bare /trailers answer at the end; /early at once; /stream 20 MB; /names the peer's; /hold consumes
+ *     nothing and waits for release_held; /silent never answers; /abort breaks off
  */
 #pragma once
 
@@ -107,6 +107,14 @@ static __attribute__((unused)) void app_end(struct exchange *x)
         exchange_head(x, 200, fields, 1);
         e->to_write = 20000000;
         stream_more(x, e);
+    } else if (slice_is(x->path, "/names")) {
+        exchange_head(x, 200, fields, 1);
+        for (size_t i = 0; i < x->n_peer_names; i++) {
+            exchange_write(x, x->peer_names[i]);
+            exchange_write(x, SLICE(" "));
+        }
+        exchange_write(x, SLICE(".\n"));
+        exchange_finish(x, NULL, 0);
     } else if (slice_is(x->path, "/query")) {
         exchange_head(x, 200, fields, 1);
         exchange_write(x, x->query);
@@ -148,8 +156,8 @@ struct server {
     int              port;
 };
 
-static __attribute__((unused)) void server_start_at(struct server *s, const char *address,
-                                                    const struct http_limits *limits)
+static __attribute__((unused)) void server_start_tls(struct server *s, const char *address,
+                                                     const struct http_limits *limits, struct tls *tls)
 {
     struct fault why;
 
@@ -157,13 +165,20 @@ static __attribute__((unused)) void server_start_at(struct server *s, const char
         s->loops[i] = loop_new(i);
         loop_start(s->loops[i]);
     }
-    for (int tries = 0; listener_new(address, s->loops, LOOPS, &app, limits, &s->listener, &why) != CODE_OK; tries++) {
+    for (int tries = 0; listener_new(address, s->loops, LOOPS, &app, limits, tls, &s->listener, &why) != CODE_OK;
+         tries++) {
         fprintf(stderr, "%s\n", why.text); /* the server before may be about to leave */
         assert(tries < 100);
         usleep(20000);
     }
     s->address = listener_address(s->listener);
     s->port = atoi(strrchr(s->address, ':') + 1);
+}
+
+static __attribute__((unused)) void server_start_at(struct server *s, const char *address,
+                                                    const struct http_limits *limits)
+{
+    server_start_tls(s, address, limits, NULL);
 }
 
 static __attribute__((unused)) void server_start(struct server *s, const struct http_limits *limits)

@@ -84,7 +84,7 @@ int main(void)
         return 1;
     struct http_app app = rpc_server_app(server);
     loop_start(loop);
-    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, &listener, &why) != CODE_OK)
+    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, NULL, &listener, &why) != CODE_OK)
         return 1;
     printf("%s\n", listener_address(listener));
     fflush(stdout);

@@ -794,7 +794,7 @@ static void world_begin(void)
     assert(code == CODE_OK);
     struct http_app app = rpc_server_app(server);
     loop_start(the_loop);
-    code = listener_new("127.0.0.1:0", &the_loop, 1, &app, &http_limits_default, &listener, &why);
+    code = listener_new("127.0.0.1:0", &the_loop, 1, &app, &http_limits_default, NULL, &listener, &why);
     assert(code == CODE_OK);
 }
 

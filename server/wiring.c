@@ -250,7 +250,7 @@ static enum code start_listener(struct server *s, struct fault *why)
 {
     struct http_app app = rpc_server_app(s->rpc);
 
-    return listener_new(s->config->listen, s->loops, s->n_loops, &app, &http_limits_default, &s->listener, why);
+    return listener_new(s->config->listen, s->loops, s->n_loops, &app, &http_limits_default, NULL, &s->listener, why);
 }
 
 static enum code start(struct server *s, struct fault *why)
