@@ -71,6 +71,25 @@ static struct rpc_server *server_make(const order *o)
     return s;
 }
 
+static struct slice bytes_of(ProtobufCBinaryData b) { return slice_make(b.data, b.len); }
+
+/* NULL: clear text. */
+static struct tls *tls_make(const order *o)
+{
+    struct tls  *tls;
+    struct fault why;
+
+    if (!o->use_tls || o->server_creds == NULL)
+        return NULL;
+    struct tls_config config = { .cert = bytes_of(o->server_creds->cert),
+                                 .key = bytes_of(o->server_creds->key),
+                                 .ca = bytes_of(o->client_tls_cert),
+                                 .clients = o->client_tls_cert.len > 0 ? TLS_CLIENTS_REQUIRED : TLS_CLIENTS_ANY };
+    if (tls_server_new(&config, &tls, &why) != CODE_OK)
+        die(why.text);
+    return tls;
+}
+
 static void wait_for_end(void)
 {
     sigset_t set;
@@ -103,11 +122,14 @@ int main(void)
     order             *o = read_order();
     struct rpc_server *server = server_make(o);
     struct http_app    app = rpc_server_app(server);
+    struct tls        *tls = tls_make(o);
     struct loop       *loop = loop_new(0);
     loop_start(loop);
-    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, &listener, &why) != CODE_OK)
+    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, tls, &listener, &why) != CODE_OK)
         die(why.text);
     r.host = "127.0.0.1";
+    if (tls != NULL)
+        r.pem_cert = o->server_creds->cert;
     r.port = (uint32_t)atoi(strrchr(listener_address(listener), ':') + 1);
     write_reply(&r);
     wait_for_end();
