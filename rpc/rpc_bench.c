@@ -82,7 +82,7 @@ int main(void)
 
     if (rpc_server_new(&config, &server, &why) != CODE_OK)
         return 1;
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     loop_start(loop);
     if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, NULL, &listener, &why) != CODE_OK)
         return 1;
