@@ -241,7 +241,10 @@ enum code outgoing_make(const struct call *c, const ProtobufCMessage *message, s
     if (c->dialect->is_enveloped)
         envelope_open(&out.bytes);
     size_t head_bytes = out.bytes.n;
-    c->codec->encode(c->row->response, message, &out.bytes);
+    if (c->codec->encode(c->row->response, message, &out.bytes, why) != CODE_OK) {
+        buf_free(&out.bytes);
+        return why->code;
+    }
     if (c->wants_gzip && out.bytes.n - head_bytes >= GZIP_LEAST_BYTES)
         outgoing_zip(&out, head_bytes);
     if (out.bytes.n - head_bytes > UINT32_MAX) { /* what an envelope can say */
