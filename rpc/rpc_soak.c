@@ -384,7 +384,7 @@ static struct rpc_server *server_start(struct loop *loops[LOOPS])
         loops[i] = loop_new(i);
         loop_start(loops[i]);
     }
-    code = listener_new("127.0.0.1:0", loops, LOOPS, &app, &http_limits_default, &listener, &why);
+    code = listener_new("127.0.0.1:0", loops, LOOPS, &app, &http_limits_default, NULL, &listener, &why);
     assert(code == CODE_OK);
     return s;
 }
