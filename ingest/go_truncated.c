@@ -9,13 +9,16 @@
  *
  * Groups are in the order of their root ends.  The reference implementation bounds the last of them by the number of
  * groups instead of stacks, so that it neither gives nor gets anything unless every group before it is a single
- * stack; kept, for graphs of the same profile have to be the same (group_end).
+ * stack; kept, for graphs of the same profile have to be the same (group_end).  For the same reason the stack that lends
+ * what is missing is the one that its sort puts first in the group, where that makes a difference (lenders_find).
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "ingest/go_fix.h"
+#include "ingest/go_sort.h"
+#include "wire/pb.h"
 
 enum { TOKEN = 16, SHIFTS = 8, SUFFIX = TOKEN + SHIFTS, CHAIN_MAX = 56, NONE = -1 };
 
@@ -26,6 +29,7 @@ struct family {           /* the stacks of one group, in the order in which they
     const uint32_t *root; /* [SUFFIX], their root end */
     uint64_t        key;  /* of root[0]: tells nearly all apart without a look at the rest */
     uint32_t        first, last, n;
+    uint32_t        lender;
 };
 
 struct token {
@@ -56,7 +60,14 @@ struct repair {
     struct link        *links; /* [n_groups] */
     struct run         *added; /* [n_stacks]: what a stack is to get; borrowed from another stack */
     uint32_t            n_groups, n_tokens;
+    bool                has_lenders;
 };
+
+static struct run stack_of(const struct samples *s, uint32_t k)
+{
+    uint32_t from = k ? s->stack_end[k - 1] : 0;
+    return (struct run){ s->locations + from, s->stack_end[k] - from };
+}
 
 static bool has_type(const struct pprof *p, const char *const *names)
 {
@@ -115,7 +126,7 @@ static void groups_make(struct repair *r)
         if (s->stack_end[i] - from < SUFFIX)
             continue;
         const uint32_t *root = s->locations + s->stack_end[i] - SUFFIX;
-        r->groups[r->n_groups] = (struct family){ root, id_of(r->order, root[0]), i, i, 0 };
+        r->groups[r->n_groups] = (struct family){ root, id_of(r->order, root[0]), i, i, 0, i };
         uint32_t g = table_put(&seen, hash64(root, SUFFIX * sizeof *root), r->n_groups, same_root, r->groups);
         r->next[r->groups[g].last] = i;
         r->groups[g].last = i;
@@ -175,6 +186,81 @@ static void links_make(struct repair *r)
     }
 }
 
+/* What tells samples of one stack apart once they were merged: the refs of its labels, in any order. */
+static uint64_t labels_sum(struct slice sample)
+{
+    struct pb_cursor c = pb_cursor(sample), in;
+    struct pb_field  f, part;
+    uint64_t         sum = 0, ref[3] = { 0 };
+
+    while (pb_next(&c, &f)) {
+        if (f.number != 3)
+            continue;
+        ref[1] = ref[2] = 0;
+        for (in = pb_cursor(pb_bytes(&f)); pb_next(&in, &part);)
+            ref[part.number < 3 ? part.number : 0] = part.value;
+        sum += hash_pair(ref[1], ref[2]);
+    }
+    return sum;
+}
+
+struct sent {
+    const struct samples *s;
+    uint64_t             *labels; /* [s->n_stacks] */
+};
+
+static bool same_sent(const void *items, uint32_t i, uint32_t j)
+{
+    const struct sent *sent = items;
+    struct run         x = stack_of(sent->s, i), y = stack_of(sent->s, j);
+
+    return sent->labels[i] == sent->labels[j] && x.n == y.n &&
+           (x.n == 0 || memcmp(x.at, y.at, x.n * sizeof *x.at) == 0);
+}
+
+/* Dropping type parameters merges equal samples: without those that came again.  Returns how many remain. */
+static uint32_t items_merge(const struct repair *r, struct go_item *v)
+{
+    const struct samples *s = r->s;
+    struct arena         *scratch = r->p->scratch;
+    struct sent           sent = { s, arena_array(scratch, s->n_stacks, sizeof *sent.labels) };
+    struct table          seen = table_new(scratch, s->n_stacks);
+    struct pb_cursor      c = pb_cursor(r->p->samples);
+    struct pb_field       f;
+    uint32_t              n = 0;
+
+    for (uint32_t i = 0; pb_next(&c, &f);) {
+        if (f.number != 2)
+            continue;
+        struct run own = stack_of(s, i);
+        sent.labels[i] = labels_sum(pb_bytes(&f));
+        uint64_t hash = hash64(own.at, own.n * sizeof *own.at) ^ sent.labels[i];
+        if (table_put(&seen, hash, i, same_sent, &sent) == i)
+            v[n++] = v[i];
+        i++;
+    }
+    return n;
+}
+
+/* Stacks of one group have no order, and those too short for any are each less than all others: the sort decides. */
+static void lenders_find(struct repair *r)
+{
+    uint32_t        n = r->s->n_stacks;
+    struct go_item *v = arena_array(r->p->scratch, n, sizeof *v);
+
+    for (uint32_t k = 0; k < n; k++)
+        v[k] = (struct go_item){ 0, k };
+    for (uint32_t g = 0; g < r->n_groups; g++)
+        for (uint32_t i = 0, k = r->groups[g].first; i < r->groups[g].n; i++, k = r->next[k])
+            v[k].rank = g + 1;
+    if (r->p->has_brackets)
+        n = items_merge(r, v);
+    go_sort(v, n);
+    for (uint32_t i = n; i-- > 0 && v[i].rank > 0;)
+        r->groups[v[i].rank - 1].lender = v[i].item;
+    r->has_lenders = true;
+}
+
 /* What group `g` has lost, from the end of its chain; false: the chain is too long, or goes round. */
 static bool group_repair(struct repair *r, uint32_t g)
 {
@@ -193,11 +279,13 @@ static bool group_repair(struct repair *r, uint32_t g)
             return false;
         link = next;
     }
-    uint32_t whole = r->groups[link.group].first, end = s->stack_end[whole];
-    if (off >= end - (whole ? s->stack_end[whole - 1] : 0))
+    if (off > SUFFIX && !r->has_lenders) /* up to there the group's stacks are the same */
+        lenders_find(r);
+    struct run whole = stack_of(s, r->groups[link.group].lender);
+    if (off >= whole.n)
         return true;
     for (uint32_t i = r->group_at[g], k = r->groups[g].first; i < group_end(r, g); i++, k = r->next[k])
-        r->added[k] = (struct run){ s->locations + end - off, off };
+        r->added[k] = (struct run){ whole.at + whole.n - off, off };
     return true;
 }
 
@@ -223,23 +311,17 @@ static void stack_append(struct samples *s, const struct symbols *symbols, struc
 static void stacks_remake(struct repair *r, const struct symbols *symbols)
 {
     struct samples old = *r->s, *s = r->s;
-    uint32_t      *number = arena_array(r->p->scratch, old.n_stacks, sizeof *number);
 
     s->locations = NULL;
     s->n_locations = s->locations_cap = s->n_stacks = 0;
     samples_stack_reserve(s, old.n_locations + 1);
     s->stack_end = arena_array(r->p->scratch, (size_t)old.n_stacks + 1, sizeof *s->stack_end);
     s->stacks_seen = table_new(r->p->scratch, old.n_stacks);
-    memset(number, 0xff, old.n_stacks * sizeof *number);
     for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t k = old.stack[i], from = k ? old.stack_end[k - 1] : 0;
-        if (number[k] == UINT32_MAX) {
-            size_t start = s->n_locations;
-            stack_copy(s, symbols, (struct run){ old.locations + from, old.stack_end[k] - from });
-            stack_append(s, symbols, r->added[k]);
-            number[k] = samples_stack_close(s, start);
-        }
-        s->stack[i] = number[k];
+        size_t start = s->n_locations;
+        stack_copy(s, symbols, stack_of(&old, old.stack[i]));
+        stack_append(s, symbols, r->added[old.stack[i]]);
+        s->stack[i] = samples_stack_close(s, start);
     }
 }
 

@@ -357,10 +357,12 @@ static uint32_t stack_close(struct reading *r, bool is_kept)
     for (size_t i = r->locations_from, n = s->n_locations; i < n; i++)
         all |= at[i];
     bool is_whole = all <= INT32_MAX; /* numbers have 31 bits, NO_LOCATION has 32 */
-    if (r->keeps_all_stacks || (is_kept && is_whole)) {
-        uint32_t stack = samples_stack_close(s, r->locations_from);
-        return is_whole ? stack : NO_LOCATION;
+    if (r->keeps_all_stacks) {
+        s->stack_end[s->n_stacks++] = (uint32_t)s->n_locations;
+        return is_whole ? s->n_stacks - 1 : NO_LOCATION;
     }
+    if (is_kept && is_whole)
+        return samples_stack_close(s, r->locations_from);
     s->n_locations = r->locations_from;
     return NO_LOCATION;
 }
@@ -376,7 +378,7 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
 {
     struct samples *s = r->s;
     uint32_t        item = s->n_packed, first = item;
-    bool            is_packed = r->packed.p != NULL && is_kept &&
+    bool            is_packed = r->packed.p != NULL && is_kept && !r->keeps_all_stacks &&
                      (item < PACKED_TRIAL || r->n_repeated >= item / PACKED_SHARE);
 
     if (is_packed) {
@@ -425,7 +427,7 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     return CODE_OK;
 }
 
-static void samples_new(const struct pprof *p, struct samples *s)
+static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct samples *s)
 {
     *s = (struct samples){ .p = p, .n_groups = 1 };
     s->stack = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack);
@@ -433,9 +435,11 @@ static void samples_new(const struct pprof *p, struct samples *s)
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
     s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
-    s->stacks_seen = table_new(p->scratch, p->n_samples);
-    s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
-    s->packed_seen = table_new(p->scratch, p->n_samples);
+    if (!keeps_all_stacks) {
+        s->stacks_seen = table_new(p->scratch, p->n_samples);
+        s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
+        s->packed_seen = table_new(p->scratch, p->n_samples);
+    }
     s->key_kinds = arena_zalloc(p->scratch, p->n_table);
     samples_stack_reserve(s, (size_t)p->n_samples * 8);
 }
@@ -451,7 +455,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
-    samples_new(p, out);
+    samples_new(p, keeps_all_stacks, out);
     while (pb_next(&c, &f)) {
         if (f.number != P_SAMPLE)
             continue;

@@ -38,7 +38,7 @@ struct samples {
 
 /*
  * Reads them all.  Dropped: negative values, nothing but zeros, a location that does not exist.  With
- * `keeps_all_stacks` a dropped sample leaves its stack behind.  INVALID_ARGUMENT in the words of §4.2, `labels` named
+ * `keeps_all_stacks` every sample that was sent has a stack of its own, in order, dropped ones too.  INVALID_ARGUMENT in the words of §4.2, `labels` named
  * in them.
  */
 must_check enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,

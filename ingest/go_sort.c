@@ -1,0 +1,215 @@
+/*
+ * Items keep absolute places v[from, to) all the way down: one step (is_soon_sorted) may look in front of its range.
+ */
+#include "ingest/go_sort.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+enum {
+    INSERTION_MOST = 12, /* shorter ranges are sorted by insertion */
+    MEDIAN_LEAST = 8,    /* the pivot is the median of three from here on, */
+    NINTHER_LEAST = 50,  /* of three medians from here on */
+    NINTHER_SWAPS = 12,  /* all comparisons that make it */
+    SHIFTS_LEAST = 50,   /* shorter ranges that are not sorted are partitioned at once */
+    SHIFTS_MOST = 5,     /* so many items out of place are put right, no more */
+    BALANCE = 8,         /* a side shorter than this share of the whole is a bad partition */
+};
+
+struct pivot {
+    int at;
+    int n_swaps; /* of the candidates, to put them in order: 0 or all of them say much about the range */
+};
+
+static inline bool less(struct go_item x, struct go_item y) { return x.rank == 0 || x.rank < y.rank; }
+
+static inline void swap(struct go_item *v, int i, int j)
+{
+    struct go_item x = v[i];
+    v[i] = v[j];
+    v[j] = x;
+}
+
+static int bit_length(int n) { return 32 - __builtin_clz((unsigned)n); }
+
+static void insertion_sort(struct go_item *v, int from, int to)
+{
+    for (int i = from + 1; i < to; i++)
+        for (int j = i; j > from && less(v[j], v[j - 1]); j--)
+            swap(v, j, j - 1);
+}
+
+static void sift_down(struct go_item *v, int root, int n)
+{
+    for (int child; (child = 2 * root + 1) < n; root = child) {
+        if (child + 1 < n && less(v[child], v[child + 1]))
+            child++;
+        if (!less(v[root], v[child]))
+            return;
+        swap(v, root, child);
+    }
+}
+
+static void heap_sort(struct go_item *v, int n)
+{
+    for (int i = (n - 1) / 2; i >= 0; i--)
+        sift_down(v, i, n);
+    for (int i = n - 1; i >= 0; i--) {
+        swap(v, 0, i);
+        sift_down(v, 0, i);
+    }
+}
+
+/* Three items around the middle change places with any: xorshift, seeded by the length. */
+static void scatter(struct go_item *v, int from, int to)
+{
+    int      n = to - from, middle = from + n / 4 * 2;
+    uint64_t x = (uint64_t)n, mask = (UINT64_C(1) << bit_length(n)) - 1;
+
+    for (int i = middle - 1; i <= middle + 1; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        int other = (int)(x & mask);
+        swap(v, i, from + (other < n ? other : other - n));
+    }
+}
+
+static void in_order(const struct go_item *v, int *i, int *j, int *n_swaps)
+{
+    if (!less(v[*j], v[*i]))
+        return;
+    int k = *i;
+    *i = *j;
+    *j = k;
+    ++*n_swaps;
+}
+
+static int median(const struct go_item *v, int i, int j, int k, int *n_swaps)
+{
+    in_order(v, &i, &j, n_swaps);
+    in_order(v, &j, &k, n_swaps);
+    in_order(v, &i, &j, n_swaps);
+    return j;
+}
+
+static struct pivot pivot_choose(const struct go_item *v, int from, int to)
+{
+    int quarter = (to - from) / 4, at[] = { from + quarter, from + quarter * 2, from + quarter * 3 }, n = 0;
+
+    for (int i = 0; i < 3 && to - from >= NINTHER_LEAST; i++)
+        at[i] = median(v, at[i] - 1, at[i], at[i] + 1, &n);
+    if (to - from >= MEDIAN_LEAST)
+        at[1] = median(v, at[0], at[1], at[2], &n);
+    return (struct pivot){ at[1], n };
+}
+
+static void reverse(struct go_item *v, int from, int to)
+{
+    for (int i = from, j = to - 1; i < j; i++, j--)
+        swap(v, i, j);
+}
+
+/* Sorts a range that is nearly sorted; false: it is not, though some items may have moved. */
+static bool is_soon_sorted(struct go_item *v, int from, int to)
+{
+    int i = from + 1;
+
+    for (int shifts = 0; shifts < SHIFTS_MOST; shifts++) {
+        while (i < to && !less(v[i], v[i - 1]))
+            i++;
+        if (i == to)
+            return true;
+        if (to - from < SHIFTS_LEAST)
+            return false;
+        swap(v, i, i - 1);
+        for (int j = i - 1; i - from >= 2 && j >= 1 && less(v[j], v[j - 1]); j--) /* to 1, not to from */
+            swap(v, j, j - 1);
+        for (int j = i + 1; to - i >= 2 && j < to && less(v[j], v[j - 1]); j++)
+            swap(v, j, j - 1);
+    }
+    return false;
+}
+
+/* Less than the pivot, the pivot, the rest; returns where it is now. */
+static int partition(struct go_item *v, int from, int to, int pivot, bool *was_parted)
+{
+    int i = from + 1, j = to - 1;
+
+    swap(v, from, pivot);
+    const struct go_item p = v[from];
+    for (*was_parted = true;; *was_parted = false) {
+        while (i <= j && less(v[i], p))
+            i++;
+        while (i <= j && !less(v[j], p))
+            j--;
+        if (i > j)
+            break;
+        swap(v, i++, j--);
+    }
+    swap(v, from, j);
+    return j;
+}
+
+/* Nothing is less than the pivot: what is equal to it, then the rest, which begins at the place returned. */
+static int partition_equal(struct go_item *v, int from, int to, int pivot)
+{
+    int i = from + 1, j = to - 1;
+
+    swap(v, from, pivot);
+    const struct go_item p = v[from];
+    for (;;) {
+        while (i <= j && !less(p, v[i]))
+            i++;
+        while (i <= j && less(p, v[j]))
+            j--;
+        if (i > j)
+            return i;
+        swap(v, i++, j--);
+    }
+}
+
+/* Recurs into the shorter side only; `bad_left` bad partitions later the rest is for the heap sort. */
+static void range_sort(struct go_item *v, int from, int to, int bad_left)
+{
+    bool was_balanced = true, was_parted = true;
+
+    while (to - from > INSERTION_MOST) {
+        if (bad_left == 0) {
+            heap_sort(v + from, to - from);
+            return;
+        }
+        if (!was_balanced) {
+            scatter(v, from, to);
+            bad_left--;
+        }
+        struct pivot p = pivot_choose(v, from, to);
+        if (p.n_swaps == NINTHER_SWAPS) {
+            reverse(v, from, to);
+            p = (struct pivot){ to - 1 - (p.at - from), 0 };
+        }
+        if (was_balanced && was_parted && p.n_swaps == 0 && is_soon_sorted(v, from, to))
+            return;
+        if (from > 0 && !less(v[from - 1], v[p.at])) {
+            from = partition_equal(v, from, to, p.at);
+            continue;
+        }
+        int middle = partition(v, from, to, p.at, &was_parted), left = middle - from, right = to - middle;
+        was_balanced = (left < right ? left : right) >= (to - from) / BALANCE;
+        if (left < right) {
+            range_sort(v, from, middle, bad_left);
+            from = middle + 1;
+        } else {
+            range_sort(v, middle + 1, to, bad_left);
+            to = middle;
+        }
+    }
+    insertion_sort(v, from, to);
+}
+
+void go_sort(struct go_item *v, uint32_t n)
+{
+    assert(n <= INT32_MAX);
+    if (n > 0)
+        range_sort(v, 0, (int)n, bit_length((int)n));
+}
