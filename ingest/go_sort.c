@@ -196,11 +196,15 @@ static void range_sort(struct go_item *v, int from, int to, int bad_left)
         }
         int middle = partition(v, from, to, p.at, &was_parted), left = middle - from, right = to - middle;
         was_balanced = (left < right ? left : right) >= (to - from) / BALANCE;
+        bool only_zeros = v[middle].rank == 0; /* on the left: they may stay as they are */
         if (left < right) {
-            range_sort(v, from, middle, bad_left);
+            if (!only_zeros)
+                range_sort(v, from, middle, bad_left);
             from = middle + 1;
         } else {
             range_sort(v, middle + 1, to, bad_left);
+            if (only_zeros)
+                return;
             to = middle;
         }
     }

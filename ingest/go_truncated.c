@@ -43,11 +43,6 @@ struct link {
     uint32_t off;
 };
 
-struct run {
-    const uint32_t *at; /* [n] locations */
-    uint32_t        n;
-};
-
 struct repair {
     const struct pprof *p;
     struct samples     *s;
@@ -58,16 +53,9 @@ struct repair {
     struct token       *tokens;
     struct table        seen;
     struct link        *links; /* [n_groups] */
-    struct run         *added; /* [n_stacks]: what a stack is to get; borrowed from another stack */
     uint32_t            n_groups, n_tokens;
     bool                has_lenders;
 };
-
-static struct run stack_of(const struct samples *s, uint32_t k)
-{
-    uint32_t from = k ? s->stack_end[k - 1] : 0;
-    return (struct run){ s->locations + from, s->stack_end[k] - from };
-}
 
 static bool has_type(const struct pprof *p, const char *const *names)
 {
@@ -212,7 +200,7 @@ struct sent {
 static bool same_sent(const void *items, uint32_t i, uint32_t j)
 {
     const struct sent *sent = items;
-    struct run         x = stack_of(sent->s, i), y = stack_of(sent->s, j);
+    struct frames      x = samples_stack(sent->s, i), y = samples_stack(sent->s, j);
 
     return sent->labels[i] == sent->labels[j] && x.n == y.n &&
            (x.n == 0 || memcmp(x.at, y.at, x.n * sizeof *x.at) == 0);
@@ -232,7 +220,7 @@ static uint32_t items_merge(const struct repair *r, struct go_item *v)
     for (uint32_t i = 0; pb_next(&c, &f);) {
         if (f.number != 2)
             continue;
-        struct run own = stack_of(s, i);
+        struct frames own = samples_stack(s, i);
         sent.labels[i] = labels_sum(pb_bytes(&f));
         uint64_t hash = hash64(own.at, own.n * sizeof *own.at) ^ sent.labels[i];
         if (table_put(&seen, hash, i, same_sent, &sent) == i)
@@ -261,12 +249,27 @@ static void lenders_find(struct repair *r)
     r->has_lenders = true;
 }
 
+/* Would another stack of the group lend other frames?  All agree on their last SUFFIX. */
+static bool lender_matters(const struct repair *r, const struct family *group, uint32_t off)
+{
+    struct frames first = samples_stack(r->s, group->first);
+
+    for (uint32_t i = 0, k = group->first; off > SUFFIX && i < group->n; i++, k = r->next[k]) {
+        struct frames other = samples_stack(r->s, k);
+        if ((other.n > off) != (first.n > off))
+            return true;
+        if (first.n > off && memcmp(other.at + other.n - off, first.at + first.n - off, off * sizeof *first.at) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* What group `g` has lost, from the end of its chain; false: the chain is too long, or goes round. */
 static bool group_repair(struct repair *r, uint32_t g)
 {
-    const struct samples *s = r->s;
-    struct link           link = r->links[g];
-    uint32_t              off = 0;
+    struct samples *s = r->s;
+    struct link     link = r->links[g];
+    uint32_t        off = 0;
 
     if (link.group == NONE)
         return true;
@@ -279,65 +282,36 @@ static bool group_repair(struct repair *r, uint32_t g)
             return false;
         link = next;
     }
-    if (off > SUFFIX && !r->has_lenders) /* up to there the group's stacks are the same */
+    if (!r->has_lenders && lender_matters(r, &r->groups[link.group], off))
         lenders_find(r);
-    struct run whole = stack_of(s, r->groups[link.group].lender);
+    struct frames whole = samples_stack(s, r->groups[link.group].lender);
     if (off >= whole.n)
         return true;
     for (uint32_t i = r->group_at[g], k = r->groups[g].first; i < group_end(r, g); i++, k = r->next[k])
-        r->added[k] = (struct run){ whole.at + whole.n - off, off };
+        s->lent[k] = (struct frames){ whole.at + whole.n - off, off };
     return true;
 }
 
-/* A kept sample's own stack: all of its locations exist. */
-static void stack_copy(struct samples *s, const struct symbols *symbols, struct run own)
+static void lent_are_needed(struct samples *s)
 {
-    samples_stack_reserve(s, own.n);
-    uint32_t *out = s->locations + s->n_locations;
-    for (uint32_t i = 0; i < own.n; i++)
-        out[i] = symbols->same[own.at[i]];
-    s->n_locations += own.n;
-}
-
-static void stack_append(struct samples *s, const struct symbols *symbols, struct run more)
-{
-    samples_stack_reserve(s, more.n);
-    for (uint32_t i = 0; i < more.n; i++)
-        if (more.at[i] != NO_LOCATION) /* a dropped sample's stack may have served as reference */
-            s->locations[s->n_locations++] = symbols->same[more.at[i]];
-}
-
-/* The samples' stacks anew: equal locations united, what was lost added. */
-static void stacks_remake(struct repair *r, const struct symbols *symbols)
-{
-    struct samples old = *r->s, *s = r->s;
-
-    s->locations = NULL;
-    s->n_locations = s->locations_cap = s->n_stacks = 0;
-    samples_stack_reserve(s, old.n_locations + 1);
-    s->stack_end = arena_array(r->p->scratch, (size_t)old.n_stacks + 1, sizeof *s->stack_end);
-    s->stacks_seen = table_new(r->p->scratch, old.n_stacks);
     for (uint32_t i = 0; i < s->n; i++) {
-        size_t start = s->n_locations;
-        stack_copy(s, symbols, stack_of(&old, old.stack[i]));
-        stack_append(s, symbols, r->added[old.stack[i]]);
-        s->stack[i] = samples_stack_close(s, start);
+        struct frames lent = s->lent[s->stack[i]];
+        for (uint32_t k = 0; k < lent.n; k++)
+            if (lent.at[k] != NO_LOCATION)
+                s->is_needed[lent.at[k]] = true;
     }
 }
 
-void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, bool are_cut,
-                      struct samples *s)
+void go_stacks_repair(const struct pprof *p, const uint64_t *order, struct samples *s)
 {
     struct repair r = { .p = p, .s = s, .order = order };
 
-    r.added = arena_zalloc(p->scratch, ((size_t)s->n_stacks + 1) * sizeof *r.added);
-    if (are_cut) {
-        groups_make(&r);
-        tokens_make(&r);
-        links_make(&r);
-    }
+    s->lent = arena_zalloc(p->scratch, ((size_t)s->n_stacks + 1) * sizeof *s->lent);
+    groups_make(&r);
+    tokens_make(&r);
+    links_make(&r);
     for (uint32_t g = 0; g < r.n_groups; g++)
         if (!group_repair(&r, g))
             break;
-    stacks_remake(&r, symbols);
+    lent_are_needed(s);
 }

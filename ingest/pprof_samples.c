@@ -40,7 +40,7 @@ static void *grown(struct arena *a, const void *old, size_t n, size_t cap, size_
     return p;
 }
 
-void samples_stack_reserve(struct samples *s, size_t more)
+static void locations_reserve(struct samples *s, size_t more)
 {
     if (s->locations_cap - s->n_locations >= more)
         return;
@@ -64,30 +64,6 @@ uint32_t samples_depth(struct slice sample)
                 depth += f.bytes[i] < 0x80;
     }
     return c.is_bad ? 0 : depth;
-}
-
-static bool same_stack(const void *items, uint32_t i, uint32_t j)
-{
-    const struct samples *s = items;
-    uint32_t              a = i ? s->stack_end[i - 1] : 0, b = j ? s->stack_end[j - 1] : 0;
-    uint32_t              n = s->stack_end[i] - a;
-
-    return n == s->stack_end[j] - b &&
-           (n == 0 || memcmp(s->locations + a, s->locations + b, n * sizeof *s->locations) == 0);
-}
-
-uint32_t samples_stack_close(struct samples *s, size_t from)
-{
-    uint32_t item = s->n_stacks;
-    uint64_t hash = hash64(s->locations + from, (s->n_locations - from) * sizeof *s->locations);
-
-    s->stack_end[item] = (uint32_t)s->n_locations;
-    uint32_t stack = table_put(&s->stacks_seen, hash, item, same_stack, s);
-    if (stack == item)
-        s->n_stacks++;
-    else
-        s->n_locations = from;
-    return stack;
 }
 
 static bool same_group(const void *items, uint32_t i, uint32_t j)
@@ -315,7 +291,7 @@ static enum code fields_read(struct reading *r, struct slice bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
 
-    samples_stack_reserve(r->s, bytes.n);
+    locations_reserve(r->s, bytes.n);
     enum code code = fields_walk(r, &p, p + bytes.n);
     if (code == CODE_OK && p == NULL)
         return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
@@ -345,26 +321,36 @@ static bool is_worth_keeping(const struct reading *r)
     return any > 0;
 }
 
-/* The stack just read, or NO_LOCATION and no trace of it. */
-static uint32_t stack_close(struct reading *r, bool is_kept)
+/* Do all of the locations just read exist?  When the sample is kept, they are needed. */
+static bool is_whole(const struct reading *r, bool is_kept)
 {
-    struct samples *s = r->s;
-    uint32_t        all = 0;
+    const struct samples *s = r->s;
+    const uint32_t       *at = s->locations;
+    uint32_t              all = 0;
 
-    stack_cut(r);
-    const uint32_t *at = s->locations;
 #pragma GCC unroll 4
     for (size_t i = r->locations_from, n = s->n_locations; i < n; i++)
         all |= at[i];
-    bool is_whole = all <= INT32_MAX; /* numbers have 31 bits, NO_LOCATION has 32 */
-    if (r->keeps_all_stacks) {
-        s->stack_end[s->n_stacks++] = (uint32_t)s->n_locations;
-        return is_whole ? s->n_stacks - 1 : NO_LOCATION;
+    if (all > INT32_MAX) /* numbers have 31 bits, NO_LOCATION has 32 */
+        return false;
+    for (size_t i = r->locations_from, n = s->n_locations; is_kept && i < n; i++)
+        s->is_needed[at[i]] = true;
+    return true;
+}
+
+/* The number of the stack just read, or NO_LOCATION and no trace of it. */
+static uint32_t stack_close(struct reading *r, bool is_kept)
+{
+    struct samples *s = r->s;
+
+    stack_cut(r);
+    bool whole = is_whole(r, is_kept);
+    if (!r->keeps_all_stacks && !(whole && is_kept)) {
+        s->n_locations = r->locations_from;
+        return NO_LOCATION;
     }
-    if (is_kept && is_whole)
-        return samples_stack_close(s, r->locations_from);
-    s->n_locations = r->locations_from;
-    return NO_LOCATION;
+    s->stack_end[s->n_stacks++] = (uint32_t)s->n_locations;
+    return whole ? s->n_stacks - 1 : NO_LOCATION;
 }
 
 static bool same_packed(const void *items, uint32_t i, uint32_t j)
@@ -435,13 +421,13 @@ static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct sam
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
     s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
+    s->is_needed = arena_zalloc(p->scratch, p->n_locations);
+    s->key_kinds = arena_zalloc(p->scratch, p->n_table);
     if (!keeps_all_stacks) {
-        s->stacks_seen = table_new(p->scratch, p->n_samples);
         s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
         s->packed_seen = table_new(p->scratch, p->n_samples);
     }
-    s->key_kinds = arena_zalloc(p->scratch, p->n_table);
-    samples_stack_reserve(s, (size_t)p->n_samples * 8);
+    locations_reserve(s, p->samples.n / (p->n_locations < IDMAP_LEAST ? 2 : 4)); /* about as many as they will be */
 }
 
 enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,

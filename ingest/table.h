@@ -46,3 +46,9 @@ __attribute__((always_inline)) static inline uint32_t table_put(struct table *t,
             return s->item1 - 1;
     }
 }
+
+/* Ahead of a table_put: its slot is on the way from memory while something else is done. */
+static inline void table_prefetch(const struct table *t, uint64_t hash)
+{
+    __builtin_prefetch(&t->slots[(uint32_t)hash & t->mask], 1);
+}
