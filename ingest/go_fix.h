@@ -26,4 +26,4 @@ struct go_depths go_depths_of_cut(const struct pprof *p);
  * Guesses the missing root frames of cut stacks from their neighbours: s->lent.  `s` was read with symbols_as_sent and
  * keeps_all_stacks; `order` is that of symbols_as_sent.
  */
-void go_stacks_repair(const struct pprof *p, const uint64_t *order, struct samples *s);
+void go_stacks_repair(const uint64_t *order, struct samples *s);

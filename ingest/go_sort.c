@@ -21,6 +21,16 @@ struct pivot {
     int n_swaps; /* of the candidates, to put them in order: 0 or all of them say much about the range */
 };
 
+struct asked {
+    const uint32_t *before; /* [n_ranks + 1]; rank r counts as before[r - 1] .. before[r] */
+    uint32_t        n_ranks;
+};
+
+struct range { /* v[from, to), whose ranks are in [least, most] */
+    int      from, to;
+    uint32_t least, most;
+};
+
 static inline bool less(struct go_item x, struct go_item y) { return x.rank == 0 || x.rank < y.rank; }
 
 static inline void swap(struct go_item *v, int i, int j)
@@ -169,51 +179,57 @@ static int partition_equal(struct go_item *v, int from, int to, int pivot)
     }
 }
 
+static bool any_asked(const struct asked *asked, struct range r)
+{
+    uint32_t most = r.most < asked->n_ranks ? r.most : asked->n_ranks;
+
+    return most > 0 && r.least <= most && asked->before[most] > asked->before[r.least > 0 ? r.least - 1 : 0];
+}
+
 /* Recurs into the shorter side only; `bad_left` bad partitions later the rest is for the heap sort. */
-static void range_sort(struct go_item *v, int from, int to, int bad_left)
+static void range_sort(struct go_item *v, struct range r, int bad_left, const struct asked *asked)
 {
     bool was_balanced = true, was_parted = true;
 
-    while (to - from > INSERTION_MOST) {
+    while (r.to - r.from > INSERTION_MOST) {
+        if (!any_asked(asked, r))
+            return;
         if (bad_left == 0) {
-            heap_sort(v + from, to - from);
+            heap_sort(v + r.from, r.to - r.from);
             return;
         }
         if (!was_balanced) {
-            scatter(v, from, to);
+            scatter(v, r.from, r.to);
             bad_left--;
         }
-        struct pivot p = pivot_choose(v, from, to);
+        struct pivot p = pivot_choose(v, r.from, r.to);
         if (p.n_swaps == NINTHER_SWAPS) {
-            reverse(v, from, to);
-            p = (struct pivot){ to - 1 - (p.at - from), 0 };
+            reverse(v, r.from, r.to);
+            p = (struct pivot){ r.to - 1 - (p.at - r.from), 0 };
         }
-        if (was_balanced && was_parted && p.n_swaps == 0 && is_soon_sorted(v, from, to))
+        if (was_balanced && was_parted && p.n_swaps == 0 && is_soon_sorted(v, r.from, r.to))
             return;
-        if (from > 0 && !less(v[from - 1], v[p.at])) {
-            from = partition_equal(v, from, to, p.at);
+        uint32_t rank = v[p.at].rank;
+        if (r.from > 0 && !less(v[r.from - 1], v[p.at])) {
+            r.from = partition_equal(v, r.from, r.to, p.at);
+            r.least = rank + 1;
             continue;
         }
-        int middle = partition(v, from, to, p.at, &was_parted), left = middle - from, right = to - middle;
-        was_balanced = (left < right ? left : right) >= (to - from) / BALANCE;
-        bool only_zeros = v[middle].rank == 0; /* on the left: they may stay as they are */
-        if (left < right) {
-            if (!only_zeros)
-                range_sort(v, from, middle, bad_left);
-            from = middle + 1;
-        } else {
-            range_sort(v, middle + 1, to, bad_left);
-            if (only_zeros)
-                return;
-            to = middle;
-        }
+        int          middle = partition(v, r.from, r.to, p.at, &was_parted);
+        struct range left = { r.from, middle, r.least, rank > 0 ? rank - 1 : 0 };
+        struct range right = { middle + 1, r.to, rank, r.most };
+        int          n_left = middle - r.from, n_right = r.to - middle;
+        was_balanced = (n_left < n_right ? n_left : n_right) >= (r.to - r.from) / BALANCE;
+        range_sort(v, n_left < n_right ? left : right, bad_left, asked);
+        r = n_left < n_right ? right : left;
     }
-    insertion_sort(v, from, to);
+    insertion_sort(v, r.from, r.to);
 }
 
-void go_sort(struct go_item *v, uint32_t n)
+void go_sort(struct go_item *v, uint32_t n, const uint32_t *asked_before, uint32_t n_ranks)
 {
     assert(n <= INT32_MAX);
     if (n > 0)
-        range_sort(v, 0, (int)n, bit_length((int)n));
+        range_sort(v, (struct range){ 0, (int)n, 0, n_ranks }, bit_length((int)n),
+                   &(struct asked){ asked_before, n_ranks });
 }

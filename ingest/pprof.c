@@ -105,7 +105,7 @@ static enum code go_samples_get(struct job *j, struct symbols *symbols, struct g
     struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
     code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
     if (code == CODE_OK && s->depth_max >= cut.least && s->depth_max <= cut.most)
-        go_stacks_repair(p, sent.order, s);
+        go_stacks_repair(sent.order, s);
     return code;
 }
 

@@ -27,6 +27,7 @@ struct reading {
     struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
     uint32_t            n_values, n_labels;
+    uint64_t            labels_hash;
     uint32_t            n_repeated; /* samples so far whose locations were known by their bytes */
     bool                keeps_all_stacks;
 };
@@ -133,6 +134,7 @@ static enum code label_read(struct reading *r, struct slice bytes)
     if (key >= s->p->n_table || str >= s->p->n_table)
         return fail(r->why, CODE_INVALID_ARGUMENT, "sample label string index out of range");
     r->n_labels++;
+    r->labels_hash += hash_pair(key, str);
     if (str == 0 || key_kind(s, (uint32_t)key) == KEY_DROPPED)
         return CODE_OK;
     if (s->n_pairs == s->pairs_cap) {
@@ -349,6 +351,8 @@ static uint32_t stack_close(struct reading *r, bool is_kept)
         s->n_locations = r->locations_from;
         return NO_LOCATION;
     }
+    if (r->keeps_all_stacks)
+        s->labels_hash[s->n_stacks] = r->labels_hash;
     s->stack_end[s->n_stacks++] = (uint32_t)s->n_locations;
     return whole ? s->n_stacks - 1 : NO_LOCATION;
 }
@@ -394,6 +398,7 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     r->packed.p = NULL;
     r->values = s->values + (size_t)s->n * s->p->n_types;
     r->n_values = r->n_labels = 0;
+    r->labels_hash = 0;
     enum code code = fields_read(r, bytes);
     if (code != CODE_OK)
         return code;
@@ -423,7 +428,9 @@ static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct sam
     s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
     s->is_needed = arena_zalloc(p->scratch, p->n_locations);
     s->key_kinds = arena_zalloc(p->scratch, p->n_table);
-    if (!keeps_all_stacks) {
+    if (keeps_all_stacks) {
+        s->labels_hash = arena_array(p->scratch, p->n_samples + 1, sizeof *s->labels_hash);
+    } else {
         s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
         s->packed_seen = table_new(p->scratch, p->n_samples);
     }

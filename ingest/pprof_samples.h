@@ -35,6 +35,7 @@ struct samples {
     uint32_t           *stack_end;     /* [n_stacks]; stack i is locations[end[i-1], end[i]) */
     struct frames      *lent;          /* [n_stacks]: to be added at its root, but for NO_LOCATION; NULL: nothing */
     bool               *is_needed;     /* [p->n_locations]: some sample's stack has it */
+    uint64_t           *labels_hash;   /* [n_stacks] with keeps_all_stacks: of all labels of its sample, in any order */
     struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
     struct group       *groups;        /* [n_groups]; group 0 has no labels */
     struct packed      *packed;        /* [n_packed] */
