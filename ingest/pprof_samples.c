@@ -23,6 +23,7 @@ struct reading {
     const struct idmap *map;
     struct labels       labels;
     struct fault       *why;
+    const uint8_t      *bytes_end;                  /* of the profile */
     size_t              locations_from, pairs_from; /* where its own begin */
     struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
@@ -124,6 +125,8 @@ static enum code label_read(struct reading *r, struct slice bytes)
     struct pb_field  f;
     uint64_t         key = 0, str = 0;
 
+    pb_expect(&c, L_KEY << 3, &key);
+    pb_expect(&c, L_STR << 3, &str);
     while (pb_next(&c, &f))
         if (f.number == L_KEY)
             key = f.value;
@@ -161,6 +164,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
                                      uint32_t **out)
 {
     const struct idmap m = *map;
+    const bool         has_all = m.n_direct >= IDMAP_WIDE;
     uint64_t           word, id;
 
     while (p < end) {
@@ -175,11 +179,11 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
                 p += 8;
                 continue;
             }
-            if (more == 0x0080008000800080) {
+            if (more == 0x0080008000800080 && has_all) {
                 word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++)
-                    o[i] = idmap_get(&m, word >> 16 * i & 0xffff);
+                    o[i] = m.direct[word >> 16 * i & 0xffff];
                 o += 4;
                 p += 8;
                 continue;
@@ -207,13 +211,14 @@ static bool packed_read(struct reading *r)
     return true;
 }
 
+/* Numbers are read with the end of all bytes in sight, for that is faster, and must not go beyond `end`. */
 static inline const uint8_t *values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
     uint32_t n_types = r->s->p->n_types;
     uint64_t v;
 
     for (; p < end; r->n_values++) {
-        if ((p = varint_read(p, end, &v)) == NULL)
+        if ((p = varint_read(p, r->bytes_end, &v)) == NULL || p > end)
             return NULL;
         if (r->n_values < n_types)
             r->values[r->n_values] = (int64_t)v;
@@ -335,8 +340,10 @@ static bool is_whole(const struct reading *r, bool is_kept)
         all |= at[i];
     if (all > INT32_MAX) /* numbers have 31 bits, NO_LOCATION has 32 */
         return false;
-    for (size_t i = r->locations_from, n = s->n_locations; is_kept && i < n; i++)
-        s->is_needed[at[i]] = true;
+    bool *is_needed = s->is_needed;
+#pragma GCC unroll 4
+    for (size_t i = r->locations_from, n = is_kept ? s->n_locations : 0; i < n; i++)
+        is_needed[at[i]] = true;
     return true;
 }
 
@@ -445,6 +452,8 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
     struct reading   r = {
           .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks
     };
+
+    r.bytes_end = c.end;
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
