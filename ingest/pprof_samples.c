@@ -24,6 +24,7 @@ struct reading {
     struct labels       labels;
     struct fault       *why;
     const uint8_t      *bytes_end;                  /* of the profile */
+    bool               *unneeded;                   /* as s->is_needed, for what nobody wants to know */
     size_t              locations_from, pairs_from; /* where its own begin */
     struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
@@ -160,9 +161,10 @@ static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
  * The hot loop of the room.  `out` has room: each id takes a byte at least.  Ids come in long runs of one byte in small
  * profiles and of two in others, so eight or four of them are taken at a time.
  */
-static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t *o,
+static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, bool *needed,
                                      uint32_t **out)
 {
+    uint32_t          *o = *out;
     const struct idmap m = *map;
     const bool         has_all = m.n_direct >= IDMAP_WIDE;
     uint64_t           word, id;
@@ -174,7 +176,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
             if (more == 0) {
 #pragma GCC unroll 8
                 for (int i = 0; i < 8; i++)
-                    o[i] = m.direct[word >> 8 * i & 0x7f]; /* IDMAP_LEAST */
+                    needed[(int32_t)(o[i] = m.direct[word >> 8 * i & 0x7f])] = true; /* IDMAP_LEAST */
                 o += 8;
                 p += 8;
                 continue;
@@ -183,7 +185,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
                 word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++)
-                    o[i] = m.direct[word >> 16 * i & 0xffff];
+                    needed[(int32_t)(o[i] = m.direct[word >> 16 * i & 0xffff])] = true;
                 o += 4;
                 p += 8;
                 continue;
@@ -191,20 +193,20 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
         }
         if ((p = varint_read(p, end, &id)) == NULL)
             return NULL;
-        *o++ = idmap_get(&m, id);
+        needed[(int32_t)(*o++ = idmap_get(&m, id))] = true;
     }
     *out = o;
     return p;
 }
 
 /* Appends the sample's locations that were left packed. */
-static bool packed_read(struct reading *r)
+static bool packed_read(struct reading *r, bool *needed)
 {
     struct samples *s = r->s;
     uint32_t       *out = s->locations + s->n_locations;
     const uint8_t  *p = r->packed.p;
 
-    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, out, &out)) == NULL)
+    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, needed, &out)) == NULL)
         return false;
     s->n_locations = (size_t)(out - s->locations);
     r->packed.p = NULL;
@@ -245,7 +247,7 @@ static const uint8_t *location_read(struct reading *r, const uint8_t *p, const u
 {
     uint64_t id;
 
-    if ((r->packed.p != NULL && !packed_read(r)) || (p = varint_read(p, end, &id)) == NULL)
+    if ((r->packed.p != NULL && !packed_read(r, r->unneeded)) || (p = varint_read(p, end, &id)) == NULL)
         return NULL;
     r->s->locations[r->s->n_locations++] = idmap_get(r->map, id);
     return p;
@@ -255,10 +257,10 @@ static const uint8_t *locations_leave(struct reading *r, const uint8_t *p, const
 {
     const uint8_t *stop = packed_end(&p, end);
 
-    if (stop == NULL || (r->packed.p != NULL && !packed_read(r)))
+    if (stop == NULL || (r->packed.p != NULL && !packed_read(r, r->unneeded)))
         return NULL;
     r->packed = (struct packed){ p, (uint32_t)(stop - p), 0 };
-    return r->s->n_locations == r->locations_from || packed_read(r) ? stop : NULL;
+    return r->s->n_locations == r->locations_from || packed_read(r, r->unneeded) ? stop : NULL;
 }
 
 /* The fields of one sample; *p is NULL afterwards where they are broken. */
@@ -305,6 +307,22 @@ static enum code fields_read(struct reading *r, struct slice bytes)
     return code;
 }
 
+static void needed_mark(struct samples *s, const uint32_t *at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        s->is_needed[(int32_t)at[i]] = true;
+}
+
+/* Anew, without what samples had that turned out to be broken, or frames that they lost. */
+static void needed_recount(struct samples *s)
+{
+    memset(s->is_needed, 0, s->p->n_locations);
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct frames own = samples_stack(s, s->stack[i]);
+        needed_mark(s, own.at, own.n);
+    }
+}
+
 /* A stack too deep loses its leaf frames. */
 static void stack_cut(struct reading *r)
 {
@@ -316,6 +334,7 @@ static void stack_cut(struct reading *r)
     if (depth <= max)
         return;
     memmove(s->locations + r->locations_from, s->locations + s->n_locations - max, max * sizeof *s->locations);
+    s->needs_recount = true;
     s->n_locations = r->locations_from + max;
 }
 
@@ -328,40 +347,23 @@ static bool is_worth_keeping(const struct reading *r)
     return any > 0;
 }
 
-/* Do all of the locations just read exist?  When the sample is kept, they are needed. */
-static bool is_whole(const struct reading *r, bool is_kept)
-{
-    const struct samples *s = r->s;
-    const uint32_t       *at = s->locations;
-    uint32_t              all = 0;
-
-#pragma GCC unroll 4
-    for (size_t i = r->locations_from, n = s->n_locations; i < n; i++)
-        all |= at[i];
-    if (all > INT32_MAX) /* numbers have 31 bits, NO_LOCATION has 32 */
-        return false;
-    bool *is_needed = s->is_needed;
-#pragma GCC unroll 4
-    for (size_t i = r->locations_from, n = is_kept ? s->n_locations : 0; i < n; i++)
-        is_needed[at[i]] = true;
-    return true;
-}
-
 /* The number of the stack just read, or NO_LOCATION and no trace of it. */
 static uint32_t stack_close(struct reading *r, bool is_kept)
 {
     struct samples *s = r->s;
+    bool            is_whole = !s->is_needed[-1];
 
     stack_cut(r);
-    bool whole = is_whole(r, is_kept);
-    if (!r->keeps_all_stacks && !(whole && is_kept)) {
+    s->is_needed[-1] = false;
+    s->needs_recount |= !is_whole;
+    if (!r->keeps_all_stacks && !(is_whole && is_kept)) {
         s->n_locations = r->locations_from;
         return NO_LOCATION;
     }
     if (r->keeps_all_stacks)
         s->labels_hash[s->n_stacks] = r->labels_hash;
     s->stack_end[s->n_stacks++] = (uint32_t)s->n_locations;
-    return whole ? s->n_stacks - 1 : NO_LOCATION;
+    return is_whole ? s->n_stacks - 1 : NO_LOCATION;
 }
 
 static bool same_packed(const void *items, uint32_t i, uint32_t j)
@@ -387,7 +389,9 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
         r->n_repeated++;
         return true;
     }
-    if (!packed_read(r))
+    if (is_kept)
+        needed_mark(s, s->locations + r->locations_from, s->n_locations - r->locations_from);
+    if (!packed_read(r, is_kept ? s->is_needed : r->unneeded))
         return false;
     *stack = stack_close(r, is_kept);
     if (is_packed)
@@ -425,6 +429,12 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     return CODE_OK;
 }
 
+/* One for each location, and at -1 one for all that do not exist. */
+static bool *marks_new(const struct pprof *p)
+{
+    return (bool *)arena_zalloc(p->scratch, (size_t)p->n_locations + 1) + 1;
+}
+
 static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct samples *s)
 {
     *s = (struct samples){ .p = p, .n_groups = 1 };
@@ -433,7 +443,7 @@ static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct sam
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
     s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
-    s->is_needed = arena_zalloc(p->scratch, p->n_locations);
+    s->is_needed = marks_new(p);
     s->key_kinds = arena_zalloc(p->scratch, p->n_table);
     if (keeps_all_stacks) {
         s->labels_hash = arena_array(p->scratch, p->n_samples + 1, sizeof *s->labels_hash);
@@ -454,6 +464,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
     };
 
     r.bytes_end = c.end;
+    r.unneeded = marks_new(p);
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
@@ -466,5 +477,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
             return code;
     }
     assert(!c.is_bad); /* the skim has seen to that */
+    if (out->needs_recount)
+        needed_recount(out);
     return CODE_OK;
 }

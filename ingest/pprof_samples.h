@@ -43,7 +43,8 @@ struct samples {
     uint8_t            *key_kinds; /* [n_table] */
     uint32_t            n, n_stacks, n_groups, n_packed;
     size_t              n_locations, locations_cap, n_pairs, pairs_cap;
-    uint32_t            depth_max; /* of any sample, before cutting */
+    uint32_t            depth_max;     /* of any sample, before cutting */
+    bool                needs_recount; /* is_needed says too much */
 };
 
 /*
