@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "base/hash.h"
 #include "ingest/go_sort.h"
 
 enum { AHEAD = 8 }; /* so many slots of a table are on the way from memory */
@@ -55,7 +54,7 @@ static void groups_sort(struct go_groups *g, const uint64_t *order)
 static bool same_root(const void *items, uint32_t i, uint32_t j)
 {
     const struct go_group *g = items;
-    return memcmp(g[i].root, g[j].root, GO_ROOT * sizeof *g->root) == 0;
+    return memcmp(g[i].root, g[j].root, sizeof g->root) == 0;
 }
 
 struct deep {
@@ -70,7 +69,7 @@ static uint32_t deep_find(const struct samples *s, struct deep *deep)
     for (uint32_t i = 0; i < s->n_stacks; i++) {
         struct frames own = samples_stack(s, i);
         if (own.n >= GO_ROOT)
-            deep[n++] = (struct deep){ hash64(own.at + own.n - GO_ROOT, GO_ROOT * sizeof *own.at), i };
+            deep[n++] = (struct deep){ table_hash(own.at + own.n - GO_ROOT, GO_ROOT), i };
     }
     return n;
 }
@@ -87,7 +86,8 @@ struct go_groups go_groups_make(const struct samples *s, const uint64_t *order)
     for (uint32_t i = 0; i < n; i++) {
         uint32_t k = deep[i].stack;
         table_prefetch(&seen, deep[i + AHEAD < n ? i + AHEAD : i].hash);
-        g.at[g.n] = (struct go_group){ s->locations + s->stack_end[k] - GO_ROOT, k, k, 0 };
+        g.at[g.n] = (struct go_group){ .first = k, .last = k };
+        memcpy(g.at[g.n].root, s->locations + s->stack_end[k] - GO_ROOT, sizeof g.at->root);
         struct go_group *group = &g.at[table_put(&seen, deep[i].hash, g.n, same_root, g.at)];
         g.n += group == &g.at[g.n];
         g.next[group->last] = k;
@@ -121,7 +121,7 @@ static uint32_t items_merge(const struct samples *s, struct go_item *v)
 
     for (uint32_t i = 0; i < s->n_stacks; i++) {
         struct frames own = samples_stack(s, i);
-        sent.hash[i] = hash64(own.at, own.n * sizeof *own.at) ^ s->labels_hash[i];
+        sent.hash[i] = table_hash(own.at, own.n) ^ s->labels_hash[i];
     }
     for (uint32_t i = 0; i < s->n_stacks; i++) {
         table_prefetch(&seen, sent.hash[i + AHEAD < s->n_stacks ? i + AHEAD : i]);

@@ -12,7 +12,6 @@
  * stack; kept, for graphs of the same profile have to be the same (group_end).  For the same reason the stack that lends
  * what is missing is the one that its sort puts first in the group, where that makes a difference (heads_find).
  */
-#include "base/hash.h"
 #include "ingest/go_fix.h"
 #include "ingest/go_groups.h"
 

@@ -4,8 +4,6 @@
  */
 #include "ingest/pprof_stacks.h"
 
-#include "base/hash.h"
-
 enum { AHEAD = 16 };
 
 struct waiting {  /* a stack not yet known to be new */
@@ -92,7 +90,7 @@ void stacks_unite(const struct samples *s, const uint32_t *number, struct arena 
             continue;
         next = raw + 1;
         uint32_t n = stack_write(&u, raw, to);
-        uint64_t hash = hash64(to, n * sizeof *to);
+        uint64_t hash = table_hash(to, n);
         table_prefetch(&u.seen, hash);
         u.waiting[u.n_waiting++] = (struct waiting){ raw, n, hash };
         to += n;

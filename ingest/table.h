@@ -1,11 +1,12 @@
 /*
  * Table: which items of an array were seen before, by content.  The table keeps numbers and hash tags, the caller keeps
- * the items and says when two are the same.  At most half full, so it is sized once for what can come.
+ * the items and says when two are the same.  It is sized once for what can come.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/arena.h"
 
@@ -45,6 +46,32 @@ __attribute__((always_inline)) static inline uint32_t table_put(struct table *t,
         if (s->tag == tag && same(items, s->item1 - 1, item))
             return s->item1 - 1;
     }
+}
+
+static inline uint64_t table_mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/*
+ * The hash of a list of numbers, most of which are short: four at a time, the last four once more where they overlap.
+ * Numbers of 31 bits never cancel the constants.
+ */
+static inline uint64_t table_hash(const uint32_t *at, uint32_t n)
+{
+    const uint64_t one = UINT64_C(0xE7037ED1A0B428DB), two = UINT64_C(0x8EBC6AF09C88C6E3);
+    uint64_t       hash = n * two, four[2] = { 0 };
+
+    for (uint32_t i = 0; i + 4 < n; i += 4) {
+        memcpy(four, at + i, sizeof four);
+        hash = table_mix(four[0] ^ one, four[1] ^ hash);
+    }
+    if (n >= 4)
+        memcpy(four, at + n - 4, sizeof four);
+    for (uint32_t i = 0; n < 4 && i < n; i++)
+        four[i / 2] |= (uint64_t)at[i] << 32 * (i % 2);
+    return table_mix(four[0] ^ one, four[1] ^ hash ^ two);
 }
 
 /* Ahead of a table_put: its slot is on the way from memory while something else is done. */
