@@ -16,6 +16,7 @@
 #include "ingest/go_groups.h"
 
 enum { TOKEN = 16, SHIFTS = GO_ROOT - TOKEN, WINDOWS = SHIFTS + 1, CHAIN_MAX = 56, AHEAD = 2, NONE = -1 };
+enum { LENT_MOST = 8 }; /* times all frames that were sent */
 
 /* Go stops heap stacks at 32 frames (128 since 1.23) and CPU stacks at 64, sometimes a few earlier. */
 enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
@@ -45,6 +46,7 @@ struct repair {
     struct link     *links; /* [groups.n]: the group that has more, */
     struct link     *ends;  /* [n_ends]: the one that is not cut, and all that it has more */
     uint32_t         n_tokens, n_ends;
+    size_t           n_lent;
 };
 
 static bool has_type(const struct pprof *p, const char *const *names)
@@ -210,15 +212,32 @@ static const uint32_t *heads_find(const struct repair *r)
     return n > 0 ? go_groups_heads(&r->groups, asked) : NULL;
 }
 
-/* Group `g` gets what it has lost from stack `head`. */
-static void group_lend(struct repair *r, uint32_t g, uint32_t head, uint32_t off)
+/* Group `g` gets what it has lost from stack `head`.  False: all lend more than any real profile would. */
+static bool group_lend(struct repair *r, uint32_t g, uint32_t head, uint32_t off)
 {
     struct frames whole = samples_stack(r->s, head);
 
     if (off >= whole.n)
-        return;
+        return true;
+    r->n_lent += (size_t)off * r->groups.at[g].n;
+    if (r->n_lent > LENT_MOST * r->s->n_locations)
+        return false;
     for (uint32_t i = r->group_at[g], k = r->groups.at[g].first; i < group_end(r, g); i++, k = r->groups.next[k])
         r->s->lent[k] = (struct frames){ whole.at + whole.n - off, off };
+    return true;
+}
+
+static void groups_lend(struct repair *r)
+{
+    const uint32_t *heads = heads_find(r);
+
+    for (uint32_t g = 0; g < r->n_ends; g++) {
+        struct link end = r->ends[g];
+        if (end.group == NONE)
+            continue;
+        if (!group_lend(r, g, heads != NULL ? heads[end.group] : r->groups.at[end.group].first, end.off))
+            return;
+    }
 }
 
 static void lent_are_needed(struct samples *s)
@@ -241,12 +260,7 @@ void go_stacks_repair(const uint64_t *order, struct samples *s)
     tokens_make(&r);
     links_make(&r);
     chains_follow(&r);
-    const uint32_t *heads = heads_find(&r);
     s->lent = arena_zalloc(s->p->scratch, ((size_t)s->n_stacks + 1) * sizeof *s->lent);
-    for (uint32_t g = 0; g < r.n_ends; g++) {
-        struct link end = r.ends[g];
-        if (end.group != NONE)
-            group_lend(&r, g, heads != NULL ? heads[end.group] : r.groups.at[end.group].first, end.off);
-    }
+    groups_lend(&r);
     lent_are_needed(s);
 }

@@ -451,7 +451,7 @@ static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct sam
         s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
         s->packed_seen = table_new(p->scratch, p->n_samples);
     }
-    locations_reserve(s, p->samples.n / (p->n_locations < IDMAP_LEAST ? 2 : 4)); /* about as many as they will be */
+    locations_reserve(s, 1 + p->samples.n / (p->n_locations < IDMAP_LEAST ? 2 : 4)); /* twice that is about enough */
 }
 
 enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,

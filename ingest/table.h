@@ -1,6 +1,6 @@
 /*
  * Table: which items of an array were seen before, by content.  The table keeps numbers and hash tags, the caller keeps
- * the items and says when two are the same.  It is sized once for what can come.
+ * the items and says when two are the same.  At most half full, so it is sized once for what can come.
  */
 #pragma once
 
