@@ -15,7 +15,6 @@ KINDS = "types,names,labelsets,flamegraph,timeseries"
 FAMILIES = ["pprof-push/*", "pprof-ingest/*", "multi/*"]
 # The questions that are answered otherwise, all of them and why (docs/decisions/070-answers-that-differ.md).
 DIFFERING = {
-    "pprof-push/gotruncatefix-cpu_go_truncated_1": {"q08", "q09", "q10", "q13"},  # nine stacks that Go cut short
     "pprof-push/heap": {"q14", "q16", "q18"},  # the expectation is that of another type
 }
 UNIMPLEMENTED = {  # 501: exemplars and span selectors
