@@ -22,6 +22,7 @@ struct intake {
     struct group       *group;
     struct arena       *scratch;
     struct renumbering  strings, mappings, functions, locations;
+    uint32_t           *shared;         /* of each stack: how many frames, from the root, are those of the one before */
     uint32_t           *stacks, *types; /* in the bucket */
 };
 
@@ -34,17 +35,19 @@ static struct renumbering renumbering_new(struct intake *in, uint32_t n)
                                  .used = arena_array(in->scratch, n, sizeof(uint32_t)) };
 }
 
-/* This and `translate` run once for every frame of every sample: nothing but what they are given, without branches. */
-static void mark_used(uint8_t *restrict is_used, const uint32_t *restrict ids, uint32_t n)
+/* Runs once for every frame: what a stack shares with the one before has been marked and is only compared. */
+static void mark_frames(const struct batch *from, uint32_t *restrict shared, uint8_t *restrict is_used)
 {
-    for (uint32_t i = 0; i < n; i++)
-        is_used[ids[i]] = true;
-}
+    struct batch_stack before = { 0 };
 
-static void translate(uint32_t *restrict to, const uint32_t *restrict ids, uint32_t n, const uint32_t *restrict of)
-{
-    for (uint32_t i = 0; i < n; i++)
-        to[i] = of[ids[i]];
+    for (uint32_t i = 0; i < from->n_stacks; i++) {
+        struct batch_stack s = batch_stack(from, i);
+        uint32_t           most = s.n < before.n ? s.n : before.n;
+        shared[i] = most > 0 ? frames_shared(s.locations + s.n, before.locations + before.n, most) : 0;
+        for (uint32_t k = 0; k < s.n - shared[i]; k++)
+            is_used[s.locations[k]] = true;
+        before = s;
+    }
 }
 
 /* Lists what was marked among `n`. */
@@ -71,7 +74,8 @@ static void find_used(struct intake *in)
 {
     const struct batch *from = in->from;
 
-    mark_used(in->locations.is_used, from->stack_locations, from->n_stack_locations);
+    in->shared = arena_array(in->scratch, from->n_stacks, sizeof *in->shared);
+    mark_frames(from, in->shared, in->locations.is_used);
     list_used(&in->locations, from->n_locations);
     for (uint32_t k = 0; k < in->locations.n; k++) {
         const struct batch_location *l = &from->locations[in->locations.used[k]];
@@ -184,12 +188,15 @@ static void take_symbols(struct intake *in)
 static void take_stacks(struct intake *in)
 {
     const struct batch *from = in->from;
-    uint32_t           *locations = arena_array(in->scratch, from->n_stack_locations, sizeof *locations);
 
     in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
-    translate(locations, from->stack_locations, from->n_stack_locations, in->locations.of);
     stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
-               &(struct stack_list){ locations, from->stack_end, from->n_stacks }, in->scratch, in->stacks);
+               &(struct stack_list){ .locations = from->stack_locations,
+                                     .ends = from->stack_end,
+                                     .shared = in->shared,
+                                     .of = in->locations.of,
+                                     .n = from->n_stacks },
+               in->scratch, in->stacks);
     publish_step(PUBLISHED_STACKS);
 }
 
