@@ -282,74 +282,60 @@ struct rows_cursor rows_open(const uint8_t *block, uint32_t column)
     return c;
 }
 
-static inline uint64_t word_at(const uint8_t *packed, uint32_t width, uint32_t i)
+/* `k` words for each eight bytes loaded; k * width <= 57, k divides ROWS_PACK.  What is behind n words is garbage. */
+static inline __attribute__((always_inline)) void unpack(const uint8_t *packed, uint32_t width, uint32_t n, uint32_t k,
+                                                         uint64_t *words)
 {
-    uint32_t bit = i * width;
-    return load64(packed + bit / 8) >> bit % 8 & ((UINT64_C(1) << width) - 1);
-}
+    uint64_t mask = (UINT64_C(1) << width) - 1;
 
-/* Where the parts of a pack of `n` words lie. */
-struct pack {
-    uint32_t       width, patches;
-    const uint8_t *packed, *place, *high;
-};
-
-static inline struct pack pack_at(const uint8_t *at, uint32_t n)
-{
-    const uint8_t *place = at + 2 + (n * at[0] + 7) / 8;
-    return (struct pack){ at[0], at[1], at + 2, place, place + at[1] };
-}
-
-/* Ids go on from *id. */
-static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id, uint32_t *ids)
-{
-    struct pack f = pack_at(at, n);
-    uint32_t    last = *id;
-    uint64_t    high;
-
-    if (f.patches == 0) {
-        for (uint32_t i = 0; i < n; i++)
-            ids[i] = last += (uint32_t)word_at(f.packed, f.width, i) + 1; /* R1 */
-    } else {
-        for (uint32_t i = 0; i < n; i++)
-            ids[i] = (uint32_t)word_at(f.packed, f.width, i) + 1;
-        for (uint32_t i = 0; i < f.patches; i++) {
-            f.high = get_uvarint(f.high, &high);
-            ids[f.place[i]] += (uint32_t)(high << f.width);
-        }
-        for (uint32_t i = 0; i < n; i++)
-            ids[i] = last += ids[i];
+    for (uint32_t i = 0, bit = 0; i < n; i += k, bit += k * width) {
+        uint64_t window = load64(packed + bit / 8) >> bit % 8;
+#pragma GCC unroll 8
+        for (uint32_t j = 0; j < k; j++, window >>= width)
+            words[i + j] = window & mask;
     }
-    *id = last;
-    return f.high;
 }
 
-static inline const uint8_t *values_get(const uint8_t *at, uint32_t n, uint64_t bias, uint64_t scale, int64_t *values)
+static inline const uint8_t *pack_get(const uint8_t *at, uint32_t n, uint64_t words[ROWS_PACK])
 {
-    struct pack f = pack_at(at, n);
-    uint64_t    high;
+    uint32_t       width = at[0], patches = at[1];
+    const uint8_t *packed = at + 2, *place = packed + (n * width + 7) / 8, *end = place + patches;
+    uint64_t       high;
 
-    if (f.width == 0)
-        for (uint32_t i = 0; i < n; i++)
-            values[i] = (int64_t)(bias * scale);
+    if (width == 0)
+        memset(words, 0, n * sizeof *words); /* nothing to load: the block may end here */
+    else if (width <= 7)
+        unpack(packed, width, n, 8, words);
+    else if (width <= 14)
+        unpack(packed, width, n, 4, words);
+    else if (width <= 28)
+        unpack(packed, width, n, 2, words);
     else
-        for (uint32_t i = 0; i < n; i++)
-            values[i] = (int64_t)((word_at(f.packed, f.width, i) + bias) * scale);
-    for (uint32_t i = 0; i < f.patches; i++) {
-        f.high = get_uvarint(f.high, &high);
-        values[f.place[i]] += (int64_t)((high << f.width) * scale);
+        unpack(packed, width, n, 1, words);
+    for (uint32_t i = 0; i < patches; i++) {
+        end = get_uvarint(end, &high);
+        words[place[i]] |= high << width;
     }
-    return f.high;
+    return end;
 }
 
 uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK])
 {
-    uint32_t n = c->left < ROWS_PACK ? c->left : ROWS_PACK;
+    uint32_t n = pack_of(c->left);
+    uint64_t words[ROWS_PACK], bias = c->bias, scale = c->scale;
+    uint32_t id = c->id;
 
     if (n == 0)
         return 0;
-    c->ids = ids_get(c->ids, n, &c->id, ids);
-    c->values = values_get(c->values, n, c->bias, c->scale, values);
+    c->ids = pack_get(c->ids, n, words);
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = id += (uint32_t)words[i] + 1; /* R1 */
+    c->values = pack_get(c->values, n, words);
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = (int64_t)((words[i] + bias) * scale);
+    c->id = id;
     c->left -= n;
     return n;
 }
