@@ -22,7 +22,6 @@ struct intake {
     struct group       *group;
     struct arena       *scratch;
     struct renumbering  strings, mappings, functions, locations;
-    uint32_t           *shared;         /* of each stack: how many frames, from the root, are those of the one before */
     uint32_t           *stacks, *types; /* in the bucket */
 };
 
@@ -35,19 +34,12 @@ static struct renumbering renumbering_new(struct intake *in, uint32_t n)
                                  .used = arena_array(in->scratch, n, sizeof(uint32_t)) };
 }
 
-/* Runs once for every frame: what a stack shares with the one before has been marked and is only compared. */
-static void mark_frames(const struct batch *from, uint32_t *restrict shared, uint8_t *restrict is_used)
+/* Runs once for every frame of every sample: nothing but what it is given, without branches. */
+static void mark_used(uint8_t *restrict is_used, const uint32_t *restrict ids, uint32_t n)
 {
-    struct batch_stack before = { 0 };
-
-    for (uint32_t i = 0; i < from->n_stacks; i++) {
-        struct batch_stack s = batch_stack(from, i);
-        uint32_t           most = s.n < before.n ? s.n : before.n;
-        shared[i] = most > 0 ? frames_shared(s.locations + s.n, before.locations + before.n, most) : 0;
-        for (uint32_t k = 0; k < s.n - shared[i]; k++)
-            is_used[s.locations[k]] = true;
-        before = s;
-    }
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < n; i++)
+        is_used[ids[i]] = true;
 }
 
 /* Lists what was marked among `n`. */
@@ -74,8 +66,7 @@ static void find_used(struct intake *in)
 {
     const struct batch *from = in->from;
 
-    in->shared = arena_array(in->scratch, from->n_stacks, sizeof *in->shared);
-    mark_frames(from, in->shared, in->locations.is_used);
+    mark_used(in->locations.is_used, from->stack_locations, from->n_stack_locations);
     list_used(&in->locations, from->n_locations);
     for (uint32_t k = 0; k < in->locations.n; k++) {
         const struct batch_location *l = &from->locations[in->locations.used[k]];
@@ -190,13 +181,11 @@ static void take_stacks(struct intake *in)
     const struct batch *from = in->from;
 
     in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
-    stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
-               &(struct stack_list){ .locations = from->stack_locations,
-                                     .ends = from->stack_end,
-                                     .shared = in->shared,
-                                     .of = in->locations.of,
-                                     .n = from->n_stacks },
-               in->scratch, in->stacks);
+    stacks_add(
+        &in->group->stacks, &in->to->slab, &in->group->symtab,
+        &(struct stack_list){
+            .locations = from->stack_locations, .ends = from->stack_end, .of = in->locations.of, .n = from->n_stacks },
+        in->scratch, in->stacks);
     publish_step(PUBLISHED_STACKS);
 }
 

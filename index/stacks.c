@@ -70,17 +70,6 @@ static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab
     return node;
 }
 
-uint32_t frames_shared(const uint32_t *a_end, const uint32_t *b_end, uint32_t most)
-{
-    uint32_t n = 0;
-
-    while (most - n >= 4 && memcmp(a_end - n - 4, b_end - n - 4, 4 * sizeof *a_end) == 0)
-        n += 4;
-    while (n < most && *(a_end - n - 1) == *(b_end - n - 1))
-        n++;
-    return n;
-}
-
 static uint32_t begin_of(const struct stack_list *list, uint32_t i) { return i ? list->ends[i - 1] : 0; }
 
 static uint32_t location_at(const struct add *x, uint32_t at) { return x->list->of[x->list->locations[at]]; }
@@ -137,13 +126,30 @@ static uint32_t leaf_at(const struct stacks *k, uint32_t i)
     return ((const struct stack *)vec_at(&k->all, i))->location;
 }
 
-/* The node up to which stack i is the one before. */
-static uint32_t node_shared(const struct add *x, uint32_t i)
+/* How many of the last frames two lists that end there have in common, `most` at most. */
+static uint32_t frames_shared(const uint32_t *a_end, const uint32_t *b_end, uint32_t most)
 {
-    if (x->list->shared[i] == 0)
+    uint32_t n = 0;
+
+    while (n < most && *(a_end - n - 1) == *(b_end - n - 1))
+        n++;
+    return n;
+}
+
+/* The node up to which stack i is the one before, and how many frames that are. */
+static uint32_t node_shared(const struct add *x, uint32_t i, uint32_t *shared)
+{
+    const struct stack_list *list = x->list;
+
+    *shared = 0;
+    if (i == 0)
         return 0;
+    uint32_t n = list->ends[i] - begin_of(list, i), n_before = list->ends[i - 1] - begin_of(list, i - 1);
+    if (n > 0 && n_before > 0)
+        *shared = frames_shared(list->locations + list->ends[i], list->locations + list->ends[i - 1],
+                                n < n_before ? n : n_before);
     struct climb c = climb_from(&x->k->locations, leaf_at(x->k, x->stack));
-    for (uint32_t n = x->list->ends[i - 1] - begin_of(x->list, i - 1); n > x->list->shared[i]; n--)
+    for (uint32_t left = n_before - *shared; left > 0; left--)
         climb_up(&x->k->locations, &c);
     return c.node;
 }
@@ -151,9 +157,9 @@ static uint32_t node_shared(const struct add *x, uint32_t i)
 static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
 {
     struct stacks *k = x->k;
-    uint32_t       node = node_shared(x, i);
+    uint32_t       shared, node = node_shared(x, i, &shared);
 
-    for (uint32_t at = x->list->ends[i] - x->list->shared[i]; at > begin_of(x->list, i); at--)
+    for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
         node = node_below(k, x->s, x->t, node, location_at(x, at - 1));
     uint32_t id = vec_add(&k->all, x->s, &(struct stack){ node, vec_u32(&k->function_of, node) });
     table_put(&k->ids, x->s, hash, id);

@@ -34,14 +34,10 @@ void stacks_free(struct stacks *k, struct slab *s);
 /* Stacks as a batch has them, leaf first, and what its locations are in this symtab; the empty one is the root of both trees. */
 struct stack_list {
     const uint32_t *locations;
-    const uint32_t *ends;   /* stack i is locations[ends[i-1], ends[i]) */
-    const uint32_t *shared; /* how many frames, from the root, stack i has in common with the one before */
-    const uint32_t *of;     /* of[location]: here */
+    const uint32_t *ends; /* stack i is locations[ends[i-1], ends[i]) */
+    const uint32_t *of;   /* of[location]: here */
     uint32_t        n;
 };
-
-/* How many of the last frames of two lists are the same, `most` at most; the lists end there. */
-uint32_t frames_shared(const uint32_t *a_end, const uint32_t *b_end, uint32_t most);
 
 /* The indexes of the stacks of a list go to ids[0, n). */
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
