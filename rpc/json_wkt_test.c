@@ -421,6 +421,22 @@ static void test_unwritable(void)
     cannot_write(&m, "a Duration of 9223372036854775807 s");
 }
 
+/* protobuf may leave out the value of a map's entry, and its key. */
+static void test_bare_entries(void)
+{
+    struct arena     *a = arena_new(0);
+    struct buf        text = { 0 };
+    ProtobufCMessage *m;
+    struct fault      why = { 0 };
+
+    /* by_text, by_u64: one empty entry each */
+    assert(proto_decode(every->descriptor, SLICE("\xFA\x01\x00\x8A\x02\x00"), 1 << 20, a, &m, &why) == CODE_OK);
+    assert(codec_json.encode(every, m, &text, &why) == CODE_OK);
+    assert(slice_is(buf_view(&text), "{\"byText\":{\"\":\"\"},\"byU64\":{\"0\":{}}}"));
+    buf_free(&text);
+    arena_free(a);
+}
+
 /* Messages inside each other by fields, by Any, by Struct and by ListValue: deep enough is an error, never a crash. */
 static void test_depth(void)
 {
@@ -475,6 +491,7 @@ int main(void)
         refuse(refused[i][0], refused[i][1]);
     test_times();
     test_unwritable();
+    test_bare_entries();
     test_depth();
     schema_free(schema);
     return 0;
