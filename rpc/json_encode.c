@@ -86,7 +86,7 @@ static void put_empty_message(struct json_writing *w, const struct json_type *t)
     free(m);
 }
 
-static void put_value(struct json_writing *w, const struct json_field *f, const void *p)
+static inline void put_value(struct json_writing *w, const struct json_field *f, const void *p)
 {
     if (f->message == NULL)
         put_scalar(&w->w, f->field, p);
