@@ -1,6 +1,5 @@
 #include "rpc/json_codec.h"
 
-
 /* What a value may take beside its text, whatever it is: its place in a list or map, a message of its own around it. */
 enum { VALUE_BYTES = 96, LIST_LEAST = 4 };
 
