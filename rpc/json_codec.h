@@ -31,8 +31,11 @@ struct json_reading {
     int                depth;
 };
 
-/* "at: not a string", or what is wrong with the text itself. */
-enum code json_refuse(struct json_reading *r, const char *wanted);
+/* INVALID_ARGUMENT: what is wrong with the text so far. */
+must_check enum code json_verdict(const struct json_reading *r);
+
+/* The same, or when nothing is: "at: not a string". */
+enum code json_refuse(const struct json_reading *r, const char *wanted);
 
 /* One value that is no message, to `p`.  *is_known is false for the name of an enum's value that the schema does not have. */
 must_check enum code json_read_scalar(struct json_reading *r, const ProtobufCFieldDescriptor *f, void *p,

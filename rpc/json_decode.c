@@ -1,16 +1,19 @@
 #include "rpc/json_codec.h"
 
-#include <assert.h>
-
 /* What a value may take beside its text, whatever it is: its place in a list or map, a message of its own around it. */
 enum { VALUE_BYTES = 96, LIST_LEAST = 4 };
 
 #define PUT(type, p, v) (*(type *)(p) = (v))
 
-enum code json_refuse(struct json_reading *r, const char *wanted)
+enum code json_verdict(const struct json_reading *r)
+{
+    return r->in.wrong == NULL ? CODE_OK : json_read_fault(&r->in, r->why);
+}
+
+enum code json_refuse(const struct json_reading *r, const char *wanted)
 {
     if (r->in.wrong != NULL)
-        return json_read_fault(&r->in, r->why);
+        return json_verdict(r);
     return fail(r->why, CODE_INVALID_ARGUMENT, "%.*s: not %s", SLICE_ARGS(r->at), wanted);
 }
 
@@ -64,7 +67,7 @@ static enum code read_list(struct json_reading *r, const struct json_field *f, P
         l.n += is_known;
     }
     list_end(&l, f->field, m);
-    return r->in.wrong == NULL ? CODE_OK : json_refuse(r, "");
+    return json_verdict(r);
 }
 
 static ProtobufCMessage *message_new(struct json_reading *r, const struct json_type *t)
@@ -98,7 +101,7 @@ static enum code read_map(struct json_reading *r, const struct json_field *f, Pr
     }
     r->depth--;
     list_end(&l, f->field, m);
-    return r->in.wrong == NULL ? CODE_OK : json_refuse(r, "");
+    return json_verdict(r);
 }
 
 enum code json_read_repeated(struct json_reading *r, const struct json_field *f, ProtobufCMessage *m)
@@ -168,11 +171,15 @@ static enum code read_fields(struct json_reading *r, const struct json_type *t, 
 
     while (json_read_key(&r->in, &name)) {
         const struct json_field *f = field_named(t, json_string_text(r, name));
-        enum code code = f != NULL ? read_field(r, f, m) : json_read_skip(&r->in) ? CODE_OK : json_refuse(r, "");
+        enum code                code = CODE_OK;
+        if (f != NULL)
+            code = read_field(r, f, m);
+        else
+            json_read_skip(&r->in);
         if (code != CODE_OK)
             return code;
     }
-    return r->in.wrong == NULL ? CODE_OK : json_refuse(r, "");
+    return json_verdict(r);
 }
 
 enum code json_read_message(struct json_reading *r, const struct json_type *t, ProtobufCMessage **out)
@@ -212,7 +219,8 @@ enum code json_decode(const struct json_type *type, struct slice text, struct ar
     if (text.n == 0)
         return fail(why, CODE_INVALID_ARGUMENT, "the body is empty: JSON needs at least {}");
     enum code code = json_read_message(&r, type, out);
-    if (code == CODE_OK && !json_read_end(&r.in))
-        code = json_refuse(&r, "");
-    return code;
+    if (code != CODE_OK)
+        return code;
+    json_read_end(&r.in);
+    return json_verdict(&r);
 }

@@ -1,5 +1,6 @@
 #include <assert.h>
 
+#include "base/mem.h"
 #include "google/protobuf/struct.pb-c.h"
 #include "rpc/json_codec.h"
 
@@ -32,6 +33,7 @@ static void put_enum(struct json_writer *w, const ProtobufCEnumDescriptor *d, in
 
 static void put_scalar(struct json_writer *w, const ProtobufCFieldDescriptor *f, const void *p)
 {
+    assert(f->type != PROTOBUF_C_TYPE_MESSAGE);
     switch (f->type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
@@ -70,16 +72,28 @@ static void put_scalar(struct json_writer *w, const ProtobufCFieldDescriptor *f,
         json_base64(w, slice_make(AT(ProtobufCBinaryData, p).data, AT(ProtobufCBinaryData, p).len));
         break;
     case PROTOBUF_C_TYPE_MESSAGE:
-        assert(!"a message is no scalar");
+        break;
     }
 }
 
-static void put_value(struct json_writing *w, const struct json_field *f, const void *p)
+/* An entry of a map may have come without its value: that is a message with nothing in it. */
+static void put_empty_message(struct json_writing *w, const struct json_type *t)
 {
-    if (f->message != NULL)
+    ProtobufCMessage *m = mem_alloc(t->descriptor->sizeof_message);
+
+    protobuf_c_message_init(t->descriptor, m);
+    json_put_message(w, t, m);
+    free(m);
+}
+
+static inline void put_value(struct json_writing *w, const struct json_field *f, const void *p)
+{
+    if (f->message == NULL)
+        put_scalar(&w->w, f->field, p);
+    else if (AT(ProtobufCMessage *, p) != NULL)
         json_put_message(w, f->message, AT(ProtobufCMessage *, p));
     else
-        put_scalar(&w->w, f->field, p);
+        put_empty_message(w, f->message);
 }
 
 /* A key of any type is text in JSON. */

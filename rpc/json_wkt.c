@@ -54,10 +54,9 @@ static enum code find_url(struct json_reading *r, bool *is_empty, struct slice *
         else
             break;
     }
-    if (ahead.wrong == NULL)
-        return CODE_OK;
-    r->in = ahead;
-    return json_refuse(r, "");
+    if (ahead.wrong != NULL)
+        r->in = ahead;
+    return json_verdict(r);
 }
 
 /* Of {"@type": ..., "value": form}, the form; other names are unknown fields. */
@@ -71,8 +70,8 @@ static enum code read_any_value(struct json_reading *r, const struct json_type *
             code = json_read_message(r, t, out);
         else
             json_read_skip(&r->in);
-    if (code == CODE_OK && r->in.wrong != NULL)
-        return json_refuse(r, "");
+    if (code == CODE_OK)
+        code = json_verdict(r);
     if (code == CODE_OK && *out == NULL)
         return fail(r->why, CODE_INVALID_ARGUMENT, "%.*s: an Any of %.*s without its \"value\"", SLICE_ARGS(r->at),
                     SLICE_ARGS(t->name));
@@ -115,8 +114,10 @@ static enum code read_any(struct json_reading *r, const struct json_type *any, a
     enum code code = find_url(r, &is_empty, &url);
     if (code != CODE_OK)
         return code;
-    if (is_empty)
-        return json_read_skip(&r->in) ? CODE_OK : json_refuse(r, "");
+    if (is_empty) {
+        json_read_skip(&r->in);
+        return json_verdict(r);
+    }
     if (url.n == 0)
         return json_refuse(r, "an Any: it needs an \"@type\" that says of what");
     const struct json_type *t = type_of_url(any, url);
@@ -206,7 +207,7 @@ static enum code read_value(struct json_reading *r, const struct json_type *t, P
     char              c = json_peek(&r->in);
     const char       *which = memchr(comes, c == 'f' ? 't' : c, sizeof comes - 1);
 
-    return which != NULL ? json_read_single(r, &t->fields[which - comes], m) : json_refuse(r, "");
+    return which != NULL ? json_read_single(r, &t->fields[which - comes], m) : json_verdict(r);
 }
 
 static enum code read_wrapper(struct json_reading *r, const struct json_type *t, ProtobufCMessage *m)
