@@ -41,11 +41,12 @@ IDLE = 10_000
 class Server:
     """A program that prints its address and serves until its standard input ends."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, scheme="http"):
         self.stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr,
                                         env={**os.environ, "GOMAXPROCS": "1"})
         self.address = self.process.stdout.readline().decode().strip()
+        self.url = f"{scheme}://{self.address}{PATH}"
 
     def __enter__(self):
         return self
@@ -72,8 +73,8 @@ class Server:
 def check(server, dialect):
     """h2load sees the HTTP status only: one call whose answer is looked at."""
     content_type, body, start = DIALECTS[dialect]
-    got = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-H", "content-type: " + content_type,
-                          "--data-binary", "@-", f"http://{server.address}{PATH}"],
+    got = subprocess.run(["curl", "-sk", "--http2-prior-knowledge", "-H", "content-type: " + content_type,
+                          "--data-binary", "@-", server.url],
                          input=body, capture_output=True).stdout
     if not got.startswith(start):
         sys.exit(f"{server.process.args[0]}, {dialect}: {got!r} instead of {start!r}")
@@ -85,8 +86,7 @@ def load(server, dialect, shape, calls):
         file.write(body)
         file.flush()
         out = subprocess.run(["h2load", f"-c{shape[0]}", f"-m{shape[1]}", f"-n{calls}", "-d", file.name,
-                              "-H", "content-type: " + content_type, f"http://{server.address}{PATH}"],
-                             capture_output=True, text=True).stdout
+                              "-H", "content-type: " + content_type, server.url], capture_output=True, text=True).stdout
     if f" {calls} succeeded" not in out:
         sys.exit(f"{server.process.args[0]}, {dialect}: not every call succeeded\n{out}")
 
@@ -109,7 +109,7 @@ def measure_all(servers):
                 if turn == 0:
                     check(server, dialect)
                 for shape in SHAPES:
-                    calls = 2_000 if shape == (1, 1) else 100_000 if name == "hearth" else 15_000
+                    calls = 2_000 if shape == (1, 1) else 100_000 if name.startswith("hearth") else 15_000
                     key = name, dialect, shape
                     least[key] = min(least.get(key, 1e9), call_us(server, dialect, shape, calls))
     return least
@@ -137,6 +137,7 @@ def bounds(least):
 def calls(program, peers):
     with contextlib.ExitStack() as running:
         servers = {"hearth": (running.enter_context(Server(program)), DIALECTS)}
+        servers["hearth, TLS"] = running.enter_context(Server(program, "--tls", scheme="https")), DIALECTS
         for name, dialects in PEERS.items():
             if (peers / name).exists():
                 servers[name] = running.enter_context(Server(peers / name)), dialects

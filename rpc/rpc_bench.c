@@ -2,13 +2,17 @@
  * What a unary call costs the server: serves one small method on one loop, answered there (LabelValues) and by a worker
  * (LabelNames), until its standard input ends.
  *
- *     rpc_bench      prints its address; loadtest/rpc.py drives it and reads its CPU clock
+ *     rpc_bench [--tls]      prints its address; loadtest/rpc.py drives it and reads its CPU clock
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "net/listen.h"
 #include "net/loop.h"
+#include "net/test_pem.h"
+#include "net/tls.h"
 #include "proto/descriptors.h"
 #include "proto/querier.pb-c.h"
 #include "rpc/server.h"
@@ -31,8 +35,23 @@ static const struct method methods[] = {
       &types__v1__label_values_response__descriptor, LANE_QUERY, 0, answer },
 };
 
-int main(void)
+/* With a certificate of its own making. */
+static struct tls *tls_make(void)
 {
+    struct test_pem   pem = pem_new("localhost", "DNS:localhost,IP:127.0.0.1", NULL, -60, 86400);
+    struct tls_config config = { .cert = buf_view(&pem.cert_pem), .key = buf_view(&pem.key_pem) };
+    struct tls       *tls;
+    struct fault      why;
+
+    if (tls_server_new(&config, &tls, &why) != CODE_OK)
+        exit(1);
+    pem_free(&pem);
+    return tls;
+}
+
+int main(int argc, char **argv)
+{
+    struct tls        *tls = argc > 1 && strcmp(argv[1], "--tls") == 0 ? tls_make() : NULL;
     struct fault       why;
     struct rpc_server *server;
     struct listener   *listener;
@@ -51,13 +70,14 @@ int main(void)
         return 1;
     struct http_app app = rpc_server_app(server);
     loop_start(loop);
-    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, NULL, &listener, &why) != CODE_OK)
+    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, tls, &listener, &why) != CODE_OK)
         return 1;
     printf("%s\n", listener_address(listener));
     fflush(stdout);
     while (read(STDIN_FILENO, &c, 1) > 0)
         continue;
     listener_free(listener);
+    tls_unref(tls);
     loop_stop(loop);
     rpc_server_free(server);
     loop_free(loop);

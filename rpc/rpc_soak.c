@@ -24,87 +24,14 @@
 #include "net/client.h"
 #include "net/listen.h"
 #include "net/loop.h"
-#include "proto/descriptors.h"
-#include "proto/querier.pb-c.h"
 #include "rpc/server_priv.h"
 #include "rpc/soak_question.h"
+#include "rpc/soak_service.h"
+#include "tests/conformance/descriptors.h"
 
 enum { CALLS = 50000, LOOPS = 2, INFLIGHT_BYTES_MAX = 64 << 20 };
 
 static struct listener *listener;
-
-/* --- the service -------------------------------------------------------------------------------------------------- */
-
-static void twice(struct call *c, const ProtobufCMessage *request)
-{
-    const Types__V1__LabelValuesRequest *q = (const void *)request;
-    Types__V1__LabelValuesResponse       r = TYPES__V1__LABEL_VALUES_RESPONSE__INIT;
-    char                                *names[] = { q->name, q->name };
-
-    r.names = names;
-    r.n_names = 2;
-    call_reply(c, &r.base);
-}
-
-static void slowly(struct call *c, const ProtobufCMessage *request)
-{
-    for (int i = 0; i < 4 && !call_is_cancelled(c); i++)
-        usleep(50);
-    twice(c, request);
-}
-
-struct waiting {
-    struct call            *call;
-    const ProtobufCMessage *request;
-};
-
-static void go_on(void *arg)
-{
-    struct waiting *w = arg;
-
-    twice(w->call, w->request);
-}
-
-/* The method returns before its call is ended, on another lane. */
-static void later(struct call *c, const ProtobufCMessage *request)
-{
-    struct waiting *w = arena_alloc(call_arena(c), sizeof *w);
-    struct fault    why;
-
-    *w = (struct waiting){ c, request };
-    if (rpc_server_run(call_app(c), LANE_QUERY, go_on, w))
-        return;
-    (void)fail(&why, CODE_RESOURCE_EXHAUSTED, "the lane is full");
-    call_fail(c, &why);
-}
-
-static void refuse(struct call *c, const ProtobufCMessage *request)
-{
-    struct fault why;
-
-    (void)request;
-    (void)fail(&why, CODE_NOT_FOUND, "no such thing");
-    call_fail(c, &why);
-}
-
-static enum code authorize(struct call *c, const char *path, struct fault *why)
-{
-    (void)path;
-    return call_field(c, "x-stranger").p ? fail(why, CODE_UNAUTHENTICATED, "who are you") : CODE_OK;
-}
-
-#define METHOD(name, lane, run)                                                                                        \
-    {                                                                                                                  \
-        "/querier.v1.QuerierService/" name, &types__v1__label_values_request__descriptor,                              \
-            &types__v1__label_values_response__descriptor, lane, 0, run                                                \
-    }
-
-static const struct method methods[] = {
-    METHOD("LabelValues", LANE_INLINE, twice),
-    METHOD("LabelNames", LANE_QUERY, slowly),
-    METHOD("Series", LANE_DECODE, later),
-    METHOD("ProfileTypes", LANE_QUERY, refuse),
-};
 
 /* --- gentle and rude ---------------------------------------------------------------------------------------------- */
 
@@ -237,13 +164,13 @@ struct wild {
     long      calls;
 };
 
-static void h2_frame(struct buf *b, uint8_t type, uint8_t flags, unsigned id, struct slice payload)
+static void h2_frame(struct buf *b, uint8_t type, uint8_t flags, unsigned id, struct slice content)
 {
-    const uint8_t head[] = { 0, (uint8_t)(payload.n >> 8), (uint8_t)payload.n, type, flags, 0,
+    const uint8_t head[] = { 0, (uint8_t)(content.n >> 8), (uint8_t)content.n, type, flags, 0,
                              0, (uint8_t)(id >> 8),        (uint8_t)id };
 
     buf_put(b, head, sizeof head);
-    buf_slice(b, payload);
+    buf_slice(b, content);
 }
 
 static void h2_literal(struct buf *b, struct slice value)
@@ -366,7 +293,7 @@ static struct rpc_server *server_start(struct loop *loops[LOOPS])
     struct fault       why;
     struct rpc_server *s;
     size_t             n;
-    const uint8_t     *set = proto_descriptors(&n);
+    const uint8_t     *set = conformance_proto_descriptors(&n);
     struct rpc_config  config = { .methods = methods,
                                   .n_methods = sizeof methods / sizeof methods[0],
                                   .descriptors = slice_make(set, n),

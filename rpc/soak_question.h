@@ -15,7 +15,9 @@
 #include "rpc/errors.h"
 #include "wire/zip.h"
 
-enum { MESSAGE_BYTES_MAX = 4096 }; /* of the service */
+#define SERVICE "/connectrpc.conformance.v1.ConformanceService/"
+
+enum { MESSAGE_BYTES_MAX = 4096, SEVERAL = 3 }; /* of the service: of a request; answers of ServerStream */
 
 static unsigned pick(unsigned *seed, unsigned below) { return (unsigned)rand_r(seed) % below; }
 
@@ -27,29 +29,36 @@ static bool one_in(unsigned *seed, unsigned n) { return pick(seed, n) == 0; }
 
 struct aim {
     const char  *path;
-    struct slice request, answer; /* one message, proto */
+    struct slice request; /* one message, proto */
     enum code    code;
-    bool         is_stream; /* any number of requests, an answer for each */
+    bool         client_streams, server_streams;
 };
 
 static const struct aim aims[] = {
-    { "/querier.v1.QuerierService/LabelValues", SMALL("\n\3pod"), SMALL("\n\3pod\n\3pod"), CODE_OK, false },
-    { "/querier.v1.QuerierService/LabelNames", SMALL("\n\3pod"), SMALL("\n\3pod\n\3pod"), CODE_OK, false },
-    { "/querier.v1.QuerierService/Series", SMALL("\n\3pod"), SMALL("\n\3pod\n\3pod"), CODE_OK, false },
-    { "/querier.v1.QuerierService/ProfileTypes", SMALL("\n\3pod"), SMALL(""), CODE_NOT_FOUND, false },
-    { "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", SMALL("\"\1?"), SMALL("\22\3\"\1?"), CODE_OK, true },
+    { SERVICE "Unary", SMALL("\22\3pod"), CODE_OK, false, false },
+    { SERVICE "IdempotentUnary", SMALL("\22\3pod"), CODE_OK, false, false },
+    { SERVICE "Unimplemented", SMALL("\22\3pod"), CODE_NOT_FOUND, false, false },
+    { SERVICE "ServerStream", SMALL("\22\3pod"), CODE_OK, false, true },
+    { SERVICE "ClientStream", SMALL("\22\3pod"), CODE_OK, true, false },
+    { SERVICE "BidiStream", SMALL("\32\3pod"), CODE_OK, true, true },
 };
+
+static const struct slice answer = SMALL("\n\5\n\3pod");
+
+enum says { SAYS_STATUS, SAYS_TRAILER, SAYS_END };
 
 struct tongue {
     const char *type;
     bool        is_enveloped;
+    enum says   says; /* where the code of the answer stands: HTTP status, grpc-status, Connect's last envelope */
     const char *timeout_field, *timeout, *encoding_field;
 };
 
 static const struct tongue tongues[] = {
-    { "application/grpc", true, "grpc-timeout", "1m", "grpc-encoding" },
-    { "application/grpc-web", true, "grpc-timeout", "1m", "grpc-encoding" },
-    { "application/proto", false, "connect-timeout-ms", "1", "content-encoding" },
+    { "application/grpc", true, SAYS_TRAILER, "grpc-timeout", "1m", "grpc-encoding" },
+    { "application/grpc-web", true, SAYS_TRAILER, "grpc-timeout", "1m", "grpc-encoding" },
+    { "application/proto", false, SAYS_STATUS, "connect-timeout-ms", "1", "content-encoding" },
+    { "application/connect+proto", true, SAYS_END, "connect-timeout-ms", "1", "connect-content-encoding" },
 };
 
 enum { AIMS = sizeof aims / sizeof aims[0], TONGUES = sizeof tongues / sizeof tongues[0], ANY = -1 };
@@ -96,7 +105,7 @@ static void put_large(struct question *q)
     static const char zeros[MESSAGE_BYTES_MAX + 1];
 
     put_message(q, slice_make(zeros, sizeof zeros), false);
-    q->want = q->aim->is_stream ? ANY : CODE_RESOURCE_EXHAUSTED; /* reflection has a limit of its own */
+    q->want = CODE_RESOURCE_EXHAUSTED;
 }
 
 static void put_good(struct question *q, unsigned *seed)
@@ -105,16 +114,25 @@ static void put_good(struct question *q, unsigned *seed)
 
     if (is_gzipped)
         question_add(q, q->tongue->encoding_field, "gzip");
-    for (unsigned n = q->aim->is_stream ? pick(seed, 5) : 1; n > 0; n--)
+    for (unsigned n = q->aim->client_streams ? pick(seed, 5) : 1; n > 0; n--)
         put_message(q, q->aim->request, is_gzipped);
+}
+
+/* Connect has one form for methods that stream and one for the others. */
+static bool is_spoken(const struct tongue *t, const struct aim *a)
+{
+    bool streams = a->client_streams || a->server_streams;
+
+    return t->says == SAYS_TRAILER || streams == (t->says == SAYS_END);
 }
 
 static struct question question_make(unsigned *seed)
 {
-    struct question q = { .aim = &aims[pick(seed, AIMS)], .tongue = &tongues[pick(seed, TONGUES)] };
+    struct question q = { .aim = &aims[pick(seed, AIMS)] };
 
-    if (q.aim->is_stream && !q.tongue->is_enveloped)
-        q.tongue = &tongues[0];
+    do
+        q.tongue = &tongues[pick(seed, TONGUES)];
+    while (!is_spoken(q.tongue, q.aim));
     q.want = (int)q.aim->code;
     question_add(&q, "content-type", q.tongue->type);
     if (one_in(seed, 20)) {
@@ -151,30 +169,44 @@ static struct slice field_of(const struct http_reply *r, const char *name)
     return (struct slice){ 0 };
 }
 
+static bool has(struct slice text, const char *part) { return slice_find(text, slice_of(part)) < text.n; }
+
 static bool says_code(const struct question *q, const struct http_reply *r, enum code code)
 {
     struct slice status = field_of(r, "grpc-status");
-    char         line[40];
+    char         text[48];
 
-    if (!q->tongue->is_enveloped)
+    switch (q->tongue->says) {
+    case SAYS_STATUS:
         return r->status == (code == CODE_OK ? 200 : code_http_status(code));
-    snprintf(line, sizeof line, "grpc-status: %d", code);
-    if (status.p != NULL)
-        return slice_is(status, strchr(line, ' ') + 1);
-    return slice_find(r->body, slice_of(line)) < r->body.n; /* gRPC-Web, behind its messages */
+    case SAYS_END:
+        snprintf(text, sizeof text, "{\"error\":{\"code\":\"%s\"", code_name(code));
+        return code == CODE_OK ? !has(r->body, "\"error\"") : has(r->body, text);
+    case SAYS_TRAILER:
+        snprintf(text, sizeof text, "grpc-status: %d", code); /* gRPC-Web has it behind its messages */
+        return status.p != NULL ? slice_is(status, strchr(text, ' ') + 1) : has(r->body, text);
+    }
+    return false;
+}
+
+static unsigned n_answers(const struct question *q)
+{
+    if (!q->aim->server_streams)
+        return 1;
+    return q->aim->client_streams ? q->n_messages : SEVERAL;
 }
 
 static bool says_messages(const struct question *q, const struct http_reply *r)
 {
     struct slice rest = r->body;
 
-    for (unsigned i = 0; i < q->n_messages; i++) {
-        size_t at = slice_find(rest, q->aim->answer);
+    for (unsigned i = 0; i < n_answers(q); i++) {
+        size_t at = slice_find(rest, answer);
         if (at == rest.n)
             return false;
-        rest = slice_from(rest, at + q->aim->answer.n);
+        rest = slice_from(rest, at + answer.n);
     }
-    return true;
+    return slice_find(rest, answer) == rest.n;
 }
 
 /* A busy server may say so instead. */
