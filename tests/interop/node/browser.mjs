@@ -39,6 +39,6 @@ ended.then((code) => report(`FAILED ${chromium} ended with ${code}`));
 const results = await reported;
 browser.kill();
 await ended;
-rmSync(profile, { recursive: true, force: true });
+rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }); // its helpers are still leaving
 console.log(results);
 process.exit(results.includes('FAILED') ? 1 : 0);
