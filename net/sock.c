@@ -119,6 +119,15 @@ static void on_readable(struct sock *s)
         s->ops->on_broken(s->owner, strerror(errno));
 }
 
+/* An alert that waits to be read tells more than that the socket broke. */
+static void broke(struct sock *s, int error)
+{
+    if (s->tls != NULL)
+        on_readable(s);
+    if (!s->is_closing)
+        s->ops->on_broken(s->owner, strerror(error));
+}
+
 static int pending_error(const struct sock *s)
 {
     int       error = 0;
@@ -134,7 +143,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
     if (status < 0) {
         s->events = 0;
-        s->ops->on_broken(s->owner, strerror(pending_error(s)));
+        broke(s, pending_error(s));
         return;
     }
     if (s->is_connecting) {
@@ -175,7 +184,7 @@ static bool send_some(struct sock *s)
     if (n < 0) {
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
-            s->ops->on_broken(s->owner, strerror(errno));
+            broke(s, errno);
         else if (s->stalled_ms == 0)
             s->stalled_ms = loop_now_ms(s->loop);
         return false;

@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 
     if (rpc_server_new(&config, &server, &why) != CODE_OK)
         return 1;
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     loop_start(loop);
     if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, tls, &listener, &why) != CODE_OK)
         return 1;

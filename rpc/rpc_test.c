@@ -169,7 +169,7 @@ static void run_asking(struct task *t)
     struct asking *a = (struct asking *)t;
 
     if (client == NULL)
-        client = http_client_new(the_loop);
+        client = http_client_new(the_loop, NULL);
     a->request = http_client_send(client, &a->send);
 }
 
@@ -748,7 +748,7 @@ static void test_client_ends(struct rpc_client *c, const char *address)
 
 static void test_client(void)
 {
-    struct rpc_client *c = rpc_client_new(&the_loop, 1);
+    struct rpc_client *c = rpc_client_new(&the_loop, 1, NULL);
     const char        *address = listener_address(listener);
 
     struct answered a = call_it(c, address, 7, 0);
@@ -792,7 +792,7 @@ static void world_begin(void)
                                  .inflight_bytes_max = 4 << 20 };
     enum code         code = rpc_server_new(&config, &server, &why);
     assert(code == CODE_OK);
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     loop_start(the_loop);
     code = listener_new("127.0.0.1:0", &the_loop, 1, &app, &http_limits_default, NULL, &listener, &why);
     assert(code == CODE_OK);
