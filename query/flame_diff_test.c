@@ -95,8 +95,7 @@ static void vectors(void)
     expect("a;; 2,b;total; 3", "", 0,
            "total,b,total,a | 0 5 0 0 0 0 0 | 0 2 0 0 0 0 3, 0 3 0 0 0 0 1 | 0 2 2 0 0 0 0, 0 3 3 0 0 0 2 | 5 3 5 0");
     expect(left, right, 1, "total,other | 0 56 0 0 39 0 0 | 0 56 56 0 39 39 1 | 95 56 56 39");
-    expect(left, right, 2,
-           "total,other,d | 0 56 0 0 39 0 0 | 0 40 40 0 1 1 2, 0 16 16 0 38 38 1 | 95 40 56 39");
+    expect(left, right, 2, "total,other,d | 0 56 0 0 39 0 0 | 0 40 40 0 1 1 2, 0 16 16 0 38 38 1 | 95 40 56 39");
     expect(left, right, 3,
            "total,other,d,a | 0 56 0 0 39 0 0 | 0 16 2 0 35 0 3, 0 40 40 0 1 1 2, 0 0 0 0 3 3 1 | 2 14 14 0 35 35 1 | "
            "95 40 56 39");
@@ -145,7 +144,8 @@ static int64_t total_of(const struct sample *at, const char *path, int side, boo
     int64_t sum = 0;
 
     for (size_t i = 0; i < SAMPLES; i++)
-        if (at[i].side == side && strncmp(at[i].path, path, strlen(path)) == 0 && (!is_self || !strcmp(at[i].path, path)))
+        if (at[i].side == side && strncmp(at[i].path, path, strlen(path)) == 0 &&
+            (!is_self || !strcmp(at[i].path, path)))
             sum += at[i].value;
     return sum;
 }

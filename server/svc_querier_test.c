@@ -320,7 +320,7 @@ static void diffs(void)
     l.format = QUERIER__V1__PROFILE_FORMAT__PROFILE_FORMAT_DOT;
 
     Types__V1__StackTraceSelector site = TYPES__V1__STACK_TRACE_SELECTOR__INIT;
-    Types__V1__Location f[2] = { TYPES__V1__LOCATION__INIT, TYPES__V1__LOCATION__INIT }, *at[] = { f, f + 1 };
+    Types__V1__Location           f[2] = { TYPES__V1__LOCATION__INIT, TYPES__V1__LOCATION__INIT }, *at[] = { f, f + 1 };
     site.call_site = at, site.n_call_site = 2, f[0].name = (char *)"a", f[1].name = (char *)"b";
     r.stack_trace_selector = &site;
     d = ask("Diff", &m, &c);
