@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "model/matcher.h"
-#include "model/profile_type.h"
 #include "server/principal.h"
 #include "server/services.h"
 #include "server/time_range.h"
@@ -86,10 +85,8 @@ void ask_range(struct ask *a, int64_t start_ms, int64_t end_ms)
 
 void ask_type(struct ask *a, const char *id)
 {
-    struct profile_type type;
-
-    if (a->why.code == CODE_OK && profile_type_parse(slice_of(id), &type, &a->why) == CODE_OK)
-        a->question.profile_type = profile_type_id(&type, a->arena);
+    if (a->why.code == CODE_OK && profile_type_parse(slice_of(id), &a->type, &a->why) == CODE_OK)
+        a->question.profile_type = profile_type_id(&a->type, a->arena);
 }
 
 /* At most 200 bytes, quoted, whole characters. */

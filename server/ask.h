@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "query/pprof.h"
 #include "query/query.h"
 #include "rpc/call.h"
 
@@ -30,6 +31,9 @@ struct ask {
     int     format;
     bool    is_mean;
     bool    shows_utf8; /* label names outside [a-zA-Z_][a-zA-Z0-9_]* too */
+
+    struct profile_type type;  /* ask_type's */
+    struct pprof_form   pprof;
 
     ask_reply_fn *reply; /* ask.c's */
 };

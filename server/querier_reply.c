@@ -204,6 +204,32 @@ void reply_stacktraces(struct ask *a, struct partial *p)
     buf_free(&tree);
 }
 
+void reply_profile(struct ask *a, struct partial *p)
+{
+    Google__V1__Profile m;
+    struct fault        why;
+
+    if (pprof_build(partial_tree(p), &a->pprof, a->arena, &m, &why) == CODE_OK)
+        call_reply(a->call, &m.base);
+    else
+        call_fail(a->call, &why);
+}
+
+void reply_pprof(struct ask *a, struct partial *p)
+{
+    Querier__V1__SelectMergeStacktracesResponse m = QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+    Querier__V1__PprofProfile                   pprof = QUERIER__V1__PPROF_PROFILE__INIT;
+    Google__V1__Profile                         profile;
+    struct fault                                why;
+
+    m.pprof = &pprof;
+    pprof.profile = &profile;
+    if (pprof_build(partial_tree(p), &a->pprof, a->arena, &profile, &why) == CODE_OK)
+        call_reply(a->call, &m.base);
+    else
+        call_fail(a->call, &why);
+}
+
 void reply_diff(struct ask *a, struct partial *left, struct partial *right)
 {
     Querier__V1__DiffResponse   m = QUERIER__V1__DIFF_RESPONSE__INIT;
