@@ -154,8 +154,8 @@ static void emit_values(struct harvest *h, struct tree *out)
     }
 }
 
-enum code harvest_group(const struct view *v, const struct group *g, const struct harvest_kind *kind,
-                        struct tree *out, struct fault *why)
+enum code harvest_group(const struct view *v, const struct group *g, const struct harvest_kind *kind, struct tree *out,
+                        struct fault *why)
 {
     struct harvest h = { .group = g, .kind = kind };
 

@@ -15,7 +15,8 @@
 struct harvest_kind {
     bool by_location; /* else by function name */
     /* An id of out->names; RESOURCE_EXHAUSTED: no more of them. */
-    enum code (*name)(void *arg, const struct group *g, uint32_t key, struct tree *out, uint32_t *id, struct fault *why);
+    enum code (*name)(void *arg, const struct group *g, uint32_t key, struct tree *out, uint32_t *id,
+                      struct fault *why);
     void *arg;
 };
 

@@ -15,8 +15,9 @@ static struct location_mapping mapping_of(const struct symtab *t, uint32_t id)
     if (id == BATCH_NONE)
         return (struct location_mapping){ 0 };
     const struct symbol_mapping *m = vec_at(&t->mappings, id);
-    return (struct location_mapping){ m->start, m->limit, m->offset, m->flags, symtab_text(t, m->file),
-                                      symtab_text(t, m->build_id) };
+    return (struct location_mapping){
+        m->start, m->limit, m->offset, m->flags, symtab_text(t, m->file), symtab_text(t, m->build_id)
+    };
 }
 
 static struct location_line line_of(const struct symtab *t, const struct symbol_line *l)
@@ -56,7 +57,8 @@ static enum code location_name(void *arg, const struct group *g, uint32_t key, s
         whole.lines[i] = line_of(&g->symtab, vec_at(&g->symtab.lines, l->line_at + i));
     if (tree_name_bytes(out) + text_bytes(&whole) > n->bytes_max)
         return fail(why, CODE_RESOURCE_EXHAUSTED,
-                    "the answer has locations of more than %zu bytes: narrow the selector or the time range", n->bytes_max);
+                    "the answer has locations of more than %zu bytes: narrow the selector or the time range",
+                    n->bytes_max);
     n->text.n = 0;
     location_encode(&whole, &n->text);
     *id = tree_name(out, buf_view(&n->text));

@@ -33,8 +33,8 @@ static struct location location_random(struct arena *a)
     l.lines = arena_zalloc(a, l.n_lines * sizeof *l.lines);
     for (uint32_t i = 0; i < l.n_lines; i++) {
         l.lines[i].line = (int64_t)numbers[roll(4)];
-        l.lines[i].function = (struct location_function){ (int64_t)numbers[roll(4)], text_random(), text_random(),
-                                                          text_random() };
+        l.lines[i].function =
+            (struct location_function){ (int64_t)numbers[roll(4)], text_random(), text_random(), text_random() };
     }
     return l;
 }
@@ -57,8 +57,7 @@ static bool are_equal(const struct location *a, const struct location *b)
                mappings_are_equal(&a->mapping, &b->mapping);
 
     for (uint32_t i = 0; are && i < a->n_lines; i++)
-        are = a->lines[i].line == b->lines[i].line &&
-              functions_are_equal(&a->lines[i].function, &b->lines[i].function);
+        are = a->lines[i].line == b->lines[i].line && functions_are_equal(&a->lines[i].function, &b->lines[i].function);
     return are;
 }
 

@@ -14,8 +14,8 @@ struct build {
     const struct tree   *tree;
     struct arena        *arena;
     Google__V1__Profile *out;
-    struct strset       *strings, *mappings, *functions; /* mappings and functions by their part of a location's string */
-    uint32_t            *location;                       /* [names]: the id of each */
+    struct strset *strings, *mappings, *functions; /* mappings and functions by their part of a location's string */
+    uint32_t      *location;                       /* [names]: the id of each */
 };
 
 static int64_t text(struct build *b, struct slice s) { return strset_add(b->strings, s); }
@@ -189,9 +189,10 @@ static enum code listed_check(const struct tree *t, uint32_t keep, struct fault 
 {
     if (profile_depths(t, keep) <= LISTED_MAX)
         return CODE_OK;
-    return fail(why, CODE_RESOURCE_EXHAUSTED,
-                "the answer's stacks have more than %d frames: narrow the selector or the time range, or give max_nodes",
-                LISTED_MAX);
+    return fail(
+        why, CODE_RESOURCE_EXHAUSTED,
+        "the answer's stacks have more than %d frames: narrow the selector or the time range, or give max_nodes",
+        LISTED_MAX);
 }
 
 static void build_all(const struct tree *t, const struct pprof_form *form, struct arena *a, Google__V1__Profile *out)

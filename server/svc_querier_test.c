@@ -337,6 +337,51 @@ static void diffs(void)
     limits.max_query_lookback_ns = LIMIT_NONE;
 }
 
+static Querier__V1__SelectMergeProfileRequest profile_request(void)
+{
+    Querier__V1__SelectMergeProfileRequest m = QUERIER__V1__SELECT_MERGE_PROFILE_REQUEST__INIT;
+
+    m.profile_typeid = (char *)CPU, m.label_selector = (char *)"{}";
+    m.start = T0_MS - 60000, m.end = T0_MS + 300000;
+    return m;
+}
+
+static void profiles(void)
+{
+    Querier__V1__SelectMergeProfileRequest m = profile_request();
+    Types__V1__StackTraceSelector          site = TYPES__V1__STACK_TRACE_SELECTOR__INIT;
+    Types__V1__GoPGO                       pgo = TYPES__V1__GO_PGO__INIT;
+    Types__V1__Location                    f = TYPES__V1__LOCATION__INIT, *at[] = { &f };
+    struct call                            c;
+
+    m.label_selector = (char *)"";
+    refused("SelectMergeProfile", &m, CODE_INVALID_ARGUMENT,
+            "parsing label selector \"\": unknown position: parse error: unexpected end of input");
+    m = profile_request();
+    m.trace_id_selector = (char *[]){ (char *)"x" }, m.n_trace_id_selector = 1;
+    refused("SelectMergeProfile", &m, CODE_INVALID_ARGUMENT, "trace_id_selector: \"x\" is not 32 hex digits");
+    m = profile_request();
+    m._max_nodes_case = QUERIER__V1__SELECT_MERGE_PROFILE_REQUEST___MAX_NODES_MAX_NODES;
+    m.max_nodes = -1; /* counts as 0: all */
+    site.call_site = at, site.n_call_site = 1, f.name = (char *)"a";
+    m.stack_trace_selector = &site;
+    Google__V1__Profile *p = ask("SelectMergeProfile", &m, &c);
+    assert(p->n_sample == 2 && p->time_nanos == m.end * NS_PER_MS && p->n_function == 3 && p->period == 1000000000);
+    protobuf_c_message_free_unpacked(&p->base, NULL);
+    site.go_pgo = &pgo, pgo.keep_locations = 1; /* and no call site */
+    p = ask("SelectMergeProfile", &m, &c);
+    assert(p->n_sample == 4 && p->sample[0]->n_location_id == 1);
+    protobuf_c_message_free_unpacked(&p->base, NULL);
+    m.label_selector = (char *)"{service_name=\"none\"}";
+    assert(is_bare("SelectMergeProfile", &m));
+
+    Querier__V1__SelectMergeStacktracesRequest s = stacks_request();
+    s.format = QUERIER__V1__PROFILE_FORMAT__PROFILE_FORMAT_PPROF;
+    Querier__V1__SelectMergeStacktracesResponse *r = ask("SelectMergeStacktraces", &s, &c);
+    assert(r->flamegraph == NULL && r->pprof->profile->n_sample == 4);
+    protobuf_c_message_free_unpacked(&r->base, NULL);
+}
+
 static void expect_series(const Querier__V1__SelectSeriesRequest *m, const char *expected)
 {
     struct call                        c;
@@ -503,6 +548,7 @@ int main(void)
     stacks_refused();
     stacks_answered();
     diffs();
+    profiles();
     series_answered();
     series_refused();
     names();
