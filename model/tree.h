@@ -1,5 +1,6 @@
 /*
- * Tree: function names under a nameless root, with the value each has by itself.  The answer to a merge query, whole.
+ * Tree: function names (for a pprof: locations) under a nameless root, with the value each has by itself.  The answer to a
+ * merge query, whole.
  *
  *      node 0 (root) <-- 1 "main" <-- 2 "work" <-- 3 "read"          parent[], name[], self[]
  *
