@@ -154,8 +154,8 @@ static void emit_values(struct harvest *h, struct tree *out)
     }
 }
 
-enum code harvest_group(const struct view *v, const struct group *g, const struct harvest_kind *kind, struct tree *out,
-                        struct fault *why)
+static enum code harvest_group(const struct view *v, const struct group *g, const struct harvest_kind *kind,
+                               struct tree *out, struct fault *why)
 {
     struct harvest h = { .group = g, .kind = kind };
 
@@ -174,5 +174,18 @@ enum code harvest_group(const struct view *v, const struct group *g, const struc
     out->is_clamped |= h.is_clamped;
     free(h.node);
     free(h.by_stack);
+    return code;
+}
+
+enum code harvest_bucket(const struct bucket *b, const struct selection *what, const struct harvest_kind *kind,
+                         struct tree *out, struct fault *why)
+{
+    struct view v;
+    enum code   code = view_open(&v, b, what, why);
+
+    if (code == CODE_OK && !v.is_empty)
+        for (uint32_t i = 0, n = vec_n(&b->groups); i < n && code == CODE_OK; i++)
+            code = harvest_group(&v, group_at(b, i), kind, out, why);
+    view_close(&v);
     return code;
 }

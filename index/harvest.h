@@ -1,5 +1,5 @@
 /*
- * Harvest: the samples of one service that a view passes, as a tree.
+ * Harvest: the samples of a bucket that a selection passes, as a tree.
  *
  *     rows --> by_stack (dense) --> nodes of one of the two path trees (index/stacks.h) --> a tree by name
  *
@@ -20,6 +20,6 @@ struct harvest_kind {
     void *arg;
 };
 
-/* Adds the group's samples to `out`; after a fault that is half of an answer. */
-must_check enum code harvest_group(const struct view *v, const struct group *g, const struct harvest_kind *kind,
-                                   struct tree *out, struct fault *why);
+/* Adds the bucket's samples to `out`; after a fault that is half of an answer. */
+must_check enum code harvest_bucket(const struct bucket *b, const struct selection *what,
+                                    const struct harvest_kind *kind, struct tree *out, struct fault *why);

@@ -70,13 +70,8 @@ enum code select_profile(const struct bucket *b, const struct selection *s, size
 {
     struct naming             n = { .bytes_max = name_bytes_max, .lines = arena_new(0) };
     const struct harvest_kind kind = { .by_location = true, .name = location_name, .arg = &n };
-    struct view               v;
-    enum code                 code = view_open(&v, b, s, why);
+    enum code                 code = harvest_bucket(b, s, &kind, out, why);
 
-    if (code == CODE_OK && !v.is_empty)
-        for (uint32_t i = 0, groups = vec_n(&b->groups); i < groups && code == CODE_OK; i++)
-            code = harvest_group(&v, group_at(b, i), &kind, out, why);
-    view_close(&v);
     buf_free(&n.text);
     arena_free(n.lines);
     return code;
