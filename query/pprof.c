@@ -8,7 +8,7 @@
 #include "query/cut.h"
 #include "query/profile.h"
 
-enum { LISTED_MAX = 32 << 20 };
+enum { SAMPLES_BYTES_MAX = 512 << 20, SAMPLE_BYTES = sizeof(Google__V1__Sample) + 64 };
 
 struct build {
     const struct tree   *tree;
@@ -185,14 +185,16 @@ static void strings_list(struct build *b)
         b->out->string_table[i] = (char *)(uintptr_t)strset_at(b->strings, i).p; /* a NUL stands behind each */
 }
 
-static enum code listed_check(const struct tree *t, uint32_t keep, struct fault *why)
+static enum code size_check(const struct tree *t, uint32_t keep, struct fault *why)
 {
-    if (profile_depths(t, keep) <= LISTED_MAX)
+    struct profile_size size = profile_size(t, keep);
+
+    if (size.stacks * SAMPLE_BYTES + size.locations * sizeof(uint64_t) <= SAMPLES_BYTES_MAX)
         return CODE_OK;
     return fail(
         why, CODE_RESOURCE_EXHAUSTED,
-        "the answer's stacks have more than %d frames: narrow the selector or the time range, or give max_nodes",
-        LISTED_MAX);
+        "the answer's %llu stacks take more than %d bytes: narrow the selector or the time range, or give max_nodes",
+        (unsigned long long)size.stacks, SAMPLES_BYTES_MAX);
 }
 
 static void build_all(const struct tree *t, const struct pprof_form *form, struct arena *a, Google__V1__Profile *out)
@@ -221,13 +223,13 @@ enum code pprof_build(const struct tree *t, const struct pprof_form *form, struc
     if (t->n == 1)
         return CODE_OK;
     if (form->is_for_pgo) {
-        code = listed_check(t, form->keep_locations, why);
+        code = size_check(t, form->keep_locations, why);
         if (code == CODE_OK)
             t = made = profile_nearest(t, form->keep_locations, form->are_callees_one);
     } else {
         if (form->max_nodes > 0)
             t = made = profile_cut(t, form->max_nodes);
-        code = listed_check(t, 0, why);
+        code = size_check(t, 0, why);
     }
     if (code == CODE_OK)
         build_all(t, form, a, out);

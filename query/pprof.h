@@ -3,7 +3,7 @@
  *
  * F1  The message depends on what was pushed alone, not on how it was spread: locations are numbered in the order of their
  *     strings (model/location.h), samples are depth first.
- * F2  Stacks share nothing in a pprof: how many locations they may list in sum is bounded before anything is made.
+ * F2  Stacks share nothing in a pprof: what they come to in sum is bounded before anything is made.
  */
 #pragma once
 

@@ -205,17 +205,19 @@ struct tree *profile_nearest(const struct tree *whole, uint32_t keep, bool are_c
     return n.out;
 }
 
-uint64_t profile_depths(const struct tree *t, uint32_t keep)
+struct profile_size profile_size(const struct tree *t, uint32_t keep)
 {
-    uint32_t *depth = mem_alloc(t->n * sizeof *depth);
-    uint64_t  sum = 0;
+    uint32_t           *depth = mem_alloc(t->n * sizeof *depth);
+    struct profile_size size = { 0 };
 
     depth[0] = 0;
     for (uint32_t i = 1; i < t->n; i++) {
         depth[i] = depth[t->parent[i]] + 1;
-        if (t->self[i] > 0)
-            sum += keep == 0 || depth[i] < keep ? depth[i] : keep;
+        if (t->self[i] == 0)
+            continue;
+        size.stacks++;
+        size.locations += keep == 0 || depth[i] < keep ? depth[i] : keep;
     }
     free(depth);
-    return sum;
+    return size;
 }

@@ -19,5 +19,8 @@ struct tree *profile_cut(const struct tree *whole, int64_t max_nodes);
  */
 struct tree *profile_nearest(const struct tree *whole, uint32_t keep, bool are_callees_one);
 
-/* How many locations the stacks have in sum, when each is cut to `keep` (0: all). */
-uint64_t profile_depths(const struct tree *t, uint32_t keep);
+/* How many stacks there are, and how many locations they have in sum when each is cut to `keep` (0: all). */
+struct profile_size {
+    uint64_t stacks, locations;
+};
+struct profile_size profile_size(const struct tree *t, uint32_t keep);

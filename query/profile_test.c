@@ -340,13 +340,13 @@ static void bounds(void)
     struct fault        why;
 
     location_encode(&l, &text);
-    for (uint32_t node = 0, i = 0; i < 8200; i++)
+    for (uint32_t node = 0, i = 0; i < 12000; i++)
         tree_add(t, node = tree_child(t, node, tree_name(t, buf_view(&text))), 1);
-    assert(pprof_build(t, &form, a, &m, &why) == CODE_RESOURCE_EXHAUSTED && strstr(why.text, "33554432") != NULL);
+    assert(pprof_build(t, &form, a, &m, &why) == CODE_RESOURCE_EXHAUSTED && strstr(why.text, "12000 stacks") != NULL);
     form.max_nodes = 100;
     assert(pprof_build(t, &form, a, &m, &why) == CODE_OK && m.n_sample == 101);
     form = (struct pprof_form){ .is_for_pgo = true, .keep_locations = 5 };
-    assert(pprof_build(t, &form, a, &m, &why) == CODE_OK && m.n_sample == 5 && m.sample[4]->value[0] == 8196);
+    assert(pprof_build(t, &form, a, &m, &why) == CODE_OK && m.n_sample == 5 && m.sample[4]->value[0] == 11996);
     form.keep_locations = 0;
     assert(pprof_build(t, &form, a, &m, &why) == CODE_RESOURCE_EXHAUSTED);
     buf_free(&text);
