@@ -1,11 +1,10 @@
 #include "index/symtab.h"
 
-#include <stdio.h>
-
 #include "base/hash.h"
 #include "model/batch.h"
+#include "model/location.h"
 
-enum { BARE_NAME_MAX = 256, BARE_NAME_ROOM = BARE_NAME_MAX + 24, GROUP = 16 };
+enum { GROUP = 16 };
 
 /*
  * Each kind is looked up in two ways.  A run: what comes in the order in which it came before, as an agent sends it minute
@@ -185,23 +184,12 @@ static bool location_is(const struct symtab *t, const struct symbol_location *ha
 /* S3 */
 static uint32_t bare_name(struct symtab *t, struct slab *s, const struct symbol_location *l)
 {
-    char         text[BARE_NAME_ROOM];
+    char         room[LOCATION_NAME_ROOM];
     struct slice file = SLICE("");
 
     if (l->mapping != BATCH_NONE)
         file = symtab_text(t, ((const struct symbol_mapping *)vec_at(&t->mappings, l->mapping))->file);
-    for (size_t i = file.n; i > 0; i--)
-        if (file.p[i - 1] == '/') {
-            file = slice_from(file, i);
-            break;
-        }
-    if (file.n == 0)
-        file = SLICE("unknown");
-    if (file.n > BARE_NAME_MAX)
-        file.n = BARE_NAME_MAX;
-    memcpy(text, file.p, file.n);
-    int          n = snprintf(text + file.n, sizeof text - file.n, "!0x%llx", (unsigned long long)l->address);
-    struct slice name = slice_make(text, file.n + (size_t)n);
+    struct slice name = location_bare_name(file, l->address, room);
     return string_add(t, s, name, hash_slice(name));
 }
 
@@ -268,7 +256,7 @@ size_t symtab_cost(const struct symtab *t, const struct symtab_more *more)
     size_t strings = more->strings + more->locations; /* each location may need a name */
 
     return vec_cost(&t->strings, strings) + table_cost(&t->string_ids, strings) + more->text_bytes +
-           more->locations * BARE_NAME_ROOM + vec_cost(&t->mappings, more->mappings) +
+           more->locations * LOCATION_NAME_ROOM + vec_cost(&t->mappings, more->mappings) +
            table_cost(&t->mapping_ids, more->mappings) + vec_cost(&t->functions, more->functions) +
            table_cost(&t->function_ids, more->functions) + vec_cost(&t->lines, more->lines) +
            vec_cost(&t->locations, more->locations) + table_cost(&t->location_ids, more->locations);

@@ -95,6 +95,8 @@ void tree_free(struct tree *t)
 
 uint32_t tree_name(struct tree *t, struct slice name) { return strset_add(t->names, name); }
 
+size_t tree_name_bytes(const struct tree *t) { return arena_bytes(t->priv->arena); }
+
 void tree_reserve(struct tree *t, uint32_t more)
 {
     uint64_t need = (uint64_t)t->n + more, cap = t->cap;

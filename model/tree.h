@@ -1,5 +1,6 @@
 /*
- * Tree: function names under a nameless root, with the value each has by itself.  The answer to a merge query, whole.
+ * Tree: function names (for a pprof: locations) under a nameless root, with the value each has by itself.  The answer to a
+ * merge query, whole.
  *
  *      node 0 (root) <-- 1 "main" <-- 2 "work" <-- 3 "read"          parent[], name[], self[]
  *
@@ -33,6 +34,7 @@ struct tree *tree_new(void);
 void         tree_free(struct tree *t); /* NULL is fine */
 
 uint32_t tree_name(struct tree *t, struct slice name); /* its id in t->names */
+size_t   tree_name_bytes(const struct tree *t);        /* what the names take */
 
 /* The child of `parent` called `name` (an id of t->names), made with self 0 when missing. */
 uint32_t tree_child(struct tree *t, uint32_t parent, uint32_t name);
