@@ -9,7 +9,7 @@ import ssl
 import subprocess
 
 from certs import Authority
-from hearth import BIN, Cluster, RpcError, Server, connect, wait_until
+from hearth import BIN, Cluster, RpcError, Server, connect, run_ctl, wait_until
 from pprof import pprof
 
 ca, strangers = Authority("ca"), Authority("strangers")
@@ -90,6 +90,12 @@ with Server(*SHOWS, tls=ca.client()) as server:
 with Server(*SHOWS, CA, tls=ca.client(agent)) as server:
     assert isinstance(ask(server.port, "/ready", ca.client()), Exception)
     assert isinstance(ask(server.port, "/ready", ca.client(stranger)), Exception)
+    server.push(pprof({"main": 1}), service="checkout")
+    shown = ("--ca-file", ca.ca, "--cert-file", agent[0], "--key-file", agent[1])
+    status, out, err = run_ctl("labels", "service_name", *shown, server=server)
+    assert status == 0 and "checkout" in out, (status, out, err)
+    status, out, err = run_ctl("labels", *shown[:2], server=server)
+    assert status != 0 and "certificate required" in err, (status, out, err)
     assert server.metrics()['hearth_tls_handshakes_total{result="no_certificate"}'] >= 1
     assert server.metrics()['hearth_tls_handshakes_total{result="bad_certificate"}'] >= 1
 with Server(*SHOWS, CA, "--tls.client-auth=optional", tls=ca.client()) as server:
