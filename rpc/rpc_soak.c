@@ -116,7 +116,7 @@ static void player_start(struct task *t)
 {
     struct player *p = (struct player *)((char *)t - offsetof(struct player, start));
 
-    p->client = http_client_new(p->loop);
+    p->client = http_client_new(p->loop, NULL);
     p->n_busy = SLOTS;
     for (int i = 0; i < SLOTS; i++) {
         p->slots[i].player = p;
@@ -306,7 +306,7 @@ static struct rpc_server *server_start(struct loop *loops[LOOPS])
 
     assert(code == CODE_OK);
     s->config.app = s;
-    struct http_app app = rpc_server_app(s);
+    struct http_app app = rpc_server_app(s, RPC_FACES_ALL);
     for (int i = 0; i < LOOPS; i++) {
         loops[i] = loop_new(i);
         loop_start(loops[i]);
