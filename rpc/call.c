@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/guard.h"
 #include "rpc/errors.h"
 #include "wire/zip.h"
 
@@ -308,8 +309,10 @@ static enum code inflate(struct call *c, struct fault *why)
     }
     if (code == CODE_OK && c->message.n > guess && !call_charge(c, c->message.n - guess))
         return call_too_busy(why);
-    if (code == CODE_RESOURCE_EXHAUSTED)
+    if (code == CODE_RESOURCE_EXHAUSTED) {
+        abuse_count(ABUSE_DECOMPRESSION_BOMB);
         return fail(why, code, "message size is larger than configured max %zu", max);
+    }
     return code;
 }
 

@@ -7,6 +7,8 @@
 
 enum { STREAM_UNSENT_MARK = 256 << 10 }; /* answers not read by a stream's client; above, its questions wait */
 
+static bool is_stream(const struct call *c) { return c->row->kind.client_streams; }
+
 static void refuse_size(struct call *c, size_t n)
 {
     struct fault why;
@@ -77,6 +79,7 @@ void call_head(struct call *c)
     struct fault why;
     size_t       max = c->inbox.message_bytes_max;
 
+    c->x->is_patient = is_stream(c);
     if (c->dialect->read_head(c, &why) != CODE_OK) {
         call_refuse(c, &why);
         return;
@@ -104,8 +107,6 @@ static enum code check_flags(const struct call *c, uint8_t flags, struct fault *
         return fail(why, CODE_INTERNAL, "a compressed message, and no field that says how");
     return CODE_OK;
 }
-
-static bool is_stream(const struct call *c) { return c->row->kind.client_streams; }
 
 static void take_message(struct call *c, uint8_t flags, size_t at, size_t n)
 {

@@ -11,6 +11,7 @@
 #include "base/metric.h"
 #include "net/listen.h"
 #include "net/loop.h"
+#include "net/network.h"
 #include "proto/descriptors.h"
 #include "router/router.h"
 #include "rpc/client.h"
@@ -246,11 +247,27 @@ static enum code start_rpc(struct server *s, struct fault *why)
     return rpc_server_new(&rc, &s->rpc, why);
 }
 
+static enum code http_limits_choose(const struct server *s, struct http_limits *out, struct fault *why)
+{
+    const struct config *c = s->config;
+
+    *out = http_limits_default;
+    out->held_total_bytes_max = (size_t)memory_for_answers(c->memory_limit_bytes);
+    out->connections_max = c->net_connections_max;
+    out->address_connections_max = c->net_connections_per_address;
+    out->age_max_ns = c->net_connection_age_max_ns;
+    return networks_parse(slice_of(c->net_exempt_networks), s->arena, &out->exempt, why);
+}
+
 static enum code start_listener(struct server *s, struct fault *why)
 {
-    struct http_app app = rpc_server_app(s->rpc);
+    struct http_app    app = rpc_server_app(s->rpc);
+    struct http_limits limits;
+    enum code          code = http_limits_choose(s, &limits, why);
 
-    return listener_new(s->config->listen, s->loops, s->n_loops, &app, &http_limits_default, &s->listener, why);
+    if (code != CODE_OK)
+        return code;
+    return listener_new(s->config->listen, s->loops, s->n_loops, &app, &limits, &s->listener, why);
 }
 
 static enum code start(struct server *s, struct fault *why)
