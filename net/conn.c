@@ -62,33 +62,40 @@ static void on_turn(void *owner)
         c->proto->on_turn(c);
 }
 
-/* Over its part of the limit, a door closes whoever holds most of those that take nothing. */
-static void make_room(struct door *d, int64_t now_ms)
-{
-    struct conn *most = NULL;
-
-    d->looked_ms = now_ms;
-    for (struct conn *c = d->conns; c != NULL; c = c->next)
-        if (!c->sock.is_closing && conn_is_stalled(c) && (most == NULL || c->held > most->held))
-            most = c;
-    if (most != NULL)
-        conn_abused(most, ABUSE_HELD_MEMORY);
-}
-
 static void account(struct conn *c, size_t held)
 {
     struct door *d = c->door;
-    int64_t      now_ms = loop_now_ms(d->loop);
 
-    if (c->held == 0 && held > 0) {
-        pace_begin(&c->answers, now_ms);
-        c->moved_ms = now_ms;
-    }
+    if (c->held == 0 && held > 0)
+        c->moved_ms = loop_now_ms(d->loop);
     d->held += held - c->held;
     metric_add(d->held_shown, (int64_t)held - (int64_t)c->held);
     c->held = held;
-    if (d->held > d->held_max && now_ms - d->looked_ms >= LOOK_MS)
-        make_room(d, now_ms);
+}
+
+static struct conn *most_stalled(const struct door *d)
+{
+    struct conn *most = NULL;
+
+    for (struct conn *c = d->conns; c != NULL; c = c->next)
+        if (conn_is_stalled(c) && (most == NULL || c->held > most->held))
+            most = c;
+    return most;
+}
+
+/* Over its part of the limit, a door closes those that take nothing, whoever holds most first. */
+static void make_room(struct door *d)
+{
+    int64_t      now_ms = loop_now_ms(d->loop);
+    struct conn *c;
+
+    if (d->held <= d->held_max || now_ms - d->looked_ms < LOOK_MS)
+        return;
+    d->looked_ms = now_ms;
+    while (d->held > d->held_max && (c = most_stalled(d)) != NULL) {
+        conn_abused(c, ABUSE_HELD_MEMORY);
+        account(c, 0);
+    }
 }
 
 static void on_sent(void *owner)
@@ -99,21 +106,20 @@ static void on_sent(void *owner)
         return;
     c->proto->on_sent(c);
     account(c, c->proto->held(c));
+    make_room(c->door);
 }
 
 static void on_closed(void *owner)
 {
-    struct conn *c = owner;
-    struct door *d = c->door;
-
+    struct conn    *c = owner;
+    struct door    *d = c->door;
     struct admitted admitted = c->admitted;
 
     if (c->proto != NULL) {
         c->proto->gone(c);
         c->proto->end(c);
     }
-    d->held -= c->held;
-    metric_add(d->held_shown, -(int64_t)c->held);
+    account(c, 0);
     *c->link = c->next;
     if (c->next != NULL)
         c->next->link = c->link;
@@ -199,20 +205,22 @@ void conn_drain(struct conn *c)
         c->proto->drain(c); /* one that has said nothing may still be about to; conn_tick sees to it */
 }
 
-/* Does nothing leave the socket, or too little of the answers? */
+/* Does what waits for the socket leave too slowly?  What waits for a stream's window is h2.c's. */
 static bool is_slow_reader(struct conn *c, int64_t now_ms)
 {
     const struct http_limits *l = c->door->limits;
 
-    if (c->sock.stalled_ms != 0 && (now_ms - c->sock.stalled_ms) * NS_PER_MS > l->answer_wait_ns)
-        return true;
-    return c->held > 0 && pace_is_slow(&c->answers, l->answer_wait_ns, l->rate_min, now_ms);
+    if (c->sock.out.n > 0)
+        return pace_is_slow(&c->answers, l->answer_wait_ns, l->rate_min, now_ms);
+    pace_begin(&c->answers, now_ms);
+    return false;
 }
 
 void conn_tick(struct conn *c, int64_t now_ms)
 {
     const struct http_limits *limits = c->door->limits;
 
+    make_room(c->door);
     if (c->sock.is_closing)
         return;
     outq_trim(&c->sock.out); /* idle connections hold little */

@@ -8,9 +8,10 @@
 
 enum {
     HEAD_ABUSE_FACTOR = 8, /* a header list this many times over the limit ends the connection */
-    RESET_BURST = 1000,    /* nghttp2 looks, too: behind our own budget, so that the end has our reason */
-    RESET_PER_S = 100,
-    OUTBOUND_ACKS_MAX = 100
+    /* nghttp2 looks, too: behind our own budgets, so that the end has our reason. */
+    RESET_BURST = 20000,
+    RESET_PER_S = 2000,
+    OUTBOUND_ACKS_MAX = 2000
 };
 
 void h2_terminate(struct h2 *h, enum abuse what, uint32_t error)

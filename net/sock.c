@@ -97,12 +97,9 @@ static bool send_some(struct sock *s)
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
             s->ops->on_broken(s->owner, errno);
-        else if (s->stalled_ms == 0)
-            s->stalled_ms = loop_now_ms(s->loop);
         return false;
     }
     outq_drop(&s->out, (size_t)n);
-    s->stalled_ms = 0;
     return true;
 }
 

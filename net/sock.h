@@ -32,7 +32,6 @@ struct sock {
     const struct sock_ops *ops;
     void                  *owner;
     struct outq            out;
-    int64_t                stalled_ms; /* since when the peer takes nothing; 0: it does */
     struct turn            turn;
     uv_poll_t              poll;
     int                    fd, events;
