@@ -15,6 +15,17 @@ enum {
     LOOK_MS = 50
 };
 
+static void account(struct conn *c, size_t held)
+{
+    struct door *d = c->door;
+
+    if (c->held == 0 && held > 0)
+        c->moved_ms = loop_now_ms(d->loop);
+    d->held += held - c->held;
+    metric_add(d->held_shown, (int64_t)held - (int64_t)c->held);
+    c->held = held;
+}
+
 static void on_bytes(void *owner, struct slice bytes)
 {
     struct conn *c = owner;
@@ -36,6 +47,7 @@ static void on_bytes(void *owner, struct slice bytes)
     }
     if (!c->sock.is_closing)
         c->proto->on_bytes(c, bytes);
+    account(c, c->proto->held(c)); /* now, since the next that is read must know */
 }
 
 static void on_eof(void *owner)
@@ -62,17 +74,6 @@ static void on_turn(void *owner)
         c->proto->on_turn(c);
 }
 
-static void account(struct conn *c, size_t held)
-{
-    struct door *d = c->door;
-
-    if (c->held == 0 && held > 0)
-        c->moved_ms = loop_now_ms(d->loop);
-    d->held += held - c->held;
-    metric_add(d->held_shown, (int64_t)held - (int64_t)c->held);
-    c->held = held;
-}
-
 static struct conn *most_stalled(const struct door *d)
 {
     struct conn *most = NULL;
@@ -83,7 +84,7 @@ static struct conn *most_stalled(const struct door *d)
     return most;
 }
 
-/* Over its part of the limit, a door closes those that take nothing, whoever holds most first. */
+/* Over its part of the limit, a door closes those that do not move, whoever holds most first. */
 static void make_room(struct door *d)
 {
     int64_t      now_ms = loop_now_ms(d->loop);
@@ -155,6 +156,7 @@ void conn_new(struct door *d, int fd, const char *peer, struct admitted admitted
     c->admitted = admitted;
     c->since_ms = loop_now_ms(d->loop);
     c->part_ms = part_ms(d, c->since_ms);
+    pace_begin(&c->answers, c->since_ms);
     memcpy(c->peer, peer, strnlen(peer, sizeof c->peer - 1));
     c->next = d->conns;
     c->link = &d->conns;

@@ -33,7 +33,7 @@ static void holds_little(void)
     say(fd, buf_view(&b));
     struct seen seen = listen_to(fd, 200);
     assert(seen.n_resets == 8 && !seen.is_closed && counted("slow_read") == before + 8);
-    assert(held() == 3 * BIG_BYTES);
+    assert(held() >= 3 * BIG_BYTES && held() < 4 * BIG_BYTES);
     close(fd);
     buf_free(&b);
     assert(soon(none_open, &s) && held() == 0);
@@ -75,6 +75,22 @@ static void holds_little_in_all(void)
     for (int i = 0; i < CONNECTIONS; i++)
         close(fds[i]);
     assert(soon(none_open, &s) && held() == 0);
+    server_stop(&s);
+}
+
+/* Over a tick or two nobody is slow. */
+static void reads_later(void)
+{
+    struct server s;
+
+    server_start(&s, &http_limits_default);
+    int fd = dial(&s);
+    say(fd, SLICE("GET /stream HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"));
+    usleep(1500000);
+    struct buf b = hear(fd, NULL, 0);
+    assert(b.n > 20000000);
+    buf_free(&b);
+    close(fd);
     server_stop(&s);
 }
 
@@ -169,6 +185,7 @@ int main(void)
 {
     holds_little();
     holds_little_in_all();
+    reads_later();
     old_age();
     last_requests();
     crowds(false);

@@ -31,7 +31,7 @@ static const struct budget {
     /* A piece of body that does not end it; DRIBBLE_BYTES earn one.  Small messages of a stream: 5,000 a second. */
     [ABUSE_DRIBBLE] = { "dribble", 20000, 5000 },
     /* A WINDOW_UPDATE, or a frame of ours that the window cut; whole frames and every WINDOW_BYTES of them earn. */
-    [ABUSE_TINY_WINDOWS] = { "tiny_windows", 2000, 200 },
+    [ABUSE_TINY_WINDOWS] = { "tiny_windows", 500, 100 },
     /* A stream refused: above streams_max before our settings arrived (they say so), or too much is unread. */
     [ABUSE_STREAM_FLOOD] = { "stream_flood", 1000, 100 },
     /* nghttp2 takes eight for a head, which is twice head_bytes_max. */

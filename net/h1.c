@@ -18,6 +18,7 @@ enum {
     LINGER_BYTES_MAX = 1 << 20,
     LINGER_MS = 2000,
     ARENA_KEPT_MAX = 64 << 10,
+    EARLY_A_TURN = 4,     /* pipelined requests; then others have their turn */
     PROBE_FIRST_MS = 500, /* see probe() */
     PROBE_MS = 5000
 };
@@ -126,6 +127,7 @@ static void give_piece(struct h1 *h, struct slice piece)
     h->unconsumed += piece.n;
     h->expects_continue = false;
     h->pace.bytes += piece.n;
+    h->c->moved_ms = h1_now_ms(h);
     h1_app(h)->on_body(&h->x.pub, piece);
 }
 
@@ -234,10 +236,15 @@ static void on_turn(struct conn *c)
     see_what_left(h);
     if (h->is_held && h->state == H1_HEAD)
         take_early(h);
-    while (h->is_open && !c->sock.is_closing) {
+    for (int n = 0; h->is_open && !c->sock.is_closing; n++) {
         h1_answer_more(h);
         if (h->is_open || h->state != H1_HEAD)
             break;
+        if (n == EARLY_A_TURN && h->in.n > 0) {
+            h->is_held = true;
+            sock_touch(&c->sock);
+            break;
+        }
         take_early(h);
     }
     if (h->in.n == 0 && h->in.cap > LOOP_SCRATCH_BYTES)
@@ -354,7 +361,12 @@ static void drain(struct conn *c)
 /* The next answer says so: a request may be on its way. */
 static void part(struct conn *c) { (void)c; }
 
-static size_t held(const struct conn *c) { return h1_unsent(c->state); }
+static size_t held(const struct conn *c)
+{
+    const struct h1 *h = c->state;
+
+    return h1_unsent(h) + (h->is_open ? EXCHANGE_BYTES : 0);
+}
 
 static void gone(struct conn *c) { h1_exchange_gone(c->state); }
 

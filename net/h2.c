@@ -146,12 +146,7 @@ static void on_tick(struct conn *c, int64_t now)
     }
 }
 
-static size_t held(const struct conn *c)
-{
-    const struct h2 *h = c->state;
-
-    return h->held + c->sock.out.n;
-}
+static size_t held(const struct conn *c) { return h2_held(c->state); }
 
 static void gone(struct conn *c)
 {

@@ -7,6 +7,7 @@
 #include "net/h2_priv.h"
 
 enum {
+    GOOD_PART = 128,       /* of 64 MiB of answers and 2 loops: 22 streams */
     HEAD_ABUSE_FACTOR = 8, /* a header list this many times over the limit ends the connection */
     /* nghttp2 looks, too: behind our own budgets, so that the end has our reason. */
     RESET_BURST = 20000,
@@ -82,12 +83,12 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     return h->is_over ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
-/* Who lets answers lie may not ask for more of them. */
+/* Who lets answers lie may not ask for more of them; where memory is short, nor may who has a good part of it. */
 static bool holds_too_much(const struct h2 *h)
 {
     const struct door *d = h->c->door;
 
-    return h->held > h2_limits(h)->held_bytes_max || (h->held > 0 && d->held > d->held_max);
+    return h->held > h2_limits(h)->held_bytes_max || (d->held > d->held_max && h2_held(h) > d->held_max / GOOD_PART);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -230,6 +231,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     }
     s->unconsumed += n;
     s->request.bytes += n;
+    h->c->moved_ms = h2_now_ms(h);
     h2_app(h)->on_body(&s->x.pub, slice_make(bytes, n));
     return 0;
 }

@@ -56,6 +56,11 @@ static inline const struct http_app *h2_app(const struct h2 *h) { return h->c->d
 
 static inline const struct http_limits *h2_limits(const struct h2 *h) { return h->c->door->limits; }
 
+static inline size_t h2_held(const struct h2 *h)
+{
+    return h->held + h->c->sock.out.n + h->n_streams * EXCHANGE_BYTES;
+}
+
 static inline struct h2_stream *h2_stream_at(nghttp2_session *session, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(session, id);

@@ -85,7 +85,7 @@ struct http_limits {
     size_t  heads_bytes_max;         /* of all streams open on an HTTP/2 connection; over: 431 */
     size_t  unsent_bytes_max;        /* per connection, then reading stops */
     size_t  held_bytes_max;          /* answers that wait on one connection; over: new streams are refused */
-    size_t  held_total_bytes_max;    /* on all of a listener; over: whoever holds most and takes nothing is closed */
+    size_t  held_total_bytes_max;    /* on all of a listener; over: the largest that do not move are closed */
     int     streams_max;             /* HTTP/2 concurrent streams */
     int64_t requests_max;            /* of a connection; then the client is asked to take another */
     int64_t connections_max;         /* of a listener */

@@ -90,7 +90,7 @@ static void accepted(struct entry *e, int fd, const struct sockaddr_storage *fro
 {
     struct entry   *to = least_busy(e);
     struct admitted admitted;
-    int             yes = 1;
+    int             yes = 1, lowat = SOCK_OUT_ENOUGH;
     char            peer[sizeof ((struct conn *)0)->peer];
 
     if (!admit_enter(e->door.listener->admit, address_of(from), &admitted)) {
@@ -98,6 +98,8 @@ static void accepted(struct entry *e, int fd, const struct sockaddr_storage *fro
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
+               sizeof lowat); /* the kernel would hold megabytes uncounted */
     address_print(from, peer, sizeof peer);
     atomic_fetch_add_explicit(&to->door.n_conns, 1, memory_order_relaxed);
     metric_add(e->door.listener->n_accepted, 1);
@@ -257,7 +259,8 @@ static void listener_drop(struct listener *l)
 static void entry_init(struct entry *e, struct listener *l, struct loop *loop)
 {
     e->door = (struct door){ .listener = l, .loop = loop, .app = &l->app, .limits = &l->limits, .h2 = l->h2 };
-    e->door.held_shown = metric_gauge("hearth_net_held_bytes", "Answers that wait for their clients.", "");
+    e->door.held_shown = metric_gauge("hearth_net_held_bytes",
+                                      "Memory of open exchanges and of answers that wait for their clients.", "");
     e->door.held_max = l->limits.held_total_bytes_max / l->n;
     e->open.run = run_open;
     e->drain.run = run_drain;
