@@ -2,8 +2,9 @@
 
     loadtest/abuse.py BIN [SECONDS] [NAME...]      ./dev bench abuse [SECONDS] [NAME...]
 
-The attacker begins anew as soon as it is cut off.  It is one process on one core, niced, for in truth it is another
-machine; loopback has no wire to slow it down.  Before each attack the neighbour's time is taken in quiet.
+The attacker begins anew when it is cut off: one process that has seven eighths of a core, and no wire to slow it down.
+Before each attack the neighbour's times are taken in quiet.  As root everything runs in real time, the neighbour first,
+so that what else the machine does is not measured.
 """
 
 import gzip
@@ -26,6 +27,7 @@ from hearth import Server  # noqa: E402
 
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 8
 ASKED_EVERY_S = 0.02
+SETTLE_S = 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 8, 9
 END_STREAM, END_HEADERS = 1, 4
@@ -124,16 +126,18 @@ def bomb():
             f"content-encoding: gzip\r\nconnection: close\r\ncontent-length: {len(body)}\r\n\r\n").encode() + body
 
 
-def flood(make, waits=False):
-    """The attacker who sends, is cut off, and begins anew; `waits`: for the answer."""
+def flood(make, waits=True):
+    """The attacker who sends, is cut off, and begins anew; not `waits`: resets the connection himself."""
     def attack(port, until):
         payload, n_bytes, n = make(), 0, 0
         while time.monotonic() < until:
+            begun = time.monotonic()
             with connect(port) as s:
                 n += 1
                 n_bytes += push(s, payload)
                 if waits:
                     listen(s)
+            time.sleep((time.monotonic() - begun) / 8)  # a process in real time is stopped if it takes all of a core
         return n, n_bytes
     return attack
 
@@ -217,12 +221,13 @@ ATTACKS = {
     "dribble, chunks": ("dribble", flood(h1_dribble)),
     "tiny windows": ("tiny_windows", flood(tiny_windows)),
     "stream flood": ("stream_flood", flood(streams)),
-    "smuggling": ("malformed_request", flood(smuggling, waits=True)),
-    "decompression bomb": ("decompression_bomb", flood(bomb, waits=True)),
+    "smuggling": ("malformed_request", flood(smuggling)),
+    "decompression bomb": ("decompression_bomb", flood(bomb)),
     "slow heads": ("slow_head", crowd(1000, b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"v")),
     "slow bodies": ("slow_body", crowd(1000, b"POST /ingest?name=x HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n", b"v")),
     "slow reads": ("slow_read", crowd(100, READ_NONE, read_bytes=1)),
     "zero windows": ("held_memory", crowd(100, HOLD)),
+    "connections, one after the other": (None, flood(hello, waits=False)),
     "idle connections": ("connections", crowd(5000, b"")),
 }
 
@@ -247,8 +252,10 @@ def ask(connection):
 
 
 def neighbour(port, seconds, out):
-    connection, times, late = http.client.HTTPConnection("127.0.0.1", port, timeout=20), [], 0
+    realtime(2)
+    connection, times = http.client.HTTPConnection("127.0.0.1", port, timeout=20), []
     ask(connection)
+    time.sleep(SETTLE_S)
     due = time.perf_counter()
     end = due + seconds
     while due < end:
@@ -261,8 +268,16 @@ def neighbour(port, seconds, out):
     out.put((times[len(times) // 2] * 1e3, times[len(times) * 99 // 100] * 1e3, len(times)))
 
 
+def realtime(priority):
+    """Where we may: what else runs on this machine is not measured."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
+    except PermissionError:
+        pass
+
+
 def attacker(attack, port, seconds, out):
-    os.nice(10)
+    realtime(1)
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -285,21 +300,22 @@ def measure(server, name, counter, attack):
     process.join()
     pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
     counted, cpu = server.metrics(), cpu_s(pid)
-    attacking, out_attacker = run(attacker, attack, server.port, SECONDS + 1)
-    time.sleep(0.5)
     process, out = run(neighbour, server.port, SECONDS)
+    time.sleep(SETTLE_S / 2)  # it has its connection, as one who was there before
+    attacking, out_attacker = run(attacker, attack, server.port, SECONDS + 1)
     meanwhile = out.get()
     n, n_bytes, attacker_cpu = out_attacker.get()
     for p in (process, attacking):
         p.join()
     cpu = cpu_s(pid) - cpu
     key = f'hearth_net_abuse_total{{class="{counter}"}}'
-    n_counted = server.metrics()[key] - counted[key]
-    print(f"| {name} | {counter} {n_counted:.0f} | {n} / {n_bytes / 1e6:.1f} MB / {attacker_cpu:.1f} s | {cpu:.1f} s | "
+    shown = f"{counter} {server.metrics()[key] - counted[key]:.0f}" if counter else "none"
+    print(f"| {name} | {shown} | {n} / {n_bytes / 1e6:.1f} MB / {attacker_cpu:.1f} s | {cpu:.1f} s | "
           f"{peak_mib(pid):.0f} MiB | {quiet[0]:.2f} / {quiet[1]:.2f} | {meanwhile[0]:.2f} / {meanwhile[1]:.2f} | "
           f"{meanwhile[1] / quiet[1]:.1f} |", flush=True)
 
 
+realtime(1)  # the server inherits it
 wanted = sys.argv[3:] or list(ATTACKS)
 print(f"{os.cpu_count()} cores; each attack {SECONDS + 1:.0f} s; load average at the beginning {os.getloadavg()[0]:.1f}")
 print("| attack | counter | attacker: connections / sent / CPU | server CPU | its peak | quiet p50 / p99 ms | attacked p50 / p99 ms "

@@ -227,7 +227,7 @@ static const struct attack {
     int max_heads; /* exchanges that the app may see of it */
     int goaway;
 } attacks[] = {
-    { "resets", "rapid_reset", resets, 401, ENHANCE_YOUR_CALM },
+    { "resets", "rapid_reset", resets, 201, ENHANCE_YOUR_CALM },
     { "overflown windows", "provoked_reset", overflown_windows, PROVOKED, ENHANCE_YOUR_CALM },
     { "bad fields", "provoked_reset", bad_fields, 0, ENHANCE_YOUR_CALM },
     { "missing fields", "provoked_reset", missing_fields, 0, ENHANCE_YOUR_CALM },

@@ -1,6 +1,6 @@
 /*
- * Goal: many connections, or one that holds much, cost a bounded memory, and whoever takes nothing pays for it; there are
- * no more of them than may be; each ends by age or number without losing a request.  Method: real sockets, small
+ * Goal: many connections, or one that holds much, cost a bounded memory, and whoever takes nothing pays for it; there
+ * are no more of them than may be; each ends by age or number without losing a request.  Method: real sockets, small
  * limits, and the gauge of what is held.
  */
 #include "net/test_frames.h"

@@ -8,32 +8,32 @@
 #include "net/http.h"
 
 /*
- * Each budget is what no client that means well comes near, and what a connection may cost for nothing: of the classes
- * of frames a token is worth 0.1 to 1 us of CPU, so that `per_s` is at most a few thousandths of a core; of resets and
- * heads it is a request begun in vain.
+ * Each budget is what no client that means well comes near, and what a connection may cost for nothing.  A token of
+ * the floods of frames is worth 0.1 to 0.5 us of CPU, of resets some us, of heads up to 100.  `burst` is at most about
+ * a millisecond, for an attacker may begin a connection as often as he likes; `per_s` is a few thousandths of a core.
  */
 static const struct budget {
     const char *name;
     int64_t     burst, per_s; /* a bucket's; 0: http_limits bound it, and once is enough */
 } classes[ABUSE_N] = {
-    /* A token: a request reset by its client.  A proxy that loses its users cancels what they had open: a few hundred. */
-    [ABUSE_RAPID_RESET] = { "rapid_reset", 400, 40 },
+    /* A token: a request reset by its client.  A dashboard that is closed cancels what it had open: some tens. */
+    [ABUSE_RAPID_RESET] = { "rapid_reset", 200, 20 },
     /* A reset that we had to send (window overflow, bad field, wrong length).  No client that works needs one. */
-    [ABUSE_PROVOKED_RESET] = { "provoked_reset", 200, 20 },
+    [ABUSE_PROVOKED_RESET] = { "provoked_reset", 50, 5 },
     /* A head answered 431: up to head_bytes_max of it was decoded, out of as little as one byte for each field. */
-    [ABUSE_HEADER_BOMB] = { "header_bomb", 50, 5 },
-    /* A PING, to which we owe an answer.  Go's clients send one for each burst of DATA: each frame of ours earns one. */
+    [ABUSE_HEADER_BOMB] = { "header_bomb", 10, 1 },
+    /* A PING, to which we owe an answer.  Go's clients send one for a burst of DATA: each frame of ours earns one. */
     [ABUSE_PING_FLOOD] = { "ping_flood", 1000, 100 },
-    /* A SETTINGS frame: an answer, and a walk over all streams.  Clients send one, and Go's up to ten as windows grow. */
+    /* SETTINGS: an answer, and a walk over all streams.  Clients send one, and Go's up to ten as windows grow. */
     [ABUSE_SETTINGS_FLOOD] = { "settings_flood", 100, 10 },
-    /* A frame without use: DATA of nothing, PRIORITY, RST_STREAM of what is closed.  Firefox begins with five. */
-    [ABUSE_EMPTY_FRAMES] = { "empty_frames", 10000, 1000 },
+    /* DATA of nothing, PRIORITY, RST_STREAM of what is closed.  Browsers send one a request: each request earns it. */
+    [ABUSE_EMPTY_FRAMES] = { "empty_frames", 1000, 100 },
     /* A piece of body that does not end it; DRIBBLE_BYTES earn one.  Small messages of a stream: 5,000 a second. */
-    [ABUSE_DRIBBLE] = { "dribble", 20000, 5000 },
+    [ABUSE_DRIBBLE] = { "dribble", 5000, 5000 },
     /* A WINDOW_UPDATE, or a frame of ours that the window cut; whole frames and every WINDOW_BYTES of them earn. */
     [ABUSE_TINY_WINDOWS] = { "tiny_windows", 500, 100 },
     /* A stream refused: above streams_max before our settings arrived (they say so), or too much is unread. */
-    [ABUSE_STREAM_FLOOD] = { "stream_flood", 1000, 100 },
+    [ABUSE_STREAM_FLOOD] = { "stream_flood", 500, 50 },
     /* nghttp2 takes eight for a head, which is twice head_bytes_max. */
     [ABUSE_CONTINUATION_FLOOD] = { .name = "continuation_flood" },
     /* head_wait_ns, also for the preface and a TLS handshake */

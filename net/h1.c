@@ -219,7 +219,7 @@ static void take_early(struct h1 *h)
     h->in.n -= used;
 }
 
-/* Between two looks nothing but sending makes the unsent less; what the app adds comes in between and is marked anew. */
+/* Between two looks nothing but sending makes the unsent less; what the app adds is marked at the next one. */
 static void see_what_left(struct h1 *h)
 {
     size_t unsent = h1_unsent(h);

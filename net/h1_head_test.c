@@ -1,7 +1,8 @@
 /*
  * Goal: a request head means one thing or is refused with the right status.  Method: a table of malformed, ambiguous
- * and plain heads (test_heads.h); each plain one is also read by libhttp-parser, which has to see the same request; each is then fed
- * byte by byte to h1_head_end, which has to find the same end.  A second table and every cut of it for chunked bodies.
+ * and plain heads (test_heads.h); each plain one is also read by libhttp-parser, which has to see the same request;
+ * each is then fed byte by byte to h1_head_end, which has to find the same end.  A second table and every cut of it for
+ * chunked bodies.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -175,6 +175,7 @@ static void request_begins(struct h2_stream *s, bool has_ended)
     struct slice     said;
 
     s->has_begun = true;
+    guard_earn(&s->h->c->guard, ABUSE_EMPTY_FRAMES, 1);
     if (s->is_refused) {
         h2_charge(s->h, ABUSE_HEADER_BOMB, 1);
         h2_answer(s, 431, SLICE("the header fields are too long\n"));

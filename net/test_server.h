@@ -2,8 +2,9 @@
  * For the tests of this room: a listener on a free port of the loopback with a small app, and raw sockets to talk to
  * it.
  *
- *     /echo /count /query /bare /trailers answer at the end; /patient too, however slow; /early at once; /stream 20 MB,
- *     /big 1 MB in one piece; /hold consumes nothing and waits for release_held; /silent never answers; /abort breaks off
+ *     /echo /count /query /bare /trailers answer at the end; /patient too, however slow; /early at once; /stream 20 MB;
+ *     /big 1 MB in one piece; /hold consumes nothing and waits for release_held; /silent never answers; /abort breaks
+ *     off
  */
 #pragma once
 
