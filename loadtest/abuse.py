@@ -205,7 +205,7 @@ def closed(s):
 
 
 PAGE = "/api/v1/status/config/default"  # some KB, made on the loop; what is made by workers waits for them in quiet, too
-READ_NONE = f"GET {PAGE} HTTP/1.1\r\nhost: x\r\n\r\n".encode() * 400
+READ_NONE = f"GET {PAGE} HTTP/1.1\r\nhost: x\r\n\r\n".encode() * 1500
 HOLD = hello(0) + b"".join(get(i, PAGE) for i in ids(240))
 
 ATTACKS = {
@@ -225,7 +225,8 @@ ATTACKS = {
     "decompression bomb": ("decompression_bomb", flood(bomb)),
     "slow heads": ("slow_head", crowd(1000, b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"v")),
     "slow bodies": ("slow_body", crowd(1000, b"POST /ingest?name=x HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n", b"v")),
-    "slow reads": ("slow_read", crowd(100, READ_NONE, read_bytes=1)),
+    "slow reads": ("slow_read", crowd(20, READ_NONE, read_bytes=1)),
+    "slow reads, many": ("held_memory", crowd(100, READ_NONE, read_bytes=1)),
     "zero windows": ("held_memory", crowd(100, HOLD)),
     "connections, one after the other": (None, flood(hello, waits=False)),
     "idle connections": ("connections", crowd(5000, b"")),

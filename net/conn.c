@@ -190,8 +190,8 @@ void conn_request_begins(struct conn *c)
 
 void conn_moved(struct conn *c, size_t n)
 {
-    c->answers.bytes += n;
     c->moved_ms = loop_now_ms(c->sock.loop);
+    pace_moved(&c->answers, n, c->moved_ms);
 }
 
 bool conn_is_stalled(const struct conn *c)

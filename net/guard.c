@@ -123,9 +123,11 @@ bool pace_is_slow(struct pace *p, int64_t wait_ns, size_t rate_min, int64_t now_
 {
     int64_t waited_ms = now_ms - p->since_ms;
 
+    if ((now_ms - p->moved_ms) * NS_PER_MS > wait_ns)
+        return true;
     if (waited_ms * NS_PER_MS <= wait_ns)
         return false;
-    if (p->bytes < rate_min * (size_t)waited_ms / 1000 || p->bytes == 0)
+    if (p->bytes < rate_min * (size_t)waited_ms / 1000)
         return true;
     pace_begin(p, now_ms);
     return false;

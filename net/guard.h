@@ -55,13 +55,20 @@ void guard_earn(struct guard *g, enum abuse what, int64_t n);
 void abuse_count(enum abuse what); /* any thread */
 void abuse_init(void);             /* shows all classes, at 0 */
 
-/* What has to move and at which pace: at least `rate_min` bytes a second, on average over each wait. */
+/* What has to move and at which pace: something in each wait, and at least `rate_min` bytes a second on average. */
 struct pace {
     int64_t since_ms; /* of the present wait */
+    int64_t moved_ms; /* last */
     size_t  bytes;    /* that moved in it */
 };
 
-static inline void pace_begin(struct pace *p, int64_t now_ms) { *p = (struct pace){ .since_ms = now_ms }; }
+static inline void pace_begin(struct pace *p, int64_t now_ms) { *p = (struct pace){ now_ms, now_ms, 0 }; }
+
+static inline void pace_moved(struct pace *p, size_t n, int64_t now_ms)
+{
+    p->bytes += n;
+    p->moved_ms = now_ms;
+}
 
 /* To be asked now and then while something has to move; a wait that went well is followed by the next. */
 bool pace_is_slow(struct pace *p, int64_t wait_ns, size_t rate_min, int64_t now_ms);

@@ -126,7 +126,7 @@ static void give_piece(struct h1 *h, struct slice piece)
 {
     h->unconsumed += piece.n;
     h->expects_continue = false;
-    h->pace.bytes += piece.n;
+    pace_moved(&h->pace, piece.n, h1_now_ms(h));
     h->c->moved_ms = h1_now_ms(h);
     h1_app(h)->on_body(&h->x.pub, piece);
 }
@@ -211,7 +211,7 @@ static void on_bytes(struct conn *c, struct slice bytes)
 /* What came early, now that the exchange before it is over; a bounded output first leaves. */
 static void take_early(struct h1 *h)
 {
-    h->is_held = h->c->sock.out.n > h1_limits(h)->unsent_bytes_max;
+    h->is_held = h->c->sock.out.n > h1_early_max(h);
     if (h->is_held || h->in.n == 0)
         return;
     size_t used = take_all(h, buf_view(&h->in));
@@ -280,7 +280,7 @@ static void on_sent(struct conn *c)
         if (h1_app(h)->on_writable != NULL)
             h1_app(h)->on_writable(&h->x.pub);
     }
-    if (h->is_held && c->sock.out.n <= h1_limits(h)->unsent_bytes_max)
+    if (h->is_held && c->sock.out.n <= h1_early_max(h))
         sock_touch(&c->sock);
     h1_set_reading(h);
 }

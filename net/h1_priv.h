@@ -48,6 +48,14 @@ static inline void h1_wait_begins(struct h1 *h) { h->since_ms = h1_now_ms(h); }
 
 static inline size_t h1_unsent(const struct h1 *h) { return h->body.n + h->c->sock.out.n; }
 
+/* Output above which pipelined requests wait: little where memory is short. */
+static inline size_t h1_early_max(const struct h1 *h)
+{
+    const struct door *d = h->c->door;
+
+    return h1_limits(h)->unsent_bytes_max / (d->held > d->held_max ? 16 : 1);
+}
+
 extern const struct carrier h1_carrier;
 
 /* A whole answer of the carrier's own, to a request that cannot be understood; nothing after it can be either. */

@@ -231,7 +231,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return 0;
     }
     s->unconsumed += n;
-    s->request.bytes += n;
+    pace_moved(&s->request, n, h2_now_ms(h));
     h->c->moved_ms = h2_now_ms(h);
     h2_app(h)->on_body(&s->x.pub, slice_make(bytes, n));
     return 0;

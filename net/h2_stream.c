@@ -142,7 +142,7 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
     outq_copy(&h->c->sock.out, head, 9);
     outq_move_n(&h->c->sock.out, &s->body, n);
     h->held -= n;
-    s->answer.bytes += n;
+    pace_moved(&s->answer, n, h2_now_ms(h));
     conn_moved(h->c, n);
     charge_window(h, n, s->body.n > 0);
     return 0;
