@@ -161,7 +161,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void left(struct sock *s, struct outq *wire, size_t n)
 {
     outq_drop(wire, n);
-    s->stalled_ms = 0;
     if (s->tls != NULL && wire->n == 0) { /* S3 */
         outq_drop(&s->out, s->n_sealed);
         s->n_sealed = 0;
@@ -185,8 +184,6 @@ static bool send_some(struct sock *s)
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
             broke(s, errno);
-        else if (s->stalled_ms == 0)
-            s->stalled_ms = loop_now_ms(s->loop);
         return false;
     }
     left(s, wire, (size_t)n);

@@ -5,16 +5,22 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/network.h"
 #include "server/memory_limit.h"
 
 #define AT(field) offsetof(struct config, field)
 
-enum { CONFIG_BYTES_MAX = 1 << 20, CORES_MAX = 1024 };
+enum {
+    CONFIG_BYTES_MAX = 1 << 20,
+    CORES_MAX = 1024,
+    CONNECTIONS_MAX = 32768 /* unless told: about 1 GiB, if all of them were busy HTTP/2 ones */
+};
 
 #define COUNT (OPTION_UNLIMITED | OPTION_POSITIVE) /* a limit of 0 would let nothing through */
 
@@ -59,6 +65,14 @@ static const struct option rows[] = {
       "read a token from standard input, print its hash for the tokens file, and exit" },
     { "net.loops", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(net_loops), "auto", NULL,
       "threads for connections; auto: one for each core" },
+    { "net.connections-max", OPTION_INT, OPTION_AUTO | COUNT, AT(net_connections_max), "auto", NULL,
+      "most open at once; auto: three quarters of the file descriptors, at most 32768" },
+    { "net.connections-per-address", OPTION_INT, COUNT, AT(net_connections_per_address), "unlimited", NULL,
+      "connections open at once from one address (of IPv6 a /64); behind an Ingress everybody is one address" },
+    { "net.exempt-networks", OPTION_TEXT, 0, AT(net_exempt_networks), "", NULL,
+      "networks that net.connections-per-address does not count: 10.0.0.0/8, fd00::/8" },
+    { "net.connection-age-max", OPTION_DURATION, COUNT, AT(net_connection_age_max_ns), "1h", NULL,
+      "age at which (or up to a tenth before) a client is asked to take another connection" },
     { "workers.decode", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(workers_decode), "auto", NULL,
       "threads for profiles on their way in; auto: one for each core" },
     { "workers.query", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(workers_query), "auto", NULL,
@@ -200,6 +214,17 @@ static enum code check_tls(const struct config *c, struct fault *why)
     return CODE_OK;
 }
 
+static enum code check_networks(const char *text, struct fault *why)
+{
+    struct arena          *a = arena_new(0);
+    const struct networks *list;
+    struct fault           wrong;
+    enum code              code = networks_parse(slice_of(text), a, &list, &wrong);
+
+    arena_free(a);
+    return code == CODE_OK ? CODE_OK : fail(why, code, "net.exempt-networks: %s", wrong.text);
+}
+
 /* What each value alone cannot show. */
 static enum code check(const struct config *c, struct fault *why)
 {
@@ -217,7 +242,7 @@ static enum code check(const struct config *c, struct fault *why)
                     "limits.max_flamegraph_nodes_default: more than limits.max_flamegraph_nodes_max");
     if (c->memory_limit_bytes != OPTION_IS_AUTO && c->memory_limit_bytes < MEMORY_LIMIT_MIN)
         return fail(why, CODE_INVALID_ARGUMENT, "memory-limit: at least %lldMiB", (long long)(MEMORY_LIMIT_MIN >> 20));
-    if (check_tls(c, why) != CODE_OK)
+    if (check_tls(c, why) != CODE_OK || check_networks(c->net_exempt_networks, why) != CODE_OK)
         return CODE_INVALID_ARGUMENT;
     if (c->net_loops > CORES_MAX || c->workers_decode > CORES_MAX || c->workers_query > CORES_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "net.loops, workers.decode, workers.query: at most %d", CORES_MAX);
@@ -263,6 +288,16 @@ static const char *host_name(struct arena *a)
     return arena_copy(a, slice_of(text)).p;
 }
 
+static int64_t connections_choose(void)
+{
+    struct rlimit files = { 0 };
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return CONNECTIONS_MAX;
+    int64_t fits = (int64_t)(files.rlim_cur / 4 * 3);
+    return fits < CONNECTIONS_MAX ? fits : CONNECTIONS_MAX;
+}
+
 void config_settle(struct config *c, struct arena *a)
 {
     long    online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -274,6 +309,8 @@ void config_settle(struct config *c, struct arena *a)
         c->memory_limit_bytes = memory_limit_choose();
     if (c->shutdown_delay_ns == OPTION_IS_AUTO)
         c->shutdown_delay_ns = config_is_loopback(c) ? 0 : 10 * NS_PER_S;
+    if (c->net_connections_max == OPTION_IS_AUTO)
+        c->net_connections_max = connections_choose();
     int64_t *counts[] = { &c->net_loops, &c->workers_decode, &c->workers_query };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (*counts[i] == OPTION_IS_AUTO)

@@ -38,6 +38,9 @@ struct config {
     bool        self_profile;
     int64_t     shutdown_delay_ns;
     int64_t     net_loops;
+    int64_t     net_connections_max, net_connections_per_address;
+    const char *net_exempt_networks;
+    int64_t     net_connection_age_max_ns;
     int64_t     workers_decode, workers_query;
     int64_t     debug_query_delay_ns;
 
