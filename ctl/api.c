@@ -94,7 +94,7 @@ enum code api_open(const struct api_config *config, struct api **out, struct fau
     api->timeout_ns = config->timeout_ns;
     api->answers = queue_new(2 * IN_FLIGHT_MAX);
     api->loop = loop_new(0);
-    api->client = rpc_client_new(&api->loop, 1);
+    api->client = rpc_client_new(&api->loop, 1, NULL);
     loop_start(api->loop);
     *out = api;
     return CODE_OK;

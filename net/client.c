@@ -34,16 +34,25 @@ static void run_over(struct turn *t)
     }
 }
 
-struct http_client *http_client_new(struct loop *l)
+struct http_client *http_client_new(struct loop *l, struct tls *tls)
 {
     struct http_client *c = mem_zalloc(sizeof *c);
 
     assert(loop_is_mine(l));
     c->loop = l;
+    c->tls = tls_ref(tls);
     c->over_last = &c->over;
     c->turn.run = run_over;
     c->callbacks = link_callbacks();
     return c;
+}
+
+void http_client_set_tls(struct http_client *c, struct tls *tls)
+{
+    assert(loop_is_mine(c->loop));
+    tls_ref(tls);
+    tls_unref(c->tls);
+    c->tls = tls;
 }
 
 void http_client_free(struct http_client *c)
@@ -67,6 +76,7 @@ void http_client_free(struct http_client *c)
         free(p);
     }
     nghttp2_session_callbacks_del(c->callbacks);
+    tls_unref(c->tls);
     free(c);
 }
 
@@ -163,7 +173,7 @@ static struct http_request *request_new(struct http_client *c, const struct http
                                 .arg = s->arg };
     r->nv = arena_array(a, s->n_fields + 4, sizeof *r->nv);
     r->nv[r->n_nv++] = nv_of(a, SLICE(":method"), s->method);
-    r->nv[r->n_nv++] = nv_of(a, SLICE(":scheme"), SLICE("http"));
+    r->nv[r->n_nv++] = nv_of(a, SLICE(":scheme"), c->tls ? SLICE("https") : SLICE("http"));
     r->nv[r->n_nv++] = nv_of(a, SLICE(":authority"), slice_of(s->address));
     r->nv[r->n_nv++] = nv_of(a, SLICE(":path"), s->path);
     for (size_t i = 0; i < s->n_fields; i++)

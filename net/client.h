@@ -1,11 +1,12 @@
 /*
- * HTTP/2 client (prior knowledge): pooled connections of one loop, many requests on each.
+ * HTTP/2 client (prior knowledge, or TLS with ALPN): pooled connections of one loop, many requests on each.
  *
  * C1  A client belongs to one loop; every function and callback runs on that loop's thread.
  * C2  on_done runs exactly once for each request, also when it is cancelled, late, or its connection breaks; never
  *     inside http_client_send or http_client_cancel, but inside http_client_free for what is still open.
  * C3  A broken connection fails its requests with UNAVAILABLE and is replaced on the next request; one that answered
  *     GOAWAY finishes what it has and takes no more.  `was_sent` tells whether the peer may have seen the request.
+ * C4  With a TLS context every address is spoken to in TLS, and has to show a certificate for the host it is called by.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "base/buf.h"
 #include "base/fault.h"
 #include "net/http.h"
+#include "net/tls.h"
 
 struct http_client;
 struct http_request;
@@ -31,7 +33,8 @@ struct http_reply {
 
 typedef void http_reply_fn(void *arg, const struct http_reply *reply);
 
-struct http_client *http_client_new(struct loop *l);
+struct http_client *http_client_new(struct loop *l, struct tls *tls);            /* NULL: clear text; takes a reference */
+void                http_client_set_tls(struct http_client *c, struct tls *tls); /* for connections made from now on */
 void                http_client_free(struct http_client *c);
 
 struct http_send {

@@ -25,6 +25,7 @@ struct peer {
 
 struct http_client {
     struct loop               *loop;
+    struct tls                *tls; /* NULL: clear text */
     struct peer               *peers;
     struct link               *links;
     struct http_request       *over, **over_last; /* on_done is due */

@@ -1,9 +1,13 @@
 /*
- * Goal: the HTTP/2 client and the server of this room understand each other, and every request ends exactly once,
- * whatever becomes of it.  Method: our own client on a loop of its own against the app of test_server.h; a peer that
- * vanishes is a plain socket that takes what comes and closes.
+ * Goal: the HTTP/2 client and the server of this room understand each other, in clear text and over TLS, and every
+ * request ends exactly once, whatever becomes of it.  Method: our own client on a loop of its own against the app of
+ * test_server.h, first without and then with certificates on both sides; a peer that vanishes is a plain socket that
+ * takes what comes and closes.
  */
+#include <signal.h>
+
 #include "net/client.h"
+#include "net/test_pem.h"
 #include "net/test_server.h"
 
 struct heard {
@@ -19,6 +23,8 @@ struct side {
     struct loop        *loop;
     struct http_client *client;
 };
+
+static struct tls *client_tls; /* of clients that start; NULL: clear text */
 
 struct order {
     struct task          task;
@@ -89,7 +95,7 @@ static void run_new(struct task *t)
 {
     struct order *o = (struct order *)t;
 
-    o->side->client = http_client_new(o->side->loop);
+    o->side->client = http_client_new(o->side->loop, client_tls);
     sem_post(o->heard->done);
 }
 
@@ -326,7 +332,7 @@ static void h2_peer_vanishes(struct side *side)
     close(fd);
     close(door);
     sem_wait(&done);
-    assert(h.code == CODE_UNAVAILABLE && h.was_sent && strstr(h.text, address) != NULL);
+    assert(h.code == CODE_UNAVAILABLE && h.was_sent == (client_tls == NULL) && strstr(h.text, address) != NULL);
     for (int i = 0; i < 5; i++) {
         fetch(side, address, "/echo", SLICE("x"), &h);
         assert(h.code == CODE_UNAVAILABLE && !h.was_sent && strstr(h.text, address) != NULL);
@@ -337,7 +343,7 @@ static void h2_peer_vanishes(struct side *side)
 #define WORD(text) { text, sizeof(text) - 1 }
 #define SETTINGS "\0\0\0\4\0\0\0\0\0"
 
-/* Peers that do not speak HTTP/2, or break it. */
+/* Peers that do not speak HTTP/2, or break it; nor TLS, where it is wanted. */
 static void h2_peer_talks_nonsense(struct side *side)
 {
     static const struct slice words[] = {
@@ -358,7 +364,7 @@ static void h2_peer_talks_nonsense(struct side *side)
     getsockname(door, (struct sockaddr *)&at, &n);
     snprintf(address, sizeof address, "127.0.0.1:%d", ntohs(at.sin_port));
     sem_init(&done, 0, 0);
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    for (size_t i = 0; i < (client_tls ? 1 : sizeof words / sizeof *words); i++) { /* all are alike to TLS */
         struct heard h = { .done = &done };
         struct order o;
         order_init(&o, side, address, "/echo", SLICE("x"), &h);
@@ -369,7 +375,9 @@ static void h2_peer_talks_nonsense(struct side *side)
         usleep(20000);
         close(fd);
         sem_wait(&done);
-        if (i == 5)
+        if (client_tls != NULL)
+            assert(h.code == CODE_UNAVAILABLE && !h.was_sent && strstr(h.text, address) != NULL);
+        else if (i == 5)
             assert(h.code == CODE_OK && h.status == 200);
         else
             assert(h.code != CODE_OK && h.text[0] != '\0' && h.was_sent == (i != 4));
@@ -438,7 +446,7 @@ static void h2_changes_servers(struct side *side)
     server_stop(&old);
 }
 
-int main(void)
+static void all(void)
 {
     struct server s;
     struct side   side;
@@ -461,6 +469,76 @@ int main(void)
     h2_drains(&side);
     h2_changes_servers(&side);
     side_stop(&side);
+}
+
+/* --- whom a client trusts ----------------------------------------------------------------------------------------- */
+
+enum { YEAR_S = 365 * 86400 };
+
+static struct tls *tls_as(const struct test_pem *own, const struct test_pem *trusted, bool is_server)
+{
+    struct tls_config config = { .clients = TLS_CLIENTS_REQUIRED };
+    struct tls       *tls;
+    struct fault      why;
+
+    if (own != NULL)
+        config.cert = buf_view(&own->cert_pem), config.key = buf_view(&own->key_pem);
+    config.ca = buf_view(&trusted->cert_pem);
+    enum code code = is_server ? tls_server_new(&config, &tls, &why) : tls_client_new(&config, &tls, &why);
+    assert(code == CODE_OK);
+    return tls;
+}
+
+/* A client with this context is refused, or refuses, in these words. */
+static void expect_refusal(const struct server *s, struct tls *tls, const char *host, const char *words)
+{
+    struct side  side;
+    struct heard h;
+    char         address[64];
+
+    client_tls = tls;
+    side_start(&side);
+    snprintf(address, sizeof address, "%s:%d", host, s->port);
+    fetch(&side, address, "/echo", SLICE("x"), &h);
+    if (h.code != CODE_UNAVAILABLE || strstr(h.text, words) == NULL || strstr(h.text, address) == NULL) {
+        fprintf(stderr, "wanted \"%s\", got %d %s\n", words, h.code, h.text);
+        abort();
+    }
+    side_stop(&side);
+    tls_unref(tls);
+}
+
+static void certificates(const struct test_pem *ca, const struct test_pem *own)
+{
+    struct test_pem other = pem_new("other CA", NULL, NULL, -60, YEAR_S);
+    struct test_pem late = pem_new("late", "DNS:localhost", ca, -7200, -3600);
+    struct server   s;
+
+    server_start_at(&s, "0.0.0.0:0", &http_limits_default);
+    expect_refusal(&s, tls_as(own, &other, false), "127.0.0.1", "unable to get local issuer certificate");
+    expect_refusal(&s, tls_as(own, ca, false), "127.0.0.2", "IP address mismatch");
+    expect_refusal(&s, tls_as(NULL, ca, false), "127.0.0.1", "certificate required");
+    expect_refusal(&s, tls_as(&late, ca, false), "localhost", "certificate expired");
+    server_stop(&s);
+    pem_free(&other);
+    pem_free(&late);
+}
+
+int main(void)
+{
+    struct test_pem ca = pem_new("test CA", NULL, NULL, -60, YEAR_S);
+    struct test_pem own = pem_new("both", "DNS:localhost,IP:127.0.0.1", &ca, -60, YEAR_S);
+
+    signal(SIGPIPE, SIG_IGN);
+    all();
+    struct tls *as_server = server_tls = tls_as(&own, &ca, true);
+    struct tls *as_client = client_tls = tls_as(&own, &ca, false);
+    all();
+    certificates(&ca, &own);
+    tls_unref(as_server);
+    tls_unref(as_client);
+    pem_free(&ca);
+    pem_free(&own);
     printf("client: ok\n");
     return 0;
 }

@@ -20,7 +20,8 @@ enum {
     STREAM_BYTES = 4 << 20, /* window; each answer is bounded by body_bytes_max besides */
     LINK_BYTES = 16 << 20,
     HEAD_BYTES_MAX = 64 << 10,
-    FIELDS_MAX = 64
+    FIELDS_MAX = 64,
+    HOST_MAX = 256
 };
 
 /* --- beginning and end -------------------------------------------------------------------------------------------- */
@@ -124,6 +125,32 @@ static int connect_to(const struct addrinfo *a)
     return -1;
 }
 
+/* The host of "host:port", without the brackets of an IPv6 address; the port is the answer.  NULL: it is not that. */
+static const char *cut_host(const char *address, char *host, size_t room)
+{
+    const char *colon = strrchr(address, ':');
+    size_t      n = colon ? (size_t)(colon - address) : 0;
+
+    if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
+        address++;
+        n -= 2;
+    }
+    if (n == 0 || n >= room)
+        return NULL;
+    memcpy(host, address, n);
+    host[n] = '\0';
+    return colon + 1;
+}
+
+static struct tls_session *new_session(const struct link *l)
+{
+    char host[HOST_MAX];
+
+    if (l->client->tls == NULL || cut_host(l->peer->address, host, sizeof host) == NULL)
+        return NULL;
+    return tls_session_new(l->client->tls, host);
+}
+
 /* False when there is none left. */
 static bool connect_next(struct link *l)
 {
@@ -133,7 +160,7 @@ static bool connect_next(struct link *l)
         l->at = a->ai_next;
         if (fd >= 0) {
             l->has_sock = true;
-            sock_open(&l->sock, l->client->loop, fd, true, NULL, &link_ops, l);
+            sock_open(&l->sock, l->client->loop, fd, true, new_session(l), &link_ops, l);
             return true;
         }
         snprintf(l->why, sizeof l->why, "%s", strerror(errno));
@@ -170,28 +197,21 @@ static void on_patience_ends(void *arg)
 static bool link_resolve(struct link *l, const char *address)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
-    const char     *colon = strrchr(address, ':');
-    char            host[256];
-    size_t          n = colon ? (size_t)(colon - address) : 0;
+    char            host[HOST_MAX];
+    const char     *port = cut_host(address, host, sizeof host);
 
-    if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
-        address++;
-        n -= 2;
-    }
-    if (n == 0 || n >= sizeof host) {
+    if (port == NULL) {
         snprintf(l->why, sizeof l->why, "not HOST:PORT");
         return false;
     }
-    memcpy(host, address, n);
-    host[n] = '\0';
-    if (getaddrinfo(host, colon + 1, &hints, &l->addresses) == 0) {
+    if (getaddrinfo(host, port, &hints, &l->addresses) == 0) {
         l->at = l->addresses;
         return connect_next(l);
     }
     l->addresses = NULL;
     hints.ai_flags = AI_NUMERICSERV;
     l->dns.data = l;
-    l->is_dns_busy = uv_getaddrinfo(loop_uv(l->client->loop), &l->dns, on_dns, host, colon + 1, &hints) == 0;
+    l->is_dns_busy = uv_getaddrinfo(loop_uv(l->client->loop), &l->dns, on_dns, host, port, &hints) == 0;
     return l->is_dns_busy;
 }
 

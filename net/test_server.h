@@ -156,8 +156,10 @@ struct server {
     int              port;
 };
 
-static __attribute__((unused)) void server_start_tls(struct server *s, const char *address,
-                                                     const struct http_limits *limits, struct tls *tls)
+static struct tls *server_tls; /* of servers that start; NULL: clear text */
+
+static __attribute__((unused)) void server_start_at(struct server *s, const char *address,
+                                                    const struct http_limits *limits)
 {
     struct fault why;
 
@@ -165,7 +167,7 @@ static __attribute__((unused)) void server_start_tls(struct server *s, const cha
         s->loops[i] = loop_new(i);
         loop_start(s->loops[i]);
     }
-    for (int tries = 0; listener_new(address, s->loops, LOOPS, &app, limits, tls, &s->listener, &why) != CODE_OK;
+    for (int tries = 0; listener_new(address, s->loops, LOOPS, &app, limits, server_tls, &s->listener, &why) != CODE_OK;
          tries++) {
         fprintf(stderr, "%s\n", why.text); /* the server before may be about to leave */
         assert(tries < 100);
@@ -173,12 +175,6 @@ static __attribute__((unused)) void server_start_tls(struct server *s, const cha
     }
     s->address = listener_address(s->listener);
     s->port = atoi(strrchr(s->address, ':') + 1);
-}
-
-static __attribute__((unused)) void server_start_at(struct server *s, const char *address,
-                                                    const struct http_limits *limits)
-{
-    server_start_tls(s, address, limits, NULL);
 }
 
 static __attribute__((unused)) void server_start(struct server *s, const struct http_limits *limits)

@@ -92,8 +92,8 @@ static enum code load_key(struct tls *t, const struct tls_config *config, struct
     enum code   code = CODE_OK;
 
     if (key == NULL)
-        code = fail(why, CODE_INVALID_ARGUMENT, "%s: there is no private key in PEM, not encrypted: %s", name,
-                    reason());
+        code =
+            fail(why, CODE_INVALID_ARGUMENT, "%s: there is no private key in PEM, not encrypted: %s", name, reason());
     else if (SSL_CTX_use_PrivateKey(t->ctx, key) != 1 || SSL_CTX_check_private_key(t->ctx) != 1)
         code = fail(why, CODE_INVALID_ARGUMENT, "%s: the key does not match the certificate %s: %s", name,
                     name_or(config->cert_name, ""), reason());
@@ -141,7 +141,8 @@ static struct tls *tls_new(const SSL_METHOD *method, bool is_server)
         SSL_CTX_set_cipher_list(t->ctx, CIPHERS_12) != 1)
         abort(); /* out of memory, or a libssl that cannot do what it is here for */
     SSL_CTX_set_options(t->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS); /* idle connections hold little */
+    SSL_CTX_set_mode(t->ctx, SSL_MODE_RELEASE_BUFFERS |   /* idle connections hold little */
+                                 SSL_MODE_NO_AUTO_CHAIN); /* what the texts say, nothing from the CAs of the others */
     return t;
 }
 

@@ -53,10 +53,9 @@ static struct tls *context(const struct test_pem *own, enum tls_clients clients)
 static void start(struct server *s, const struct test_pem *own, enum tls_clients clients,
                   const struct http_limits *limits)
 {
-    struct tls *tls = context(own, clients);
-
-    server_start_tls(s, "127.0.0.1:0", limits, tls);
-    tls_unref(tls);
+    server_tls = context(own, clients);
+    server_start(s, limits);
+    tls_unref(server_tls);
 }
 
 /* --- a client ----------------------------------------------------------------------------------------------------- */

@@ -17,11 +17,17 @@
 
 enum { FIELDS_MAX = 16, MEMORY_FACTOR = 16, MEMORY_LEAST_BYTES = 1 << 20 };
 
+/* What a loop has of a client; its thread's alone. */
+struct lane_client {
+    struct loop        *loop;
+    struct tls         *tls;
+    struct http_client *http; /* made when first needed */
+};
+
 struct rpc_client {
-    size_t               n;
-    _Atomic size_t       next;  /* round robin */
-    struct http_client **https; /* [n], each its loop's: made when first needed */
-    struct loop        **loops;
+    size_t             n;
+    _Atomic size_t     next; /* round robin */
+    struct lane_client lanes[];
 };
 
 /* Two hold it: the request until it is answered, and a cancellation on its way to the loop. */
@@ -40,42 +46,70 @@ struct rpc_pending {
     void                             *arg;
 };
 
-struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops)
+struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops, struct tls *tls)
 {
-    struct rpc_client *c = mem_zalloc(sizeof *c);
+    struct rpc_client *c = mem_zalloc(sizeof *c + n_loops * sizeof *c->lanes);
 
     assert(n_loops > 0);
     c->n = n_loops;
-    c->loops = mem_alloc(n_loops * sizeof(struct loop *));
-    memcpy(c->loops, loops, n_loops * sizeof(struct loop *));
-    c->https = mem_zalloc(n_loops * sizeof(struct http_client *));
+    for (size_t i = 0; i < n_loops; i++)
+        c->lanes[i] = (struct lane_client){ .loop = loops[i], .tls = tls_ref(tls) };
     return c;
 }
 
-/* Closing is the loop's to do, while the one who closes waits. */
+/* A context on its way to a loop. */
+struct renewal {
+    struct task         task;
+    struct lane_client *to;
+    struct tls         *tls;
+};
+
+static void renew(struct task *t)
+{
+    struct renewal *r = (struct renewal *)t;
+
+    tls_unref(r->to->tls);
+    r->to->tls = r->tls;
+    if (r->to->http != NULL)
+        http_client_set_tls(r->to->http, r->tls);
+    free(r);
+}
+
+void rpc_client_set_tls(struct rpc_client *c, struct tls *tls)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct renewal *r = mem_alloc(sizeof *r);
+        *r = (struct renewal){ .task.run = renew, .to = &c->lanes[i], .tls = tls_ref(tls) };
+        loop_post(c->lanes[i].loop, &r->task);
+    }
+}
+
+/* Closing is the loop's to do, behind whatever was posted to it, while the one who closes waits. */
 struct closing {
     struct task         task;
-    struct http_client *http;
+    struct lane_client *lane;
     sem_t               done;
 };
 
-static void close_http(struct task *t)
+static void close_lane(struct task *t)
 {
     struct closing *c = (struct closing *)t;
 
-    http_client_free(c->http);
+    if (c->lane->http != NULL)
+        http_client_free(c->lane->http);
+    tls_unref(c->lane->tls);
     sem_post(&c->done);
 }
 
-static void http_free(struct loop *l, struct http_client *http)
+static void lane_free(struct lane_client *lane)
 {
-    struct closing c = { .task.run = close_http, .http = http };
+    struct closing c = { .task.run = close_lane, .lane = lane };
 
     sem_init(&c.done, 0, 0);
-    if (loop_is_mine(l))
-        close_http(&c.task);
+    if (loop_is_mine(lane->loop))
+        close_lane(&c.task);
     else
-        loop_post(l, &c.task);
+        loop_post(lane->loop, &c.task);
     while (sem_wait(&c.done) != 0)
         continue;
     sem_destroy(&c.done);
@@ -86,10 +120,7 @@ void rpc_client_free(struct rpc_client *c)
     if (c == NULL)
         return;
     for (size_t i = 0; i < c->n; i++)
-        if (c->https[i] != NULL)
-            http_free(c->loops[i], c->https[i]);
-    free(c->https);
-    free(c->loops);
+        lane_free(&c->lanes[i]);
     free(c);
 }
 
@@ -182,10 +213,10 @@ static void start(struct task *t)
         on_done(p, &cancelled);
         return;
     }
-    struct http_client **http = &p->client->https[p->lane];
-    if (*http == NULL)
-        *http = http_client_new(p->client->loops[p->lane]);
-    p->request = http_client_send(*http, &p->send);
+    struct lane_client *lane = &p->client->lanes[p->lane];
+    if (lane->http == NULL)
+        lane->http = http_client_new(lane->loop, lane->tls);
+    p->request = http_client_send(lane->http, &p->send);
 }
 
 static void cancel(struct task *t)
@@ -262,12 +293,12 @@ struct rpc_pending *rpc_client_call(struct rpc_client *c, const struct rpc_reque
                                   .on_done = on_done,
                                   .arg = p };
     add_fields(p, r);
-    loop_post(c->loops[p->lane], &p->start);
+    loop_post(c->lanes[p->lane].loop, &p->start);
     return p;
 }
 
 void rpc_pending_cancel(struct rpc_pending *p)
 {
     atomic_fetch_add(&p->refs, 1);
-    loop_post(p->client->loops[p->lane], &p->cancel);
+    loop_post(p->client->lanes[p->lane].loop, &p->cancel);
 }

@@ -11,6 +11,7 @@
 #include "base/fault.h"
 
 struct loop;
+struct tls;
 struct rpc_client;
 struct rpc_pending;
 
@@ -20,8 +21,9 @@ struct rpc_pending;
  */
 typedef void rpc_reply_fn(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *response);
 
-/* Spreads its connections over the loops. */
-struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops);
+/* Spreads its connections over the loops.  `tls` as in net/client.h. */
+struct rpc_client *rpc_client_new(struct loop *const *loops, size_t n_loops, struct tls *tls);
+void               rpc_client_set_tls(struct rpc_client *c, struct tls *tls);
 void               rpc_client_free(struct rpc_client *c); /* nothing pending; the loops still run, or are this thread's */
 
 struct rpc_request {

@@ -169,7 +169,7 @@ static void run_asking(struct task *t)
     struct asking *a = (struct asking *)t;
 
     if (client == NULL)
-        client = http_client_new(the_loop);
+        client = http_client_new(the_loop, NULL);
     a->request = http_client_send(client, &a->send);
 }
 
@@ -748,7 +748,7 @@ static void test_client_ends(struct rpc_client *c, const char *address)
 
 static void test_client(void)
 {
-    struct rpc_client *c = rpc_client_new(&the_loop, 1);
+    struct rpc_client *c = rpc_client_new(&the_loop, 1, NULL);
     const char        *address = listener_address(listener);
 
     struct answered a = call_it(c, address, 7, 0);

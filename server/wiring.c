@@ -170,7 +170,7 @@ static enum code start_router(struct server *s, struct fault *why)
     bool                 has_map = c->shard_map[0] != '\0';
 
     if (has_map)
-        s->client = rpc_client_new(s->loops, s->n_loops);
+        s->client = rpc_client_new(s->loops, s->n_loops, NULL);
     struct router_config rc = { .map_file = has_map ? c->shard_map : NULL,
                                 .self = s->shard ? c->shard_name : NULL,
                                 .shard = s->shard,
