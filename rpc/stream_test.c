@@ -251,7 +251,7 @@ static void run_asking(struct task *t)
     struct asking *a = (struct asking *)t;
 
     if (client == NULL)
-        client = http_client_new(the_loop);
+        client = http_client_new(the_loop, NULL);
     http_client_send(client, &a->send);
 }
 
