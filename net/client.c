@@ -175,6 +175,7 @@ static struct http_request *request_new(struct http_client *c, const struct http
                                 .is_whole = !s->is_open,
                                 .events = s->events,
                                 .answer_max = s->body_bytes_max,
+                                .deadline_ns = s->deadline_ns,
                                 .on_done = s->on_done,
                                 .arg = s->arg };
     r->nv = arena_array(a, s->n_fields + 4, sizeof *r->nv);

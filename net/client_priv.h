@@ -54,17 +54,17 @@ struct link {
     int64_t              heard_ms, used_ms;
     char                 why[160]; /* the last address failed */
     bool                 has_sock, is_dns_busy, is_ready, is_leaving, is_dead;
-    bool                 has_answered;    /* a request, ever */
-    bool                 is_pinged;       /* and has not been heard since */
-    bool                 has_writable;    /* some of its requests are due on_writable */
+    bool                 has_answered; /* a request, ever */
+    bool                 is_pinged;    /* and has not been heard since */
+    bool                 has_writable; /* some of its requests are due on_writable */
 };
 
 enum request_state { REQUEST_WAITING, REQUEST_RUNNING, REQUEST_OVER };
 
 struct http_request {
     struct http_client       *client;
-    struct peer              *peer;        /* while WAITING */
-    struct link              *on;          /* while RUNNING */
+    struct peer              *peer;         /* while WAITING */
+    struct link              *on;           /* while RUNNING */
     struct http_request      *next, **link; /* of the list of its state */
     enum request_state        state;
     struct arena             *arena;
@@ -78,7 +78,8 @@ struct http_request {
     struct buf                answer;
     size_t                    answer_max;
     int                       status;
-    struct loop_timer        *timer; /* NULL: no deadline */
+    int64_t                   deadline_ns; /* 0: none */
+    struct loop_timer        *timer;       /* of it */
     http_reply_fn            *on_done;
     void                     *arg;
     enum code                 code;

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "net/client_priv.h"
 
@@ -142,24 +143,28 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+static enum code reset_code(const struct http_request *r, uint32_t error)
+{
+    /* A peer that was told of the deadline gives up at that moment, too, and may be the first to say so. */
+    if (error == NGHTTP2_CANCEL && r->deadline_ns != 0 && clock_mono_ns() >= r->deadline_ns)
+        return CODE_DEADLINE_EXCEEDED;
+    if (error == NGHTTP2_CANCEL)
+        return CODE_CANCELED;
+    return error == NGHTTP2_ENHANCE_YOUR_CALM ? CODE_RESOURCE_EXHAUSTED : CODE_INTERNAL;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *arg)
 {
     struct http_request *r = request_at(session, id);
-    const char          *name = nghttp2_http2_strerror(error);
 
     (void)arg;
     if (r == NULL)
         return 0;
-    switch (error) {
-    case NGHTTP2_REFUSED_STREAM:
+    if (error == NGHTTP2_REFUSED_STREAM) {
         r->was_sent = false;
         request_over(r, CODE_UNAVAILABLE, "the peer took no more requests on this connection");
-        break;
-    case NGHTTP2_CANCEL: request_over(r, CODE_CANCELED, "the peer reset the stream: %s", name); break;
-    case NGHTTP2_ENHANCE_YOUR_CALM:
-        request_over(r, CODE_RESOURCE_EXHAUSTED, "the peer reset the stream: %s", name);
-        break;
-    default: request_over(r, CODE_INTERNAL, "the peer reset the stream: %s", name); break;
+    } else {
+        request_over(r, reset_code(r, error), "the peer reset the stream: %s", nghttp2_http2_strerror(error));
     }
     return 0;
 }

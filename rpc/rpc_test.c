@@ -734,9 +734,9 @@ static void test_client_ends(struct rpc_client *c, const char *address)
                                        .arg = &a };
 
     sem_init(&a.done, 0, 0);
-    struct rpc_pending *pending = rpc_client_call(c, &r);
+    struct rpc_stream *pending = rpc_client_call(c, &r);
     sem_wait(&slow_runs);
-    rpc_pending_cancel(pending);
+    rpc_stream_cancel(pending);
     sem_wait(&a.done);
     assert(a.code == CODE_CANCELED && a.n_names == 0);
     sem_post(&slow_may_end);
