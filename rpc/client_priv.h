@@ -6,8 +6,9 @@
  *     stream --attempt--> http request --on_head, on_body--> inbox --on_message--> the caller
  *                  ^------- retry ------------on_done----------------on_end------>
  *
- * client.c keeps lanes, client_stream.c a call's life and what its caller asks for, client_answer.c what comes back,
- * client_peer.c health and budgets.  All but a stream's constant part and its atomics belongs to the lane's loop.
+ * client.c keeps lanes, client_open.c makes calls, client_attempt.c sees them through, client_answer.c reads what comes back,
+ * client_stream.c hears what their callers ask, client_peer.c keeps health and budgets.  All but a stream's constant part
+ * and its atomics belongs to the lane's loop.
  */
 #pragma once
 
@@ -98,16 +99,24 @@ void             peer_hear(struct rpc_peer *p, enum code code); /* what it answe
 must_check bool  peer_spend(struct rpc_peer *p);                /* a retry of its budget */
 void             peer_earn(struct rpc_peer *p);                 /* a call that is none */
 
-/* ---- client_stream.c ---- */
+/* ---- client_attempt.c ---- */
 
-/* On its loop, at once: a call of our own. */
-void stream_call_here(struct lane_client *lane, const struct rpc_request *r);
-/* The call is over for a reason of ours. */
-__attribute__((format(printf, 3, 4))) void stream_fail(struct rpc_stream *s, enum code code, const char *format, ...);
+void stream_begin(struct rpc_stream *s);
 /* An attempt has ended; the text of `why` and the fields are borrowed. */
 void stream_attempt_over(struct rpc_stream *s, const struct fault *why, bool was_sent, const struct http_reply *r);
-void stream_end(struct rpc_stream *s);
-void stream_unref(struct rpc_stream *s);
+/* The call is over for a reason of ours. */
+__attribute__((format(printf, 3, 4))) void stream_fail(struct rpc_stream *s, enum code code, const char *format, ...);
+void                                       stream_end(struct rpc_stream *s);
+void                                       stream_unref(struct rpc_stream *s);
+
+/* ---- client_open.c ---- */
+
+/* On its loop, at once: a call of our own. */
+void       stream_call_here(struct lane_client *lane, const struct rpc_request *r);
+struct buf message_encode(const struct rpc_stream *s, const ProtobufCMessage *message); /* enveloped, maybe packed */
+
+/* ---- client_stream.c ---- */
+
 void stream_tell_room(struct rpc_stream *s); /* whoever waits for it, if there is */
 
 /* ---- client_answer.c ---- */
