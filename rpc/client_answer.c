@@ -139,13 +139,16 @@ static bool pump_step(struct rpc_stream *s)
         stream_fail(s, CODE_RESOURCE_EXHAUSTED, "the answer has %zu bytes, more than %zu", n, s->response_bytes_max);
         return false;
     case INBOX_MESSAGE:
-        if (has_one_answer(s))
+        if (has_one_answer(s)) {
             message_keep(s, flags, at, n);
-        else if (s->wants)
+            return true;
+        }
+        if (s->wants) {
             message_give(s, flags, slice_make(s->inbox.bytes.p + at, n));
-        else
-            s->inbox.taken = taken;
-        return s->inbox.taken != taken;
+            return true;
+        }
+        s->inbox.taken = taken; /* until it is asked for */
+        return false;
     case INBOX_WAITS:
         break;
     }

@@ -174,6 +174,7 @@ void stream_begin(struct rpc_stream *s)
 {
     s->is_started = true;
     s->peer = lane_peer(s->lane, s->send.address);
-    peer_earn(s->peer);
+    if (!s->is_probe)
+        peer_earn(s->peer);
     attempt(s);
 }
