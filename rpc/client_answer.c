@@ -103,29 +103,32 @@ static void message_keep(struct rpc_stream *s, uint8_t flags, size_t at, size_t 
         stream_fail(s, CODE_UNIMPLEMENTED, "more than one answer came");
 }
 
-/* The status is known and all messages are taken. */
-static void finish(struct rpc_stream *s)
+/* The one answer of an OK. */
+static bool answer_decode(struct rpc_stream *s)
 {
     ProtobufCMessage *message;
     struct fault      why;
-    struct slice      bytes = { s->inbox.bytes.p + s->message_at, s->message_n };
 
-    if (s->end.code == CODE_OK && inbox_rest(&s->inbox) > 0) {
+    if (s->n_messages == 0) {
+        stream_fail(s, CODE_UNIMPLEMENTED, "OK, but no answer came");
+        return false;
+    }
+    struct slice bytes = slice_make(s->inbox.bytes.p + s->message_at, s->message_n);
+    if (decode(s, s->flags, bytes, s->arena, &message, &why) != CODE_OK) {
+        stream_fail(s, why.code, "%s", why.text);
+        return false;
+    }
+    s->end.message = message;
+    return true;
+}
+
+/* The status is known and all messages are taken. */
+static void finish(struct rpc_stream *s)
+{
+    if (s->end.code == CODE_OK && inbox_rest(&s->inbox) > 0)
         stream_fail(s, CODE_INTERNAL, "the last message is cut short");
-        return;
-    }
-    if (s->end.code == CODE_OK && has_one_answer(s)) {
-        if (s->n_messages == 0) {
-            stream_fail(s, CODE_UNIMPLEMENTED, "OK, but no answer came");
-            return;
-        }
-        if (decode(s, s->flags, bytes, s->arena, &message, &why) != CODE_OK) {
-            stream_fail(s, why.code, "%s", why.text);
-            return;
-        }
-        s->end.message = message;
-    }
-    stream_end(s);
+    else if (s->end.code != CODE_OK || !has_one_answer(s) || answer_decode(s))
+        stream_end(s);
 }
 
 /* False: nothing more can be done now. */
