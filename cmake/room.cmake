@@ -5,6 +5,7 @@
 #   x.c       the room           main.c    with MAIN: the program of that name
 #   x_test.c  a test             x_fuzz.c  a fuzz target: libFuzzer with -DFUZZ=ON, else a test over testdata/x_fuzz/*
 #   x_bench.c a benchmark, built but never run as a test
+#   x_soak.c  a soak, as a test a short one; its argument is the number of calls
 function(room name)
   cmake_parse_arguments(R "" "MAIN" "SEES;LIBS" ${ARGN})
   set(view ${CMAKE_BINARY_DIR}/view/${name})
@@ -14,7 +15,7 @@ function(room name)
   endforeach()
   file(GLOB all CONFIGURE_DEPENDS ${name}/*.c)
   set(sources ${all})
-  list(FILTER sources EXCLUDE REGEX "/(main|[a-z0-9_]+_(test|fuzz|bench))\\.c$")
+  list(FILTER sources EXCLUDE REGEX "/(main|[a-z0-9_]+_(test|fuzz|bench|soak))\\.c$")
   if(sources)
     set(kind PUBLIC)
     add_library(${name} STATIC ${sources})
@@ -30,7 +31,7 @@ function(room name)
   endif()
   foreach(file ${all})
     get_filename_component(exe ${file} NAME_WE)
-    if(exe MATCHES "_test$")
+    if(exe MATCHES "_(test|soak)$")
       room_program(${exe} ${name} ${view} ${file})
       add_test(NAME ${exe} COMMAND ${exe} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/${name})
       set_tests_properties(${exe} PROPERTIES TIMEOUT 240)

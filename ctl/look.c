@@ -7,72 +7,10 @@
 #include "ctl/graph.h"
 #include "ctl/session.h"
 #include "ctl/table.h"
+#include "ctl/type.h"
 #include "proto/querier.pb-c.h"
 
-#define QUERIER "/querier.v1.QuerierService/"
-
 enum { NODES_WHOLE = 1048576 }; /* what a server allows at most, unless it is told otherwise */
-
-/* What newcomers mean when they name no type. */
-static const char *const usual_types[] = { "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
-                                           "process_cpu:samples:count:cpu:nanoseconds",
-                                           "wall:wall:nanoseconds:wall:nanoseconds" };
-
-static const char *type_pick(char *const *types, size_t n)
-{
-    for (size_t i = 0; i < sizeof usual_types / sizeof *usual_types; i++)
-        for (size_t k = 0; k < n; k++)
-            if (strcmp(types[k], usual_types[i]) == 0)
-                return usual_types[i];
-    return n ? types[0] : NULL;
-}
-
-/* --type, or one of those that the selector has; NULL: it has none, or the server refuses (`*code` says). */
-static const char *type_choose(struct session *s, const char *selector, enum exit_code *code)
-{
-    Types__V1__LabelValuesRequest q = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
-
-    *code = EXIT_FINE;
-    if (s->options->type != NULL)
-        return s->options->type;
-    q.name = "__profile_type__";
-    q.matchers = (char **)&selector;
-    q.n_matchers = 1;
-    q.start = s->from_ms;
-    q.end = s->to_ms;
-    struct answer *a = api_ask(s->api, QUERIER "LabelValues", &q.base, &types__v1__label_values_response__descriptor);
-    *code = answer_check(s, a);
-    const char *type = NULL;
-    if (*code == EXIT_FINE) {
-        const Types__V1__LabelValuesResponse *r = (const void *)a->message;
-        type = type_pick(r->names, r->n_names);
-        if (type == NULL && strcmp(selector, "{}") == 0)
-            say(EXIT_FINE, "no profiles between --from and --to; push one: hearthctl push --name SERVICE FILE");
-        else if (type == NULL)
-            say(EXIT_FINE, "nothing matches %s between --from and --to; `hearthctl series` lists what there is",
-                selector);
-        else if (r->n_names > 1)
-            say(EXIT_FINE, "showing %s, one of %zu types (`hearthctl series` lists them; --type names another)", type,
-                r->n_names);
-        if (type != NULL)
-            type = arena_copy(s->arena, slice_of(type)).p;
-    }
-    answer_free(a);
-    return type;
-}
-
-/* The third of the five parts of a type, which tells what the values are. */
-static enum text_unit type_unit(const char *type)
-{
-    struct slice rest = slice_of(type);
-
-    for (int i = 0; i < 2; i++) {
-        size_t colon = slice_find(rest, SLICE(":"));
-        rest = slice_from(rest, colon < rest.n ? colon + 1 : rest.n);
-    }
-    rest.n = slice_find(rest, SLICE(":"));
-    return text_unit_of(rest);
-}
 
 static enum code graph_of(struct session *s, const Querier__V1__FlameGraph *f, struct graph *out, struct fault *why)
 {
@@ -109,7 +47,7 @@ static enum exit_code look_ask(struct session *s, int64_t max_nodes, struct look
     q.end = s->to_ms;
     q._max_nodes_case = max_nodes ? QUERIER__V1__SELECT_MERGE_STACKTRACES_REQUEST___MAX_NODES_MAX_NODES : 0;
     q.max_nodes = max_nodes;
-    l->answer = api_ask(s->api, QUERIER "SelectMergeStacktraces", &q.base,
+    l->answer = api_ask(s->api, "/querier.v1.QuerierService/SelectMergeStacktraces", &q.base,
                         &querier__v1__select_merge_stacktraces_response__descriptor);
     enum exit_code code = answer_check(s, l->answer);
     if (code != EXIT_FINE)
@@ -138,26 +76,6 @@ static enum exit_code look_begin(struct session *s, int64_t nodes_usual, struct 
     return l->type != NULL ? look_ask(s, max_nodes, l) : code;
 }
 
-static struct slice value_cell(struct session *s, int64_t value, enum text_unit unit)
-{
-    struct buf text = { 0 };
-
-    text_value(&text, value, unit);
-    struct slice kept = arena_copy(s->arena, buf_view(&text));
-    buf_free(&text);
-    return kept;
-}
-
-static struct slice percent_cell(struct session *s, int64_t part, int64_t whole)
-{
-    struct buf text = { 0 };
-
-    text_percent(&text, part, whole);
-    struct slice kept = arena_copy(s->arena, buf_view(&text));
-    buf_free(&text);
-    return kept;
-}
-
 static void top_write(struct session *s, const struct look *l, const struct function_sum *sums, size_t n, size_t n_all)
 {
     static const struct table_column columns[] = {
@@ -168,10 +86,10 @@ static void top_write(struct session *s, const struct look *l, const struct func
     int64_t        whole = l->graph.total;
 
     for (size_t i = 0; i < n; i++) {
-        table_cell(t, value_cell(s, sums[i].self, unit));
-        table_cell(t, percent_cell(s, sums[i].self, whole));
-        table_cell(t, value_cell(s, sums[i].total, unit));
-        table_cell(t, percent_cell(s, sums[i].total, whole));
+        table_value(t, sums[i].self, unit);
+        table_percent(t, sums[i].self, whole);
+        table_value(t, sums[i].total, unit);
+        table_percent(t, sums[i].total, whole);
         table_cell(t, l->graph.names[sums[i].name]);
     }
     table_write(t, s->term.is_tty ? (size_t)s->term.columns : 0, &s->out);

@@ -9,26 +9,35 @@ const struct option option_table[] = {
     { "url", "URL", AT(url), NULL, "the server (default $HEARTH_URL, else http://127.0.0.1:4040)" },
     { "tenant", "ID", AT(tenant), NULL, "whose data (header X-Scope-OrgID; default $HEARTH_TENANT)" },
     { "token-file", "FILE", AT(token_file), NULL, "a file that holds the bearer token (default $HEARTH_TOKEN_FILE)" },
+    { "ca-file", "FILE", AT(ca_file), NULL,
+      "whose signature an https:// server must show (default $HEARTH_CA_FILE, else the system's)" },
+    { "cert-file", "FILE", AT(cert_file), NULL, "the certificate to show such a server (default $HEARTH_CERT_FILE)" },
+    { "key-file", "FILE", AT(key_file), NULL, "its private key (default $HEARTH_KEY_FILE)" },
     { "timeout", "DURATION", AT(timeout), NULL, "how long to wait for one answer (default 30s)" },
     { "json", NULL, AT(is_json), NULL, "answer in JSON, for programs" },
     { "color", "WHEN", AT(colour), NULL, "always, never or auto (default: on a terminal, unless NO_COLOR is set)" },
     { "help", NULL, AT(wants_help), NULL, "what a command does, with examples" },
-    { "from", "TIME", AT(from), "types labels series top flame", "begin of the range (default -1h)" },
-    { "to", "TIME", AT(to), "types labels series top flame", "end of the range (default now)" },
+    { "from", "TIME", AT(from), "types labels series top flame diff pprof", "begin of the range (default -1h)" },
+    { "to", "TIME", AT(to), "types labels series top flame diff pprof", "end of the range (default now)" },
     { "name", "SERVICE", AT(name), "push", "the service that was profiled: label service_name" },
     { "type", "NAME", AT(type), "push",
       "what was profiled: label __name__ (default: from the file, e.g. process_cpu)" },
     { "label", "K=V", AT(labels), "push", "one more label; may be given several times" },
     { "keep-time", NULL, AT(keep_time), "push", "keep the times in the files (the server refuses old ones)" },
-    { "type", "ID", AT(type), "top flame",
+    { "type", "ID", AT(type), "top flame diff pprof",
       "profile type (default: CPU, else wall, else the first; see `hearthctl types`)" },
-    { "max-nodes", "N", AT(max_nodes), "top flame",
+    { "max-nodes", "N", AT(max_nodes), "top flame diff pprof",
       "have the server cut to the N greatest nodes (default: it decides for flame)" },
-    { "limit", "N", AT(limit), "top", "show N functions (default 20; 0: all)" },
-    { "sort", "BY", AT(sort), "top", "self or total (default self)" },
+    { "limit", "N", AT(limit), "top diff", "show N functions (default 20; 0: all)" },
+    { "sort", "BY", AT(sort), "top diff", "self or total (default self); diff: by how much that changed" },
     { "min-percent", "P", AT(min_percent), "flame", "leave out boxes below P percent of the whole" },
     { "depth", "N", AT(depth), "flame", "show N levels only" },
     { "collapsed", NULL, AT(is_collapsed), "flame", "folded stacks, `main;work;read 17`, for other tools" },
+    { "left-from", "TIME", AT(left_from), "diff",
+      "begin of the left range (default: that of the right; with one selector the span before it)" },
+    { "left-to", "TIME", AT(left_to), "diff", "end of the left range (default: the same)" },
+    { "output", "FILE", AT(output), "pprof",
+      "where to write it, gzipped; -o FILE for short (default: standard output)" },
 };
 const size_t n_options = sizeof option_table / sizeof *option_table;
 
@@ -53,6 +62,14 @@ const struct command command_table[] = {
       "  hearthctl flame '{service_name=\"checkout\"}'\n"
       "  hearthctl flame --from -6h --to -5h --min-percent 1 '{service_name=\"checkout\"}'\n"
       "  hearthctl flame --collapsed '{service_name=\"checkout\"}' > checkout.folded\n" },
+    { "diff", "diff [--type ID] [--left-from TIME --left-to TIME] [LEFT [RIGHT]]",
+      "functions by how much they changed between two selectors, or two times",
+      "  hearthctl diff '{service_name=\"checkout\"}'                      the last hour with the one before\n"
+      "  hearthctl diff '{service_name=\"checkout\", pod=\"a\"}' '{service_name=\"checkout\", pod=\"b\"}'\n"
+      "  hearthctl diff --left-from -25h --left-to -24h --sort total '{service_name=\"checkout\"}'\n" },
+    { "pprof", "pprof [--type ID] [-o FILE] [SELECTOR]", "download all that was selected as one pprof",
+      "  hearthctl pprof -o checkout.pb.gz '{service_name=\"checkout\"}' && go tool pprof -top checkout.pb.gz\n"
+      "  hearthctl pprof --from -24h '{service_name=\"api\"}' > default.pgo\n" },
     { "completion", "completion bash|zsh|fish", "print a completion script for a shell",
       "  source <(hearthctl completion bash)\n"
       "  hearthctl completion fish > ~/.config/fish/completions/hearthctl.fish\n" },
@@ -202,6 +219,9 @@ enum code options_parse(int argc, const char **argv, struct options *out, struct
     bool is_command_seen = false, are_ended = false;
 
     *out = (struct options){ .args = argv };
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "-o") == 0)
+            argv[i] = "--output";
     enum code code = command_pick(argc, argv, out, why);
     for (int i = 1; code == CODE_OK && i < argc; i++) {
         const char *arg = argv[i];

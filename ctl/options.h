@@ -3,7 +3,8 @@
  *
  *     hearthctl [OPTION...] COMMAND [OPTION...] [ARGUMENT...]
  *
- * O1  An option is `--name VALUE` or `--name=VALUE`, anywhere; `--` ends them; `-` is an argument.
+ * O1  An option is `--name VALUE` or `--name=VALUE`, anywhere; `--` ends them; `-` is an argument.  `-o` is --output, as
+ *     everywhere, and `-h` --help.
  * O2  A command knows its own options and the common ones; any other is an error that says which command has it, or
  *     which name is near.
  */
@@ -22,6 +23,7 @@ enum { LABELS_MAX = 64 };
 struct options {
     /* common */
     const char *url, *tenant, *token_file, *colour;
+    const char *ca_file, *cert_file, *key_file;
     const char *from, *to, *timeout;
     bool        is_json, wants_help;
 
@@ -31,11 +33,13 @@ struct options {
     size_t      n_labels;
     bool        keep_time;
 
-    /* top, flame */
+    /* top, flame, diff, pprof */
     const char *type;
     const char *max_nodes, *limit, *sort;
     const char *min_percent, *depth;
     bool        is_collapsed;
+    const char *left_from, *left_to;
+    const char *output;
 
     const char  *command; /* as in the table; NULL: none given */
     const char **args;    /* what is not an option, the command left out; in argv */

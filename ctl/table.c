@@ -42,6 +42,40 @@ void table_cell(struct table *t, struct slice text)
     t->cells[t->n++] = arena_copy(t->a, text);
 }
 
+/* The text becomes a cell. */
+static void cell_take(struct table *t, struct buf *text)
+{
+    table_cell(t, buf_view(text));
+    buf_free(text);
+}
+
+void table_value(struct table *t, int64_t value, enum text_unit unit)
+{
+    struct buf text = { 0 };
+
+    text_value(&text, value, unit);
+    cell_take(t, &text);
+}
+
+void table_change(struct table *t, int64_t before, int64_t after, enum text_unit unit)
+{
+    struct buf text = { 0 };
+
+    assert(before >= 0 && after >= 0);
+    if (before != after)
+        buf_byte(&text, after > before ? '+' : '-');
+    text_value(&text, after > before ? after - before : before - after, unit);
+    cell_take(t, &text);
+}
+
+void table_percent(struct table *t, int64_t part, int64_t whole)
+{
+    struct buf text = { 0 };
+
+    text_percent(&text, part, whole);
+    cell_take(t, &text);
+}
+
 static void row_write(const struct table *t, const struct slice *cells, size_t columns_max, struct buf *out)
 {
     size_t used = 0, begin = out->n;

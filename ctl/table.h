@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "ctl/text.h"
 
 struct table;
 
@@ -24,6 +25,9 @@ struct table *table_new(struct arena *a, const struct table_column *columns, siz
 
 /* The next cell, row by row from the left; the text is copied. */
 void table_cell(struct table *t, struct slice text);
+void table_value(struct table *t, int64_t value, enum text_unit unit);
+void table_change(struct table *t, int64_t before, int64_t after, enum text_unit unit); /* with its sign */
+void table_percent(struct table *t, int64_t part, int64_t whole);
 
 /* `columns_max`: of the terminal; 0: nothing is cut. */
 void table_write(const struct table *t, size_t columns_max, struct buf *out);

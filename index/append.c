@@ -34,17 +34,12 @@ static struct renumbering renumbering_new(struct intake *in, uint32_t n)
                                  .used = arena_array(in->scratch, n, sizeof(uint32_t)) };
 }
 
-/* This and `translate` run once for every frame of every sample: nothing but what they are given, without branches. */
+/* Runs once for every frame of every sample: nothing but what it is given, without branches. */
 static void mark_used(uint8_t *restrict is_used, const uint32_t *restrict ids, uint32_t n)
 {
+#pragma GCC unroll 8
     for (uint32_t i = 0; i < n; i++)
         is_used[ids[i]] = true;
-}
-
-static void translate(uint32_t *restrict to, const uint32_t *restrict ids, uint32_t n, const uint32_t *restrict of)
-{
-    for (uint32_t i = 0; i < n; i++)
-        to[i] = of[ids[i]];
 }
 
 /* Lists what was marked among `n`. */
@@ -184,12 +179,13 @@ static void take_symbols(struct intake *in)
 static void take_stacks(struct intake *in)
 {
     const struct batch *from = in->from;
-    uint32_t           *locations = arena_array(in->scratch, from->n_stack_locations, sizeof *locations);
 
     in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
-    translate(locations, from->stack_locations, from->n_stack_locations, in->locations.of);
-    stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
-               &(struct stack_list){ locations, from->stack_end, from->n_stacks }, in->scratch, in->stacks);
+    stacks_add(
+        &in->group->stacks, &in->to->slab, &in->group->symtab,
+        &(struct stack_list){
+            .locations = from->stack_locations, .ends = from->stack_end, .of = in->locations.of, .n = from->n_stacks },
+        in->scratch, in->stacks);
     publish_step(PUBLISHED_STACKS);
 }
 
@@ -268,53 +264,83 @@ static uint64_t *keys_sort(uint64_t *keys, uint64_t *other, uint32_t n, uint32_t
     return keys;
 }
 
-static int64_t sum_of(int64_t a, int64_t b, bool *is_clamped)
-{
-    int64_t sum;
-
-    if (!__builtin_add_overflow(a, b, &sum))
-        return sum;
-    *is_clamped = true;
-    return INT64_MAX;
-}
-
 /* A part's rows in the order of the bucket's stacks: distinct ids, a column for each type that has any value. */
 struct sorted {
-    uint32_t *ids, n, n_columns;
-    int64_t **columns; /* [n_columns] */
-    uint32_t *types;   /* [n_columns] types of the bucket */
-    int64_t  *totals;  /* [n_columns] */
-    uint32_t  n_samples, n_clamped;
+    uint32_t       *ids, n, n_columns;
+    uint32_t       *place;   /* of each row of the batch; NULL: they are in order and distinct */
+    const int64_t **columns; /* [n_columns] */
+    uint32_t       *types;   /* [n_columns] types of the bucket */
+    int64_t        *totals;  /* [n_columns] */
+    uint32_t        n_samples, n_clamped;
 };
 
-/* Strings of a batch may repeat, so two of its stacks may be one in the bucket: their values add up. */
-static uint32_t sorted_ids(struct sorted *s, const uint64_t *keys, uint32_t n, uint32_t *place)
+static bool is_ascending(const uint32_t *ids, uint32_t n)
 {
-    uint32_t count = 0;
+    bool is = true;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t stack = (uint32_t)(keys[i] >> 32);
-        if (count == 0 || s->ids[count - 1] != stack)
-            s->ids[count++] = stack;
-        place[(uint32_t)keys[i]] = count - 1;
-    }
-    return count;
+    for (uint32_t i = 1; i < n; i++)
+        is &= ids[i - 1] < ids[i];
+    return is;
 }
 
-static void sorted_column(struct sorted *s, const int64_t *values, const uint32_t *place, uint32_t n, uint32_t type)
+/* Strings of a batch may repeat, so two of its stacks may be one in the bucket: their values add up. */
+static void sort_ids(struct sorted *s, struct arena *scratch, uint32_t n_stacks)
 {
-    int64_t *column = s->columns[s->n_columns], total = 0;
+    uint32_t  n = s->n;
+    uint64_t *keys = arena_array(scratch, n, 2 * sizeof *keys);
+
+    s->place = arena_array(scratch, n, sizeof *s->place);
+    for (uint32_t i = 0; i < n; i++)
+        keys[i] = (uint64_t)s->ids[i] << 32 | i;
+    keys = keys_sort(keys, keys + n, n, n_stacks);
+    s->n = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t stack = (uint32_t)(keys[i] >> 32);
+        if (s->n == 0 || s->ids[s->n - 1] != stack)
+            s->ids[s->n++] = stack;
+        s->place[(uint32_t)keys[i]] = s->n - 1;
+    }
+}
+
+static void add_clamped(int64_t *sum, int64_t value, bool *is_clamped)
+{
+    if (__builtin_add_overflow(*sum, value, sum)) {
+        *sum = INT64_MAX;
+        *is_clamped = true;
+    }
+}
+
+/* The values each in its place; `place` is that of every row. */
+static int64_t *place_values(const struct sorted *s, const int64_t *values, uint32_t n, struct arena *scratch,
+                             bool *is_clamped)
+{
+    int64_t *column = arena_zalloc(scratch, s->n * sizeof *column);
+
+    for (uint32_t i = 0; i < n; i++)
+        add_clamped(&column[s->place[i]], values[i], is_clamped);
+    return column;
+}
+
+static void sorted_column(struct sorted *s, const int64_t *values, uint32_t n, uint32_t type, struct arena *scratch)
+{
+    uint64_t all = 0;
+    int64_t  total = 0;
     bool     is_clamped = false;
 
-    memset(column, 0, s->n * sizeof *column);
     for (uint32_t i = 0; i < n; i++) {
-        assert(values[i] >= 0); /* B4 */
-        column[place[i]] = sum_of(column[place[i]], values[i], &is_clamped);
-        total = sum_of(total, values[i], &is_clamped);
-        s->n_samples += values[i] > 0;
+        all |= (uint64_t)values[i];
+        s->n_samples += values[i] != 0;
     }
-    if (total == 0)
+    assert(all <= INT64_MAX); /* B4 */
+    if (all == 0)
         return; /* a type without any sample here leaves no trace */
+    if (all <= INT64_MAX / n)
+        for (uint32_t i = 0; i < n; i++)
+            total += values[i];
+    else
+        for (uint32_t i = 0; i < n; i++)
+            add_clamped(&total, values[i], &is_clamped);
+    s->columns[s->n_columns] = s->place ? place_values(s, values, n, scratch, &is_clamped) : values;
     s->n_clamped += is_clamped;
     s->types[s->n_columns] = type;
     s->totals[s->n_columns++] = total;
@@ -324,23 +350,18 @@ static struct sorted sort_rows(struct intake *in, const struct batch_part *part)
 {
     const struct batch *from = in->from;
     uint32_t            n = part->n_rows, n_types = from->n_types;
-    uint64_t           *keys = arena_array(in->scratch, n, 2 * sizeof *keys);
-    uint32_t           *place = arena_array(in->scratch, n, sizeof *place);
     struct sorted       s = { .ids = arena_array(in->scratch, n, sizeof *s.ids),
+                              .n = n,
                               .columns = arena_array(in->scratch, n_types, sizeof *s.columns),
                               .types = arena_array(in->scratch, n_types, sizeof *s.types),
                               .totals = arena_array(in->scratch, n_types, sizeof *s.totals) };
 
     for (uint32_t i = 0; i < n; i++)
-        keys[i] = (uint64_t)in->stacks[from->row_stack[part->row_at + i]] << 32 | i;
-    s.n = sorted_ids(&s, keys_sort(keys, keys + n, n, vec_n(&in->group->stacks.all)), n, place);
-    for (uint32_t i = 0; i < n_types; i++) {
-        const int64_t *values = from->row_values + (size_t)i * from->n_rows + part->row_at;
-        if (s.n_columns == ROWS_COLUMNS_MAX)
-            break; /* refused before */
-        s.columns[s.n_columns] = arena_array(in->scratch, s.n, sizeof **s.columns);
-        sorted_column(&s, values, place, n, in->types[i]);
-    }
+        s.ids[i] = in->stacks[from->row_stack[part->row_at + i]];
+    if (!is_ascending(s.ids, n))
+        sort_ids(&s, in->scratch, vec_n(&in->group->stacks.all));
+    for (uint32_t i = 0; i < n_types; i++)
+        sorted_column(&s, from->row_values + (size_t)i * from->n_rows + part->row_at, n, in->types[i], in->scratch);
     return s;
 }
 
@@ -353,7 +374,7 @@ static void take_part(struct intake *in, const struct batch_part *part, struct b
         return;
     struct series *series = take_series(in, part);
     packed->n = 0;
-    rows_encode(packed, rows.ids, rows.n, (const int64_t *const *)rows.columns, rows.n_columns);
+    rows_encode(packed, rows.ids, rows.n, rows.columns, rows.n_columns);
     const uint8_t *block = (const uint8_t *)slab_copy(&b->slab, buf_view(packed)).p;
     publish_step(PUBLISHED_ROWS);
     for (uint32_t c = 0; c < rows.n_columns; c++)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "index/batch_make.h"
 #include "index/bucket.h"
+#include "index/bucket_priv.h"
 #include "index/select.h"
 
 enum { S = 1000000000 };
@@ -276,6 +277,42 @@ static void frames_are_shown(void)
     bucket_unref(b);
 }
 
+/* Rows 1, 2, 3, ... of the stacks named by a word of digits, one after the other. */
+static void append_in_order(struct bucket *b, const char *order)
+{
+    static const char *const stacks[] = { "a;b;c;d", "x;b;c;d", "b;c;d", "a;b;c", "", "a;b;c;d;e", "a;q;c;d", "x;b;q;d" };
+    struct arena            *a = arena_new(0);
+    struct batch_make        m;
+
+    make_begin(&m, a, "web", "process_cpu", 10);
+    make_type(&m, "cpu", "nanoseconds");
+    make_part(&m, "pod=a");
+    for (int64_t i = 0; order[i] != 0; i++)
+        make_row(&m, stacks[order[i] - '0'], &(int64_t){ i + 1 });
+    append(b, &m);
+    arena_free(a);
+}
+
+/* Stacks that end alike, in the order in which they came, turned round, with others between: each is found again, once. */
+static void the_order_of_stacks_does_not_matter(void)
+{
+    struct bucket *b = bucket_new(SLICE("anonymous"), 0, 100, NULL);
+
+    append_in_order(b, "01234");
+    append_in_order(b, "01234");
+    append_in_order(b, "43210");
+    append_in_order(b, "0516237");
+    append_in_order(b, "40152637");
+    append_in_order(b, "12");
+    const struct group *g = group_at(b, 0);
+    assert(vec_n(&g->stacks.all) == 8);
+    assert(vec_n(&g->symtab.functions) == 7 && vec_n(&g->symtab.locations) == 7);
+    tree_is(b, "{}", 0, 100, CPU, NULL, 0,
+            "a 0\na;b 0\na;b;c 23\na;b;c;d 10\nx 0\nx;b 0\nx;b;c 0\nx;b;c;d 15\nb 0\nb;c 0\nb;c;d 21\n"
+            "a;b;c;d;e 6\na;q 0\na;q;c 0\na;q;c;d 10\nx;b;q 0\nx;b;q;d 15\n");
+    bucket_unref(b);
+}
+
 static void memory_comes_back(void)
 {
     _Atomic size_t       meter = 0;
@@ -387,6 +424,7 @@ int main(void)
 {
     questions_are_answered();
     frames_are_shown();
+    the_order_of_stacks_does_not_matter();
     memory_comes_back();
     a_small_bucket_is_small();
     what_does_not_fit_leaves_nothing();

@@ -34,31 +34,34 @@ static inline uint64_t load64(const uint8_t *at)
     return x;
 }
 
-static uint32_t width_of(uint64_t v) { return v ? 64u - (uint32_t)__builtin_clzll(v) : 0; }
+static void store64(uint8_t *at, uint64_t x) { memcpy(at, &x, sizeof x); }
+
+static uint32_t width_of(uint64_t v) { return 63u - (uint32_t)__builtin_clzll(v << 1 | 1); } /* v < 2^63 */
 
 /* ---- packs: writing ------------------------------------------------------------------------------------------------ */
 
-/* The width at which the pack is smallest, patches counted. */
+/*
+ * The width at which the pack is smallest, patches counted.  A patch takes a byte for its place and one for each 7 bits, or
+ * part of them, that it is too wide: with a bit less width, words that just fitted cost two bytes more and those that are 7,
+ * 14, ... bits too wide already cost one.
+ */
 static uint32_t pack_width(const uint64_t *words, uint32_t n)
 {
-    uint32_t with[65] = { 0 }, best = 0, best_bytes = UINT32_MAX;
-    uint64_t all = 0, widths = 0; /* the widths that occur, a bit each */
+    uint32_t with[64] = { 0 }, sevenths[64 + 7] = { 0 }; /* sevenths[w]: with[w] + with[w + 7] + with[w + 14] + ... */
+    uint64_t all = 0;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t width = width_of(words[i]);
-        with[width]++;
+    for (uint32_t i = 0; i < n; i++)
         all |= words[i];
-        widths |= UINT64_C(1) << (width & 63); /* words are below 2^63 */
-    }
-    for (uint32_t width = 0; width <= WIDTH_MAX && width <= width_of(all); width++) {
-        uint32_t bytes = (n * width + 7) / 8;
-        if (bytes >= best_bytes)
-            break; /* and wider ones are larger still */
-        for (uint64_t wider = widths >> width >> 1, at = width + 1; wider != 0; wider &= wider - 1) {
-            uint32_t more = (uint32_t)__builtin_ctzll(wider);
-            bytes += with[at + more] * (1 + (more + 7) / 7);
-        }
-        if (bytes < best_bytes) {
+    if (all == 0)
+        return 0;
+    for (uint32_t i = 0; i < n; i++)
+        with[width_of(words[i])]++;
+    uint32_t best = width_of(all), best_bytes = best <= WIDTH_MAX ? (n * best + 7) / 8 : UINT32_MAX, patches = 0;
+    for (uint32_t width = best; width-- > 0 && patches <= best_bytes;) {
+        sevenths[width + 1] = with[width + 1] + sevenths[width + 8];
+        patches += with[width + 1] + sevenths[width + 1];
+        uint32_t bytes = (n * width + 7) / 8 + patches;
+        if (width <= WIDTH_MAX && bytes <= best_bytes) {
             best = width;
             best_bytes = bytes;
         }
@@ -79,6 +82,7 @@ static uint8_t *patches_put(uint8_t *at, const uint64_t *words, uint32_t n, uint
     return at;
 }
 
+/* May write up to 8 bytes behind its end. */
 static uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
 {
     uint32_t width = pack_width(words, n), used = 0, patches = 0;
@@ -86,14 +90,17 @@ static uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
     uint8_t *head = at;
 
     at += 2;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n && width > 0; i++) {
         window |= (words[i] & mask) << used; /* used < 8 and width <= 56: it fits */
-        for (used += width; used >= 8; used -= 8, window >>= 8)
-            *at++ = (uint8_t)window;
-        patches += words[i] > mask;
+        store64(at, window);
+        used += width;
+        at += used / 8;
+        window >>= used & ~7u;
+        used &= 7;
     }
-    if (used > 0)
-        *at++ = (uint8_t)window;
+    at += used > 0;
+    for (uint32_t i = 0; i < n; i++)
+        patches += words[i] > mask;
     if (patches > 0)
         at = patches_put(at, words, n, width);
     head[0] = (uint8_t)width;
@@ -101,10 +108,34 @@ static uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
     return at;
 }
 
-static uint8_t *packs_put(uint8_t *at, const uint64_t *words, uint32_t n)
+static uint32_t pack_of(uint32_t left) { return left < ROWS_PACK ? left : ROWS_PACK; }
+
+static uint8_t *ids_put(uint8_t *at, const uint32_t *ids, uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i += ROWS_PACK)
-        at = pack_put(at, words + i, n - i < ROWS_PACK ? n - i : ROWS_PACK);
+    uint64_t words[ROWS_PACK], next = 0;
+
+    for (uint32_t m; n > 0; n -= m, ids += m) {
+        m = pack_of(n);
+        for (uint32_t i = 0; i < m; i++) {
+            assert(ids[i] >= next); /* R1 */
+            words[i] = ids[i] - next;
+            next = ids[i] + UINT64_C(1);
+        }
+        at = pack_put(at, words, m);
+    }
+    return at;
+}
+
+static uint8_t *values_put(uint8_t *at, const uint64_t *values, uint32_t n, uint64_t bias)
+{
+    uint64_t words[ROWS_PACK];
+
+    for (uint32_t m; n > 0; n -= m, values += m) {
+        m = pack_of(n);
+        for (uint32_t i = 0; i < m; i++)
+            words[i] = values[i] - bias;
+        at = pack_put(at, words, m);
+    }
     return at;
 }
 
@@ -120,20 +151,30 @@ static uint64_t gcd(uint64_t a, uint64_t b)
     return a;
 }
 
-/* The column without its common factor, which is returned. */
-static uint64_t normalise(const int64_t *values, uint32_t n, uint64_t *words)
+/* The values by *scale as far as it divides them; it is above 1. */
+static uint32_t divide(const int64_t *values, uint32_t n, uint64_t scale, uint64_t *words)
 {
-    uint64_t scale = 0;
-
-    for (uint32_t i = 0; i < n && scale != 1; i++) {
-        assert(values[i] >= 0);
-        scale = gcd((uint64_t)values[i], scale);
+    for (uint32_t i = 0; i < n; i++) {
+        words[i] = (uint64_t)values[i] / scale;
+        if (words[i] * scale != (uint64_t)values[i])
+            return i;
     }
-    if (scale == 0)
-        scale = 1;
-    for (uint32_t i = 0; i < n; i++)
-        words[i] = scale == 1 ? (uint64_t)values[i] : (uint64_t)values[i] / scale;
-    return scale;
+    return n;
+}
+
+/* A column without its common factor; `words` is where it may be put. */
+static const uint64_t *normalise(const int64_t *values, uint32_t n, uint64_t *words, uint64_t *scale)
+{
+    uint32_t i = 0;
+
+    for (*scale = 0; i < n && *scale == 0; i++)
+        *scale = (uint64_t)values[i];
+    for (; *scale > 1 && (i = divide(values, n, *scale, words)) < n;)
+        *scale = gcd((uint64_t)values[i], *scale);
+    if (*scale > 1)
+        return words;
+    *scale = 1;
+    return (const uint64_t *)values;
 }
 
 /* The length of what lies at `from` goes in front of it, where room for the longest was left. */
@@ -148,53 +189,48 @@ static uint8_t *close_length(uint8_t *room, uint8_t *end)
     return to + n;
 }
 
-/* `words` holds the normalised columns 0..c, one behind the other. */
-static uint8_t *column_put(uint8_t *at, uint64_t *words, uint32_t n, uint32_t c, uint64_t scale)
+/* Column c of those that have been normalised. */
+static uint8_t *column_put(uint8_t *at, const uint64_t *const *columns, uint32_t n, uint32_t c, uint64_t scale)
 {
-    uint64_t *mine = words + (size_t)c * n, bias = UINT64_MAX;
-    uint8_t  *room = at;
+    const uint64_t *mine = columns[c];
+    uint64_t        bias = UINT64_MAX, all = 0;
+    uint8_t        *room = at;
 
     at = put_uvarint(at + 5, scale);
     for (uint32_t other = 0; other < c; other++)
-        if (memcmp(words + (size_t)other * n, mine, n * sizeof *mine) == 0)
+        if (memcmp(columns[other], mine, n * sizeof *mine) == 0)
             return close_length(room, put_uvarint(at, 1 + other));
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         bias = mine[i] < bias ? mine[i] : bias;
+        all |= mine[i];
+    }
+    assert(all <= INT64_MAX); /* R2 */
     at = put_uvarint(at, 0);
-    at = put_uvarint(at, bias);
-    uint64_t *less = mem_alloc(n * sizeof *less); /* `mine` is still compared with */
-    for (uint32_t i = 0; i < n; i++)
-        less[i] = mine[i] - bias;
-    at = packs_put(at, less, n);
-    free(less);
-    return close_length(room, at);
+    return close_length(room, values_put(put_uvarint(at, bias), mine, n, bias));
 }
 
 size_t rows_bytes_max(uint64_t n, uint64_t n_columns)
 {
     uint64_t packs = (n + ROWS_PACK - 1) / ROWS_PACK;
 
-    /* ids: at most 32 bits a word; values: a width of 56 would be 7 bytes and two more for a patch */
+    /* ids: at most 32 bits a word; values: a width of 56 would be 7 bytes and two more for a patch; store64 fits as well */
     return 32 + packs * 2 + n * 4 + n_columns * (32 + packs * 2 + n * 9);
 }
 
 void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns)
 {
-    uint8_t  *start = (uint8_t *)buf_reserve(out, rows_bytes_max(n, n_columns)), *at = start, *room;
-    uint64_t *words = mem_alloc((size_t)n * n_columns * sizeof *words);
+    uint8_t        *start = (uint8_t *)buf_reserve(out, rows_bytes_max(n, n_columns)), *at = start, *room;
+    uint64_t       *words = mem_alloc((size_t)n * n_columns * sizeof *words), scale;
+    const uint64_t *normal[ROWS_COLUMNS_MAX];
 
     assert(n > 0 && n_columns > 0 && n_columns <= ROWS_COLUMNS_MAX);
     at = put_uvarint(at, n);
     *at++ = (uint8_t)n_columns;
-    for (uint32_t i = 0; i < n; i++) {
-        assert(i == 0 || ids[i] > ids[i - 1]); /* R1 */
-        words[i] = i ? ids[i] - ids[i - 1] - 1 : ids[0];
-    }
     room = at;
-    at = close_length(room, packs_put(room + 5, words, n));
+    at = close_length(room, ids_put(room + 5, ids, n));
     for (uint32_t c = 0; c < n_columns; c++) {
-        uint64_t scale = normalise(columns[c], n, words + (size_t)c * n);
-        at = column_put(at, words, n, c, scale);
+        normal[c] = normalise(columns[c], n, words + (size_t)c * n, &scale);
+        at = column_put(at, normal, n, c, scale);
     }
     memset(at, 0, ROWS_PAD);
     at += ROWS_PAD;
@@ -246,74 +282,60 @@ struct rows_cursor rows_open(const uint8_t *block, uint32_t column)
     return c;
 }
 
-static inline uint64_t word_at(const uint8_t *packed, uint32_t width, uint32_t i)
+/* `k` words for each eight bytes loaded; k * width <= 57, k divides ROWS_PACK.  What is behind n words is garbage. */
+static inline __attribute__((always_inline)) void unpack(const uint8_t *packed, uint32_t width, uint32_t n, uint32_t k,
+                                                         uint64_t *words)
 {
-    uint32_t bit = i * width;
-    return load64(packed + bit / 8) >> bit % 8 & ((UINT64_C(1) << width) - 1);
-}
+    uint64_t mask = (UINT64_C(1) << width) - 1;
 
-/* Where the parts of a pack of `n` words lie. */
-struct pack {
-    uint32_t       width, patches;
-    const uint8_t *packed, *place, *high;
-};
-
-static inline struct pack pack_at(const uint8_t *at, uint32_t n)
-{
-    const uint8_t *place = at + 2 + (n * at[0] + 7) / 8;
-    return (struct pack){ at[0], at[1], at + 2, place, place + at[1] };
-}
-
-/* Ids go on from *id. */
-static inline const uint8_t *ids_get(const uint8_t *at, uint32_t n, uint32_t *id, uint32_t *ids)
-{
-    struct pack f = pack_at(at, n);
-    uint32_t    last = *id;
-    uint64_t    high;
-
-    if (f.patches == 0) {
-        for (uint32_t i = 0; i < n; i++)
-            ids[i] = last += (uint32_t)word_at(f.packed, f.width, i) + 1; /* R1 */
-    } else {
-        for (uint32_t i = 0; i < n; i++)
-            ids[i] = (uint32_t)word_at(f.packed, f.width, i) + 1;
-        for (uint32_t i = 0; i < f.patches; i++) {
-            f.high = get_uvarint(f.high, &high);
-            ids[f.place[i]] += (uint32_t)(high << f.width);
-        }
-        for (uint32_t i = 0; i < n; i++)
-            ids[i] = last += ids[i];
+    for (uint32_t i = 0, bit = 0; i < n; i += k, bit += k * width) {
+        uint64_t window = load64(packed + bit / 8) >> bit % 8;
+#pragma GCC unroll 8
+        for (uint32_t j = 0; j < k; j++, window >>= width)
+            words[i + j] = window & mask;
     }
-    *id = last;
-    return f.high;
 }
 
-static inline const uint8_t *values_get(const uint8_t *at, uint32_t n, uint64_t bias, uint64_t scale, int64_t *values)
+static inline const uint8_t *pack_get(const uint8_t *at, uint32_t n, uint64_t words[ROWS_PACK])
 {
-    struct pack f = pack_at(at, n);
-    uint64_t    high;
+    uint32_t       width = at[0], patches = at[1];
+    const uint8_t *packed = at + 2, *place = packed + (n * width + 7) / 8, *end = place + patches;
+    uint64_t       high;
 
-    if (f.width == 0)
-        for (uint32_t i = 0; i < n; i++)
-            values[i] = (int64_t)(bias * scale);
+    if (width == 0)
+        memset(words, 0, n * sizeof *words); /* nothing to load: the block may end here */
+    else if (width <= 7)
+        unpack(packed, width, n, 8, words);
+    else if (width <= 14)
+        unpack(packed, width, n, 4, words);
+    else if (width <= 28)
+        unpack(packed, width, n, 2, words);
     else
-        for (uint32_t i = 0; i < n; i++)
-            values[i] = (int64_t)((word_at(f.packed, f.width, i) + bias) * scale);
-    for (uint32_t i = 0; i < f.patches; i++) {
-        f.high = get_uvarint(f.high, &high);
-        values[f.place[i]] += (int64_t)((high << f.width) * scale);
+        unpack(packed, width, n, 1, words);
+    for (uint32_t i = 0; i < patches; i++) {
+        end = get_uvarint(end, &high);
+        words[place[i]] |= high << width;
     }
-    return f.high;
+    return end;
 }
 
 uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK])
 {
-    uint32_t n = c->left < ROWS_PACK ? c->left : ROWS_PACK;
+    uint32_t n = pack_of(c->left);
+    uint64_t words[ROWS_PACK], bias = c->bias, scale = c->scale;
+    uint32_t id = c->id;
 
     if (n == 0)
         return 0;
-    c->ids = ids_get(c->ids, n, &c->id, ids);
-    c->values = values_get(c->values, n, c->bias, c->scale, values);
+    c->ids = pack_get(c->ids, n, words);
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n; i++)
+        ids[i] = id += (uint32_t)words[i] + 1; /* R1 */
+    c->values = pack_get(c->values, n, words);
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < n; i++)
+        values[i] = (int64_t)((words[i] + bias) * scale);
+    c->id = id;
     c->left -= n;
     return n;
 }

@@ -53,3 +53,10 @@ must_check enum code select_points(const struct bucket *b, const struct selectio
 
 /* All matching samples, summed by function-name path into `out`. */
 must_check enum code select_tree(const struct bucket *b, const struct selection *s, struct tree *out, struct fault *why);
+
+/*
+ * The same by exact stacks: names are locations (model/location.h).  RESOURCE_EXHAUSTED: the names would take more than
+ * name_bytes_max.
+ */
+must_check enum code select_profile(const struct bucket *b, const struct selection *s, size_t name_bytes_max,
+                                    struct tree *out, struct fault *why);

@@ -1,175 +1,19 @@
-/*
- * The flame graph of one bucket: rows into a dense array by stack, stacks into function nodes, and only what has something
- * in or below it into the answer.  No hashing and no names before that last step.
- */
-#include "base/mem.h"
-#include "index/call_site.h"
-#include "index/rows.h"
+/* The flame graph of one bucket: a tree of function names. */
+#include "index/harvest.h"
 #include "index/select.h"
-#include "index/view.h"
 
-/* One group's sums and nodes; the arrays begin as zero pages that nothing has touched. */
-struct harvest {
-    const struct group *group;
-    uint32_t            n_stacks, n_nodes, n_needed;
-    int64_t            *by_stack; /* NULL until a row is met */
-    uint32_t           *node;     /* of each function node: 0, then NEEDED, then its place in the answer */
-    bool                is_clamped;
-};
-
-enum { NEEDED = 1 }; /* no confusion: it is asked for before there are places */
-
-static void sum_into(struct harvest *h, int64_t *to, int64_t value)
+static enum code function_name(void *arg, const struct group *g, uint32_t key, struct tree *out, uint32_t *id,
+                               struct fault *why)
 {
-    if (__builtin_add_overflow(*to, value, to)) {
-        *to = INT64_MAX;
-        h->is_clamped = true;
-    }
-}
-
-static void take_rows(struct harvest *h, const struct point *p)
-{
-    struct rows_cursor c = rows_open(p->rows, p->column);
-    uint32_t           ids[ROWS_PACK], n;
-    int64_t            values[ROWS_PACK];
-
-    while ((n = rows_next(&c, ids, values)) > 0) {
-        assert(ids[n - 1] < h->n_stacks); /* the word that shows the rows was loaded before n_stacks */
-        for (uint32_t i = 0; i < n; i++)
-            sum_into(h, &h->by_stack[ids[i]], values[i]);
-    }
-}
-
-static void take_stream(struct harvest *h, const struct view *v, const struct stream *s)
-{
-    struct point_walk   w = view_points(v, s);
-    const struct point *p;
-
-    while ((p = point_next(&w)) != NULL) {
-        if (h->by_stack == NULL) {
-            h->n_stacks = vec_n(&h->group->stacks.all);
-            h->by_stack = mem_zalloc(h->n_stacks * sizeof *h->by_stack);
-        }
-        take_rows(h, p);
-    }
-}
-
-static void take_group(struct harvest *h, const struct view *v)
-{
-    for (uint32_t i = 0, n = vec_n(&h->group->series); i < n; i++) {
-        uint32_t id = vec_u32(&h->group->series, i);
-        if (!view_has(v, id))
-            continue;
-        for (const struct stream *s = series_streams(series_at(&v->bucket->series, id)); s != NULL; s = s->next)
-            take_stream(h, v, s);
-    }
-}
-
-static void keep_below(struct harvest *h, const struct view *v)
-{
-    const struct selection *what = v->what;
-    const bool             *passes;
-
-    if (what->n_call_site == 0)
-        return;
-    passes = call_site_stacks(h->group, h->n_stacks, what->call_site, what->n_call_site, v->arena);
-    for (uint32_t i = 0; i < h->n_stacks; i++)
-        if (!passes[i])
-            h->by_stack[i] = 0;
-}
-
-static void mark_leaves(struct harvest *h)
-{
-    uint32_t run;
-
-    for (uint32_t i = 0; i < h->n_stacks; i += run) {
-        const struct stack *at = vec_run(&h->group->stacks.all, i, h->n_stacks, &run);
-        for (uint32_t k = 0; k < run; k++)
-            if (h->by_stack[i + k] != 0)
-                h->node[at[k].function] = NEEDED;
-    }
-}
-
-/* From the last node to the first: who has something below is needed. */
-static void mark_parents(struct harvest *h)
-{
-    const struct vec *nodes = &h->group->stacks.functions.nodes;
-
-    for (uint32_t end = h->n_nodes; end > 0;) {
-        uint32_t           from = end - 1 - vec_place(nodes, end - 1).offset;
-        const struct path *at = vec_at(nodes, from);
-        for (uint32_t i = end; i > from; i--)
-            if (h->node[i - 1] != 0) {
-                h->node[at[i - 1 - from].parent] = NEEDED;
-                h->n_needed++;
-            }
-        end = from;
-    }
-}
-
-/* From the first to the last: a parent has its place before its children. */
-static void emit_nodes(struct harvest *h, struct tree *out)
-{
-    const struct symtab *symbols = &h->group->symtab;
-    uint32_t             n_names = vec_n(&symbols->strings), had = out->n, run;
-    uint32_t            *name = mem_zalloc(n_names * sizeof *name); /* its id there + 1 */
-
-    tree_reserve(out, h->n_needed);
-    h->node[0] = 0;
-    for (uint32_t i = 1; i < h->n_nodes; i += run) {
-        const struct path *at = vec_run(&h->group->stacks.functions.nodes, i, h->n_nodes, &run);
-        for (uint32_t k = 0; k < run; k++) {
-            if (h->node[i + k] != NEEDED)
-                continue;
-            uint32_t *named = &name[at[k].key], parent = h->node[at[k].parent];
-            if (*named == 0)
-                *named = tree_name(out, symtab_text(symbols, at[k].key)) + 1;
-            bool is_new = parent >= had || had == 1; /* what grows on a new node can only be new: no lookup */
-            h->node[i + k] = is_new ? tree_grow(out, parent, *named - 1) : tree_child(out, parent, *named - 1);
-        }
-    }
-    free(name);
-}
-
-static void emit_values(struct harvest *h, struct tree *out)
-{
-    uint32_t run;
-
-    for (uint32_t i = 0; i < h->n_stacks; i += run) {
-        const struct stack *at = vec_run(&h->group->stacks.all, i, h->n_stacks, &run);
-        for (uint32_t k = 0; k < run; k++)
-            if (h->by_stack[i + k] != 0 && at[k].function != 0) /* the empty stack is no node of a graph */
-                tree_add(out, h->node[at[k].function], h->by_stack[i + k]);
-    }
-}
-
-static void add_group(const struct view *v, const struct group *g, struct tree *out)
-{
-    struct harvest h = { .group = g };
-
-    take_group(&h, v);
-    if (h.by_stack == NULL)
-        return;
-    h.n_nodes = vec_n(&g->stacks.functions.nodes);
-    h.node = mem_zalloc(h.n_nodes * sizeof *h.node);
-    keep_below(&h, v);
-    mark_leaves(&h);
-    mark_parents(&h);
-    emit_nodes(&h, out);
-    emit_values(&h, out);
-    out->is_clamped |= h.is_clamped;
-    free(h.node);
-    free(h.by_stack);
+    (void)arg;
+    (void)why;
+    *id = tree_name(out, symtab_text(&g->symtab, key));
+    return CODE_OK;
 }
 
 enum code select_tree(const struct bucket *b, const struct selection *s, struct tree *out, struct fault *why)
 {
-    struct view v;
-    enum code   code = view_open(&v, b, s, why);
+    static const struct harvest_kind kind = { .name = function_name };
 
-    if (code == CODE_OK && !v.is_empty)
-        for (uint32_t i = 0, n = vec_n(&b->groups); i < n; i++)
-            add_group(&v, group_at(b, i), out);
-    view_close(&v);
-    return code;
+    return harvest_bucket(b, s, &kind, out, why);
 }

@@ -2,14 +2,12 @@
 
 #include <string.h>
 
-#include "base/hash.h"
+enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 15 };
+#define HASH_STEP 0xD6E8FEB86659FD93u
 
-enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 13 };
-
-/* That the path of a node is locations[0, n). */
+/* That the path of a node is the n locations from `at` on of the list. */
 struct seen {
-    uint32_t        node, n;
-    const uint32_t *locations;
+    uint32_t node, at, n;
 };
 
 /*
@@ -17,13 +15,13 @@ struct seen {
  * is not walked again for the others, their lists are compared instead.
  */
 struct add {
-    struct stacks       *k;
-    struct slab         *s;
-    const struct symtab *t;
-    struct seen         *seen; /* [mask + 1], by node */
-    uint32_t             mask;
-    const uint32_t      *before; /* the stack that was added before */
-    uint32_t             n_before, before_stack;
+    struct stacks           *k;
+    struct slab             *s;
+    const struct symtab     *t;
+    const struct stack_list *list;
+    struct seen             *seen; /* [mask + 1], by node */
+    uint32_t                 mask;
+    uint32_t                 stack; /* the one before */
 };
 
 void stacks_init(struct stacks *k, struct slab *s)
@@ -41,52 +39,6 @@ void stacks_free(struct stacks *k, struct slab *s)
     paths_free(&k->locations, s);
     paths_free(&k->functions, s);
     table_free(&k->ids, s);
-}
-
-/* Takes back what a walk from `leaf` to `end` has claimed. */
-static void path_forget(struct add *x, uint32_t leaf, uint32_t end)
-{
-    for (; leaf != end; leaf = paths_at(&x->k->locations, leaf).parent)
-        x->seen[leaf & x->mask].node = 0;
-}
-
-/* Exact, without trust in hashes: the path read upwards is the list. */
-static bool path_is(struct add *x, uint32_t leaf, const uint32_t *locations, uint32_t n)
-{
-    uint32_t node = leaf;
-
-    for (; n > 0 && node != 0; n--, locations++) {
-        struct seen *seen = &x->seen[node & x->mask];
-        if (seen->node == node) {
-            if (seen->n == n && memcmp(seen->locations, locations, n * sizeof *locations) == 0)
-                return true;
-            break;
-        }
-        struct path p = paths_at(&x->k->locations, node);
-        if (p.key != *locations)
-            break;
-        *seen = (struct seen){ node, n, locations }; /* so it will be, or it is taken back */
-        node = p.parent;
-    }
-    if (n == 0 && node == 0)
-        return true;
-    path_forget(x, leaf, node);
-    return false;
-}
-
-/* The node that a list of which the last `n` are those of the stack before has in common with it. */
-static uint32_t node_shared(const struct add *x, const uint32_t *locations, uint32_t n, uint32_t *shared)
-{
-    uint32_t most = n < x->n_before ? n : x->n_before, node = 0;
-
-    if (x->before != NULL)
-        node = ((const struct stack *)vec_at(&x->k->all, x->before_stack))->location;
-    for (*shared = 0; *shared < most; ++*shared)
-        if (locations[n - 1 - *shared] != x->before[x->n_before - 1 - *shared])
-            break;
-    for (uint32_t depth = x->n_before; depth > *shared; depth--)
-        node = paths_at(&x->k->locations, node).parent;
-    return node;
 }
 
 /* The frames of one location below function node `at`. */
@@ -118,27 +70,111 @@ static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab
     return node;
 }
 
-static uint32_t stack_make(struct add *x, const uint32_t *locations, uint32_t n, uint64_t hash)
-{
-    struct stacks *k = x->k;
-    uint32_t       shared, node = node_shared(x, locations, n, &shared);
+static uint32_t begin_of(const struct stack_list *list, uint32_t i) { return i ? list->ends[i - 1] : 0; }
 
-    for (uint32_t left = n - shared; left > 0; left--)
-        node = node_below(k, x->s, x->t, node, locations[left - 1]);
-    uint32_t i = vec_add(&k->all, x->s, &(struct stack){ node, vec_u32(&k->function_of, node) });
-    table_put(&k->ids, x->s, hash, i);
-    return i;
+static uint32_t location_at(const struct add *x, uint32_t at) { return x->list->of[x->list->locations[at]]; }
+
+/* Of what the stack is in the bucket. */
+static uint64_t stack_hash(const struct add *x, uint32_t i)
+{
+    uint32_t begin = begin_of(x->list, i), n = x->list->ends[i] - begin;
+    uint64_t hash = n;
+
+    for (uint32_t k = 0; k < n; k++)
+        hash = (hash + location_at(x, begin + k)) * HASH_STEP;
+    return hash;
 }
 
-static uint32_t stack_find(struct add *x, const uint32_t *locations, uint32_t n, uint64_t hash)
+/* Takes back what a walk from `leaf` to `end` has claimed. */
+static void path_forget(struct add *x, uint32_t leaf, uint32_t end)
+{
+    for (struct climb c = climb_from(&x->k->locations, leaf); c.node != end; climb_up(&x->k->locations, &c))
+        x->seen[c.node & x->mask].node = 0;
+}
+
+static bool seen_is(const struct add *x, const struct seen *seen, uint32_t node, uint32_t at, uint32_t n)
+{
+    const uint32_t *locations = x->list->locations;
+
+    return seen->node == node && seen->n == n &&
+           memcmp(locations + seen->at, locations + at, n * sizeof *locations) == 0;
+}
+
+/* Exact, without trust in hashes: the path read upwards is stack i. */
+static bool path_is(struct add *x, uint32_t leaf, uint32_t i)
+{
+    const struct paths *paths = &x->k->locations;
+    struct climb        c = climb_from(paths, leaf);
+    uint32_t            at = begin_of(x->list, i), end = x->list->ends[i];
+
+    for (; at < end && c.node != 0; at++, climb_up(paths, &c)) {
+        struct seen *seen = &x->seen[c.node & x->mask];
+        if (seen_is(x, seen, c.node, at, end - at))
+            return true;
+        if (c.at->key != location_at(x, at))
+            break;
+        *seen = (struct seen){ c.node, at, end - at }; /* so it will be, or it is taken back */
+    }
+    if (at == end && c.node == 0)
+        return true;
+    path_forget(x, leaf, c.node);
+    return false;
+}
+
+static uint32_t leaf_at(const struct stacks *k, uint32_t i)
+{
+    return ((const struct stack *)vec_at(&k->all, i))->location;
+}
+
+/* How many of the last frames two lists that end there have in common, `most` at most. */
+static uint32_t frames_shared(const uint32_t *a_end, const uint32_t *b_end, uint32_t most)
+{
+    uint32_t n = 0;
+
+    while (n < most && *(a_end - n - 1) == *(b_end - n - 1))
+        n++;
+    return n;
+}
+
+/* The node up to which stack i is the one before, and how many frames that are. */
+static uint32_t node_shared(const struct add *x, uint32_t i, uint32_t *shared)
+{
+    const struct stack_list *list = x->list;
+
+    *shared = 0;
+    if (i == 0)
+        return 0;
+    uint32_t n = list->ends[i] - begin_of(list, i), n_before = list->ends[i - 1] - begin_of(list, i - 1);
+    if (n > 0 && n_before > 0)
+        *shared = frames_shared(list->locations + list->ends[i], list->locations + list->ends[i - 1],
+                                n < n_before ? n : n_before);
+    struct climb c = climb_from(&x->k->locations, leaf_at(x->k, x->stack));
+    for (uint32_t left = n_before - *shared; left > 0; left--)
+        climb_up(&x->k->locations, &c);
+    return c.node;
+}
+
+static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
+{
+    struct stacks *k = x->k;
+    uint32_t       shared, node = node_shared(x, i, &shared);
+
+    for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
+        node = node_below(k, x->s, x->t, node, location_at(x, at - 1));
+    uint32_t id = vec_add(&k->all, x->s, &(struct stack){ node, vec_u32(&k->function_of, node) });
+    table_put(&k->ids, x->s, hash, id);
+    return id;
+}
+
+static uint32_t stack_find(struct add *x, uint32_t i, uint64_t hash)
 {
     struct table_walk w = table_walk(&x->k->ids, hash);
-    uint32_t          i;
+    uint32_t          id;
 
-    while (table_next(&x->k->ids, &w, &i))
-        if (path_is(x, ((const struct stack *)vec_at(&x->k->all, i))->location, locations, n))
-            return i;
-    return stack_make(x, locations, n, hash);
+    while (table_next(&x->k->ids, &w, &id))
+        if (path_is(x, leaf_at(x->k, id), i))
+            return id;
+    return stack_make(x, i, hash);
 }
 
 /* Asks for the leaves of the stacks found under hashes whose slots have been asked for. */
@@ -155,43 +191,51 @@ static void leaves_warm(const struct stacks *k, const uint64_t *hashes, uint32_t
             __builtin_prefetch(vec_at(&k->locations.nodes, found[j]->location));
 }
 
-static void seen_init(struct add *x, uint32_t n_stacks, struct arena *scratch)
+static void seen_init(struct add *x, struct arena *scratch)
 {
     uint32_t n = SEEN_MIN;
 
-    while (n < SEEN_MAX && n / 2 < n_stacks)
+    while (n < SEEN_MAX && n / 2 < x->list->n)
         n *= 2;
     x->seen = arena_zalloc(scratch, n * sizeof *x->seen);
     x->mask = n - 1;
 }
 
+/* Stacks that come in the order in which they came before: no hash, no lookup.  What is behind them is returned. */
+static uint32_t run_find(struct add *x, uint32_t at, uint32_t *ids)
+{
+    const struct stacks *k = x->k;
+
+    for (; at < x->list->n && x->stack + 1 < vec_n(&k->all) && path_is(x, leaf_at(k, x->stack + 1), at); at++)
+        ids[at] = ++x->stack;
+    return at;
+}
+
+static uint32_t group_add(struct add *x, uint32_t at, uint32_t *ids)
+{
+    uint32_t            n = x->list->n - at < GROUP ? x->list->n - at : GROUP;
+    uint64_t            hashes[GROUP];
+    const struct stack *found[GROUP];
+
+    for (uint32_t j = 0; j < n; j++)
+        table_warm(&x->k->ids, hashes[j] = stack_hash(x, at + j));
+    leaves_warm(x->k, hashes, n, found, ids + at);
+    for (uint32_t j = 0; j < n; j++) {
+        if (found[j] == NULL || !path_is(x, found[j]->location, at + j))
+            ids[at + j] = stack_find(x, at + j, hashes[j]);
+        x->stack = ids[at + j];
+    }
+    return at + n;
+}
+
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
                 struct arena *scratch, uint32_t *ids)
 {
-    struct add          x = { .k = k, .s = s, .t = t };
-    uint64_t            hashes[GROUP];
-    uint32_t            depths[GROUP], from = 0, warm_from = 0;
-    const struct stack *found[GROUP];
+    struct add x = { .k = k, .s = s, .t = t, .list = list, .stack = UINT32_MAX };
 
-    seen_init(&x, list->n, scratch);
-    for (uint32_t at = 0, m; at < list->n; at += m) {
-        m = list->n - at < GROUP ? list->n - at : GROUP;
-        for (uint32_t j = 0; j < m; j++) {
-            depths[j] = list->ends[at + j] - warm_from;
-            hashes[j] = depths[j] > 0 ? hash64(list->locations + warm_from, depths[j] * sizeof *list->locations) : 0;
-            table_warm(&k->ids, hashes[j]);
-            warm_from = list->ends[at + j];
-        }
-        leaves_warm(k, hashes, m, found, ids + at);
-        for (uint32_t j = 0; j < m; from += depths[j++]) {
-            const uint32_t *locations = list->locations + from;
-            if (found[j] == NULL || !path_is(&x, found[j]->location, locations, depths[j]))
-                ids[at + j] = stack_find(&x, locations, depths[j], hashes[j]);
-            x.before = locations;
-            x.n_before = depths[j];
-            x.before_stack = ids[at + j];
-        }
-    }
+    seen_init(&x, scratch);
+    for (uint32_t at = 0; at < list->n; at = group_add(&x, at, ids))
+        at = run_find(&x, at, ids);
 }
 
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)

@@ -31,10 +31,11 @@ struct stacks {
 void stacks_init(struct stacks *k, struct slab *s);
 void stacks_free(struct stacks *k, struct slab *s);
 
-/* Stacks as a batch has them, but of this symtab's locations, leaf first; the empty one is the root of both trees. */
+/* Stacks as a batch has them, leaf first, and what its locations are in this symtab; the empty one is the root of both trees. */
 struct stack_list {
     const uint32_t *locations;
     const uint32_t *ends; /* stack i is locations[ends[i-1], ends[i]) */
+    const uint32_t *of;   /* of[location]: here */
     uint32_t        n;
 };
 

@@ -1,12 +1,15 @@
 #include "index/symtab.h"
 
-#include <stdio.h>
-
 #include "base/hash.h"
 #include "model/batch.h"
+#include "model/location.h"
 
-enum { BARE_NAME_MAX = 256, BARE_NAME_ROOM = BARE_NAME_MAX + 24, GROUP = 16 };
+enum { GROUP = 16 };
 
+/*
+ * Each kind is looked up in two ways.  A run: what comes in the order in which it came before, as an agent sends it minute
+ * after minute, is only compared with what stands behind the one before.  A group: the next few, whatever they are, by hash.
+ */
 static uint32_t group_of(uint32_t left) { return left < GROUP ? left : GROUP; }
 
 static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, uint64_t hash);
@@ -56,23 +59,38 @@ static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, 
     return i;
 }
 
-void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids)
+static uint32_t strings_run(const struct symtab *t, uint32_t id, const struct slice *texts, uint32_t n, uint32_t *ids)
+{
+    uint32_t end = vec_n(&t->strings), k = 0;
+
+    for (; k < n && id < end && slice_eq(symtab_text(t, id), texts[k]); k++)
+        ids[k] = id++;
+    return k;
+}
+
+static uint32_t strings_group(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids)
 {
     uint64_t            hashes[GROUP];
     const struct slice *found[GROUP];
 
-    for (uint32_t m; n > 0; n -= m, texts += m, ids += m) {
-        m = group_of(n);
-        for (uint32_t k = 0; k < m; k++)
-            table_warm(&t->string_ids, hashes[k] = hash_slice(texts[k]));
-        for (uint32_t k = 0; k < m; k++)
-            found[k] = item_warm(&t->strings, &t->string_ids, hashes[k], &ids[k]);
-        for (uint32_t k = 0; k < m; k++)
-            if (found[k] != NULL)
-                __builtin_prefetch(found[k]->p);
-        for (uint32_t k = 0; k < m; k++)
-            if (found[k] == NULL || !slice_eq(*found[k], texts[k]))
-                ids[k] = string_add(t, s, texts[k], hashes[k]);
+    for (uint32_t k = 0; k < n; k++)
+        table_warm(&t->string_ids, hashes[k] = hash_slice(texts[k]));
+    for (uint32_t k = 0; k < n; k++)
+        found[k] = item_warm(&t->strings, &t->string_ids, hashes[k], &ids[k]);
+    for (uint32_t k = 0; k < n; k++)
+        if (found[k] != NULL)
+            __builtin_prefetch(found[k]->p);
+    for (uint32_t k = 0; k < n; k++)
+        if (found[k] == NULL || !slice_eq(*found[k], texts[k]))
+            ids[k] = string_add(t, s, texts[k], hashes[k]);
+    return n;
+}
+
+void symtab_strings(struct symtab *t, struct slab *s, const struct slice *texts, uint32_t n, uint32_t *ids)
+{
+    for (uint32_t at = 0, next = 0; at < n; next = ids[at - 1] + 1) {
+        uint32_t run = strings_run(t, next, texts + at, n - at, ids + at);
+        at += run > 0 ? run : strings_group(t, s, texts + at, group_of(n - at), ids + at);
     }
 }
 
@@ -103,21 +121,38 @@ static uint64_t function_hash(const struct symbol_function *f)
     return hash_pair(hash_pair(f->name, f->system_name), hash_pair(f->file, (uint64_t)f->start_line));
 }
 
-void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n,
-                      uint32_t *ids)
+static uint32_t functions_run(const struct symtab *t, uint32_t id, const struct symbol_function *functions, uint32_t n,
+                              uint32_t *ids)
+{
+    uint32_t end = vec_n(&t->functions), k = 0;
+
+    for (; k < n && id < end && memcmp(vec_at(&t->functions, id), &functions[k], sizeof *functions) == 0; k++)
+        ids[k] = id++;
+    return k;
+}
+
+static uint32_t functions_group(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n,
+                                uint32_t *ids)
 {
     uint64_t                      hashes[GROUP];
     const struct symbol_function *found[GROUP];
 
-    for (uint32_t m; n > 0; n -= m, functions += m, ids += m) {
-        m = group_of(n);
-        for (uint32_t k = 0; k < m; k++)
-            table_warm(&t->function_ids, hashes[k] = function_hash(&functions[k]));
-        for (uint32_t k = 0; k < m; k++)
-            found[k] = item_warm(&t->functions, &t->function_ids, hashes[k], &ids[k]);
-        for (uint32_t k = 0; k < m; k++)
-            if (found[k] == NULL || memcmp(found[k], &functions[k], sizeof *functions) != 0)
-                ids[k] = record_add(&t->functions, &t->function_ids, s, &functions[k], sizeof *functions, hashes[k]);
+    for (uint32_t k = 0; k < n; k++)
+        table_warm(&t->function_ids, hashes[k] = function_hash(&functions[k]));
+    for (uint32_t k = 0; k < n; k++)
+        found[k] = item_warm(&t->functions, &t->function_ids, hashes[k], &ids[k]);
+    for (uint32_t k = 0; k < n; k++)
+        if (found[k] == NULL || memcmp(found[k], &functions[k], sizeof *functions) != 0)
+            ids[k] = record_add(&t->functions, &t->function_ids, s, &functions[k], sizeof *functions, hashes[k]);
+    return n;
+}
+
+void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_function *functions, uint32_t n,
+                      uint32_t *ids)
+{
+    for (uint32_t at = 0, next = 0; at < n; next = ids[at - 1] + 1) {
+        uint32_t run = functions_run(t, next, functions + at, n - at, ids + at);
+        at += run > 0 ? run : functions_group(t, s, functions + at, group_of(n - at), ids + at);
     }
 }
 
@@ -149,23 +184,12 @@ static bool location_is(const struct symtab *t, const struct symbol_location *ha
 /* S3 */
 static uint32_t bare_name(struct symtab *t, struct slab *s, const struct symbol_location *l)
 {
-    char         text[BARE_NAME_ROOM];
+    char         room[LOCATION_NAME_ROOM];
     struct slice file = SLICE("");
 
     if (l->mapping != BATCH_NONE)
         file = symtab_text(t, ((const struct symbol_mapping *)vec_at(&t->mappings, l->mapping))->file);
-    for (size_t i = file.n; i > 0; i--)
-        if (file.p[i - 1] == '/') {
-            file = slice_from(file, i);
-            break;
-        }
-    if (file.n == 0)
-        file = SLICE("unknown");
-    if (file.n > BARE_NAME_MAX)
-        file.n = BARE_NAME_MAX;
-    memcpy(text, file.p, file.n);
-    int          n = snprintf(text + file.n, sizeof text - file.n, "!0x%llx", (unsigned long long)l->address);
-    struct slice name = slice_make(text, file.n + (size_t)n);
+    struct slice name = location_bare_name(file, l->address, room);
     return string_add(t, s, name, hash_slice(name));
 }
 
@@ -186,24 +210,44 @@ static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_loc
     return i;
 }
 
-void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
-                      const struct symbol_line *lines, uint32_t n, uint32_t *ids)
+static uint32_t locations_run(const struct symtab *t, uint32_t id, const struct symbol_location *locations,
+                              const struct symbol_line *lines, uint32_t n, uint32_t *ids)
+{
+    uint32_t end = vec_n(&t->locations), k = 0;
+
+    for (; k < n && id < end; k++) {
+        if (!location_is(t, vec_at(&t->locations, id), &locations[k], lines + locations[k].line_at))
+            break;
+        ids[k] = id++;
+    }
+    return k;
+}
+
+static uint32_t locations_group(struct symtab *t, struct slab *s, const struct symbol_location *locations,
+                                const struct symbol_line *lines, uint32_t n, uint32_t *ids)
 {
     uint64_t                      hashes[GROUP];
     const struct symbol_location *found[GROUP];
 
-    for (uint32_t m; n > 0; n -= m, locations += m, ids += m) {
-        m = group_of(n);
-        for (uint32_t k = 0; k < m; k++)
-            table_warm(&t->location_ids, hashes[k] = location_hash(&locations[k], lines + locations[k].line_at));
-        for (uint32_t k = 0; k < m; k++)
-            found[k] = item_warm(&t->locations, &t->location_ids, hashes[k], &ids[k]);
-        for (uint32_t k = 0; k < m; k++)
-            if (found[k] != NULL && found[k]->n_lines > 0)
-                __builtin_prefetch(vec_at(&t->lines, found[k]->line_at));
-        for (uint32_t k = 0; k < m; k++)
-            if (found[k] == NULL || !location_is(t, found[k], &locations[k], lines + locations[k].line_at))
-                ids[k] = location_add(t, s, locations[k], lines + locations[k].line_at, hashes[k]);
+    for (uint32_t k = 0; k < n; k++)
+        table_warm(&t->location_ids, hashes[k] = location_hash(&locations[k], lines + locations[k].line_at));
+    for (uint32_t k = 0; k < n; k++)
+        found[k] = item_warm(&t->locations, &t->location_ids, hashes[k], &ids[k]);
+    for (uint32_t k = 0; k < n; k++)
+        if (found[k] != NULL && found[k]->n_lines > 0)
+            __builtin_prefetch(vec_at(&t->lines, found[k]->line_at));
+    for (uint32_t k = 0; k < n; k++)
+        if (found[k] == NULL || !location_is(t, found[k], &locations[k], lines + locations[k].line_at))
+            ids[k] = location_add(t, s, locations[k], lines + locations[k].line_at, hashes[k]);
+    return n;
+}
+
+void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
+                      const struct symbol_line *lines, uint32_t n, uint32_t *ids)
+{
+    for (uint32_t at = 0, next = 0; at < n; next = ids[at - 1] + 1) {
+        uint32_t run = locations_run(t, next, locations + at, lines, n - at, ids + at);
+        at += run > 0 ? run : locations_group(t, s, locations + at, lines, group_of(n - at), ids + at);
     }
 }
 
@@ -212,7 +256,7 @@ size_t symtab_cost(const struct symtab *t, const struct symtab_more *more)
     size_t strings = more->strings + more->locations; /* each location may need a name */
 
     return vec_cost(&t->strings, strings) + table_cost(&t->string_ids, strings) + more->text_bytes +
-           more->locations * BARE_NAME_ROOM + vec_cost(&t->mappings, more->mappings) +
+           more->locations * LOCATION_NAME_ROOM + vec_cost(&t->mappings, more->mappings) +
            table_cost(&t->mapping_ids, more->mappings) + vec_cost(&t->functions, more->functions) +
            table_cost(&t->function_ids, more->functions) + vec_cost(&t->lines, more->lines) +
            vec_cost(&t->locations, more->locations) + table_cost(&t->location_ids, more->locations);

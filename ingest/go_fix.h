@@ -23,9 +23,7 @@ struct go_depths {
 struct go_depths go_depths_of_cut(const struct pprof *p);
 
 /*
- * Guesses the missing root frames of cut stacks from their neighbours, if they are cut.  `s` was read with
- * symbols_as_sent and keeps_all_stacks; afterwards its stacks are those of equal locations united, as samples_read
- * makes them.  `order` is that of symbols_as_sent.
+ * Guesses the missing root frames of cut stacks from their neighbours: s->lent.  `s` was read with symbols_as_sent and
+ * keeps_all_stacks; `order` is that of symbols_as_sent.
  */
-void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, bool are_cut,
-                      struct samples *s);
+void go_stacks_repair(const uint64_t *order, struct samples *s);

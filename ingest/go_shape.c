@@ -21,6 +21,8 @@ struct slice go_shapes_cut(struct slice name, struct arena *a)
     char  *kept = NULL;
     size_t n = 0;
 
+    if (name.n == 0 || memchr(name.p, MARK.p[0], name.n) == NULL) /* nearly all */
+        return name;
     for (size_t at; (at = slice_find(name, MARK)) < name.n;) {
         size_t end = group_end(slice_from(name, at));
         if (end == 0)

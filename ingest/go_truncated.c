@@ -9,24 +9,17 @@
  *
  * Groups are in the order of their root ends.  The reference implementation bounds the last of them by the number of
  * groups instead of stacks, so that it neither gives nor gets anything unless every group before it is a single
- * stack; kept, for graphs of the same profile have to be the same (group_end).
+ * stack; kept, for graphs of the same profile have to be the same (group_end).  For the same reason the stack that lends
+ * what is missing is the one that its sort puts first in the group, where that makes a difference (heads_find).
  */
-#include <assert.h>
-#include <stdlib.h>
-
-#include "base/hash.h"
 #include "ingest/go_fix.h"
+#include "ingest/go_groups.h"
 
-enum { TOKEN = 16, SHIFTS = 8, SUFFIX = TOKEN + SHIFTS, CHAIN_MAX = 56, NONE = -1 };
+enum { TOKEN = 16, SHIFTS = GO_ROOT - TOKEN, WINDOWS = SHIFTS + 1, CHAIN_MAX = 56, AHEAD = 2, NONE = -1 };
+enum { LENT_MOST = 8 }; /* times all frames that were sent */
 
 /* Go stops heap stacks at 32 frames (128 since 1.23) and CPU stacks at 64, sometimes a few earlier. */
 enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
-
-struct family {           /* the stacks of one group, in the order in which they came */
-    const uint32_t *root; /* [SUFFIX], their root end */
-    uint64_t        key;  /* of root[0]: tells nearly all apart without a look at the rest */
-    uint32_t        first, last, n;
-};
 
 struct token {
     const uint32_t *at; /* [TOKEN] */
@@ -39,23 +32,21 @@ struct link {
     uint32_t off;
 };
 
-struct run {
-    const uint32_t *at; /* [n] locations */
-    uint32_t        n;
+struct windows {
+    uint64_t hash[WINDOWS]; /* of the TOKEN frames that end so many above the root */
 };
 
 struct repair {
-    const struct pprof *p;
-    struct samples     *s;
-    const uint64_t     *order;
-    struct family      *groups;   /* [n_groups] */
-    uint32_t           *next;     /* [n_stacks]: the next stack of a stack's group */
-    uint32_t           *group_at; /* [n_groups]: how many stacks the groups before it have */
-    struct token       *tokens;
-    struct table        seen;
-    struct link        *links; /* [n_groups] */
-    struct run         *added; /* [n_stacks]: what a stack is to get; borrowed from another stack */
-    uint32_t            n_groups, n_tokens;
+    struct samples  *s;
+    struct go_groups groups;
+    struct windows  *windows;  /* [groups.n] */
+    uint32_t        *group_at; /* [groups.n]: how many stacks the groups before it have */
+    struct token    *tokens;
+    struct table     seen;
+    struct link     *links; /* [groups.n]: the group that has more, */
+    struct link     *ends;  /* [n_ends]: the one that is not cut, and all that it has more */
+    uint32_t         n_tokens, n_ends;
+    size_t           n_lent;
 };
 
 static bool has_type(const struct pprof *p, const char *const *names)
@@ -77,185 +68,199 @@ struct go_depths go_depths_of_cut(const struct pprof *p)
     return has_type(p, cpu) ? (struct go_depths){ CPU_LEAST, UINT32_MAX } : (struct go_depths){ 1, 0 };
 }
 
-static uint64_t id_of(const uint64_t *order, uint32_t location)
-{
-    return location == NO_LOCATION ? 0 : __builtin_bswap64(order[location]);
-}
-
-/* By the ids' little-endian bytes: which group comes first decides between two equally good guesses. */
-static int family_cmp(const void *a, const void *b, void *arg)
-{
-    const struct family *x = a, *y = b;
-
-    if (x->key != y->key)
-        return x->key < y->key ? -1 : 1;
-    for (int i = 1; i < SUFFIX; i++) {
-        uint64_t v = id_of(arg, x->root[i]), w = id_of(arg, y->root[i]);
-        if (v != w)
-            return v < w ? -1 : 1;
-    }
-    return 0;
-}
-
-static bool same_root(const void *items, uint32_t i, uint32_t j)
-{
-    const struct family *f = items;
-    return memcmp(f[i].root, f[j].root, SUFFIX * sizeof(uint32_t)) == 0;
-}
-
-static void groups_make(struct repair *r)
-{
-    struct samples *s = r->s;
-    struct arena   *scratch = r->p->scratch;
-    struct table    seen = table_new(scratch, s->n_stacks);
-
-    r->groups = arena_array(scratch, (size_t)s->n_stacks + 1, sizeof *r->groups);
-    r->next = arena_array(scratch, s->n_stacks, sizeof *r->next);
-    for (uint32_t i = 0, from = 0; i < s->n_stacks; from = s->stack_end[i++]) {
-        if (s->stack_end[i] - from < SUFFIX)
-            continue;
-        const uint32_t *root = s->locations + s->stack_end[i] - SUFFIX;
-        r->groups[r->n_groups] = (struct family){ root, id_of(r->order, root[0]), i, i, 0 };
-        uint32_t g = table_put(&seen, hash64(root, SUFFIX * sizeof *root), r->n_groups, same_root, r->groups);
-        r->next[r->groups[g].last] = i;
-        r->groups[g].last = i;
-        r->groups[g].n++;
-        r->n_groups += g == r->n_groups;
-    }
-    qsort_r(r->groups, r->n_groups, sizeof *r->groups, family_cmp, (void *)(uintptr_t)r->order);
-    r->group_at = arena_array(scratch, r->n_groups, sizeof *r->group_at);
-    for (uint32_t g = 0, n = 0; g < r->n_groups; n += r->groups[g++].n)
-        r->group_at[g] = n;
-}
-
 static uint32_t group_end(const struct repair *r, uint32_t g)
 {
-    return g + 1 < r->n_groups ? r->group_at[g + 1] : r->n_groups;
+    return g + 1 < r->groups.n ? r->group_at[g + 1] : r->groups.n;
+}
+
+static uint64_t frame_mix(uint32_t frame)
+{
+    uint64_t x = (frame + UINT64_C(1)) * UINT64_C(0x9E3779B97F4A7C15);
+    return x ^ x >> 32;
+}
+
+static uint64_t rotated(uint64_t x, int by) { return x << by | x >> (64 - by); }
+
+/* A hash that rolls: each frame turns by one bit for every frame that follows it in the window. */
+static struct windows windows_of(const uint32_t *root)
+{
+    struct windows w;
+    uint64_t       mixed[GO_ROOT], hash = 0;
+
+    for (int i = 0; i < GO_ROOT; i++)
+        mixed[i] = frame_mix(root[i]);
+    for (int i = 0; i < TOKEN; i++)
+        hash = rotated(hash, 1) ^ mixed[i];
+    for (int off = SHIFTS; off > 0; off--) {
+        w.hash[off] = hash;
+        hash = rotated(hash, 1) ^ rotated(mixed[SHIFTS - off], TOKEN) ^ mixed[SHIFTS - off + TOKEN];
+    }
+    w.hash[0] = hash;
+    return w;
 }
 
 static bool same_token(const void *items, uint32_t i, uint32_t j)
 {
     const struct token *t = items;
-    return memcmp(t[i].at, t[j].at, TOKEN * sizeof(uint32_t)) == 0;
+    return memcmp(t[i].at, t[j].at, TOKEN * sizeof *t->at) == 0;
 }
 
-/* The token equal to these frames, made when new. */
-static struct token *token_of(struct repair *r, const uint32_t *at)
+/* The token equal to the frames `off` above the root of `g`, made when new. */
+static struct token *token_of(struct repair *r, uint32_t g, uint32_t off)
 {
     uint32_t item = r->n_tokens;
 
-    r->tokens[item] = (struct token){ .at = at, .group = NONE };
-    uint32_t first = table_put(&r->seen, hash64(at, TOKEN * sizeof *at), item, same_token, r->tokens);
+    r->tokens[item] = (struct token){ .at = r->groups.at[g].root + SHIFTS - off, .group = NONE };
+    uint32_t first = table_put(&r->seen, r->windows[g].hash[off], item, same_token, r->tokens);
     r->n_tokens += first == item;
     return &r->tokens[first];
+}
+
+static void tokens_prefetch(const struct repair *r, uint32_t g)
+{
+    for (uint32_t off = 0; g < r->groups.n && off < WINDOWS; off++)
+        table_prefetch(&r->seen, r->windows[g].hash[off]);
 }
 
 /* For each run of frames above the root: the group that has it furthest from its root. */
 static void tokens_make(struct repair *r)
 {
-    r->tokens = arena_array(r->p->scratch, (size_t)r->n_groups * (SHIFTS + 1) + 1, sizeof *r->tokens);
-    r->seen = table_new(r->p->scratch, r->n_groups * (SHIFTS + 1));
-    for (uint32_t g = 0; g < r->n_groups; g++)
+    struct arena *scratch = r->s->p->scratch;
+
+    r->tokens = arena_array(scratch, (size_t)r->groups.n * WINDOWS + 1, sizeof *r->tokens);
+    r->windows = arena_array(scratch, r->groups.n, sizeof *r->windows);
+    r->seen = table_new(scratch, r->groups.n * WINDOWS);
+    for (uint32_t g = 0; g < r->groups.n; g++)
+        r->windows[g] = windows_of(r->groups.at[g].root);
+    for (uint32_t g = 0; g < r->groups.n; g++) {
+        tokens_prefetch(r, g + AHEAD);
         for (uint32_t off = 1; off <= SHIFTS && r->group_at[g] < group_end(r, g); off++) {
-            struct token *t = token_of(r, r->groups[g].root + SHIFTS - off);
+            struct token *t = token_of(r, g, off);
             if (t->group == NONE || off > t->off) {
                 t->group = (int32_t)g;
                 t->off = off;
             }
         }
+    }
 }
 
 static void links_make(struct repair *r)
 {
-    r->links = arena_array(r->p->scratch, r->n_groups, sizeof *r->links);
-    for (uint32_t g = 0; g < r->n_groups; g++) {
-        const struct token *t = token_of(r, r->groups[g].root + SHIFTS);
+    r->links = arena_array(r->s->p->scratch, r->groups.n, sizeof *r->links);
+    for (uint32_t g = 0; g < r->groups.n; g++) {
+        tokens_prefetch(r, g + AHEAD);
+        const struct token *t = token_of(r, g, 0);
         bool                is_cut = t->group != NONE && t->group != (int32_t)g;
         r->links[g] = is_cut ? (struct link){ t->group, t->off } : (struct link){ NONE, 0 };
     }
 }
 
-/* What group `g` has lost, from the end of its chain; false: the chain is too long, or goes round. */
-static bool group_repair(struct repair *r, uint32_t g)
+/* The end of the chain of `g`; false: it is too long, or goes round. */
+static bool chain_follow(const struct repair *r, uint32_t g, struct link *end)
 {
-    const struct samples *s = r->s;
-    struct link           link = r->links[g];
-    uint32_t              off = 0;
-
-    if (link.group == NONE)
+    *end = r->links[g];
+    if (end->group == NONE)
         return true;
-    for (int steps = 0;; steps++) {
-        off += link.off;
-        struct link next = r->links[link.group];
-        if (next.group == NONE)
-            break;
-        if (steps + 1 == CHAIN_MAX)
+    for (int steps = 1; r->links[end->group].group != NONE; steps++) {
+        if (steps == CHAIN_MAX)
             return false;
-        link = next;
+        end->off += r->links[end->group].off;
+        end->group = r->links[end->group].group;
     }
-    uint32_t whole = r->groups[link.group].first, end = s->stack_end[whole];
-    if (off >= end - (whole ? s->stack_end[whole - 1] : 0))
-        return true;
-    for (uint32_t i = r->group_at[g], k = r->groups[g].first; i < group_end(r, g); i++, k = r->next[k])
-        r->added[k] = (struct run){ s->locations + end - off, off };
     return true;
 }
 
-/* A kept sample's own stack: all of its locations exist. */
-static void stack_copy(struct samples *s, const struct symbols *symbols, struct run own)
+/* A chain that has no end keeps all groups from there on as they are. */
+static void chains_follow(struct repair *r)
 {
-    samples_stack_reserve(s, own.n);
-    uint32_t *out = s->locations + s->n_locations;
-    for (uint32_t i = 0; i < own.n; i++)
-        out[i] = symbols->same[own.at[i]];
-    s->n_locations += own.n;
+    r->ends = arena_array(r->s->p->scratch, r->groups.n, sizeof *r->ends);
+    while (r->n_ends < r->groups.n && chain_follow(r, r->n_ends, &r->ends[r->n_ends]))
+        r->n_ends++;
 }
 
-static void stack_append(struct samples *s, const struct symbols *symbols, struct run more)
+/* Would another stack of the group lend other frames?  All agree on their last GO_ROOT. */
+static bool head_matters(const struct repair *r, struct link end)
 {
-    samples_stack_reserve(s, more.n);
-    for (uint32_t i = 0; i < more.n; i++)
-        if (more.at[i] != NO_LOCATION) /* a dropped sample's stack may have served as reference */
-            s->locations[s->n_locations++] = symbols->same[more.at[i]];
+    const struct go_group *group = &r->groups.at[end.group];
+    struct frames          first = samples_stack(r->s, group->first);
+
+    for (uint32_t i = 0, k = group->first; end.off > GO_ROOT && i < group->n; i++, k = r->groups.next[k]) {
+        struct frames other = samples_stack(r->s, k);
+        if ((other.n > end.off) != (first.n > end.off))
+            return true;
+        if (first.n > end.off &&
+            memcmp(other.at + other.n - end.off, first.at + first.n - end.off, end.off * sizeof *first.at) != 0)
+            return true;
+    }
+    return false;
 }
 
-/* The samples' stacks anew: equal locations united, what was lost added. */
-static void stacks_remake(struct repair *r, const struct symbols *symbols)
+/* Per group the stack that lends its root to others; NULL: the first one sent will do. */
+static const uint32_t *heads_find(const struct repair *r)
 {
-    struct samples old = *r->s, *s = r->s;
-    uint32_t      *number = arena_array(r->p->scratch, old.n_stacks, sizeof *number);
+    uint32_t *asked = arena_zalloc(r->s->p->scratch, ((size_t)r->groups.n + 1) * sizeof *asked);
+    uint32_t  n = 0;
 
-    s->locations = NULL;
-    s->n_locations = s->locations_cap = s->n_stacks = 0;
-    samples_stack_reserve(s, old.n_locations + 1);
-    s->stack_end = arena_array(r->p->scratch, (size_t)old.n_stacks + 1, sizeof *s->stack_end);
-    s->stacks_seen = table_new(r->p->scratch, old.n_stacks);
-    memset(number, 0xff, old.n_stacks * sizeof *number);
+    for (uint32_t g = 0; g < r->n_ends; g++)
+        if (r->ends[g].group != NONE && head_matters(r, r->ends[g]))
+            asked[r->ends[g].group] = 1;
+    for (uint32_t g = 0; g <= r->groups.n; g++) {
+        uint32_t is_asked = asked[g];
+        asked[g] = n;
+        n += is_asked;
+    }
+    return n > 0 ? go_groups_heads(&r->groups, asked) : NULL;
+}
+
+/* Group `g` gets what it has lost from stack `head`.  False: all lend more than any real profile would. */
+static bool group_lend(struct repair *r, uint32_t g, uint32_t head, uint32_t off)
+{
+    struct frames whole = samples_stack(r->s, head);
+
+    if (off >= whole.n)
+        return true;
+    r->n_lent += (size_t)off * r->groups.at[g].n;
+    if (r->n_lent > LENT_MOST * r->s->n_locations)
+        return false;
+    for (uint32_t i = r->group_at[g], k = r->groups.at[g].first; i < group_end(r, g); i++, k = r->groups.next[k])
+        r->s->lent[k] = (struct frames){ whole.at + whole.n - off, off };
+    return true;
+}
+
+static void groups_lend(struct repair *r)
+{
+    const uint32_t *heads = heads_find(r);
+
+    for (uint32_t g = 0; g < r->n_ends; g++) {
+        struct link end = r->ends[g];
+        if (end.group == NONE)
+            continue;
+        if (!group_lend(r, g, heads != NULL ? heads[end.group] : r->groups.at[end.group].first, end.off))
+            return;
+    }
+}
+
+static void lent_are_needed(struct samples *s)
+{
     for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t k = old.stack[i], from = k ? old.stack_end[k - 1] : 0;
-        if (number[k] == UINT32_MAX) {
-            size_t start = s->n_locations;
-            stack_copy(s, symbols, (struct run){ old.locations + from, old.stack_end[k] - from });
-            stack_append(s, symbols, r->added[k]);
-            number[k] = samples_stack_close(s, start);
-        }
-        s->stack[i] = number[k];
+        struct frames lent = s->lent[s->stack[i]];
+        for (uint32_t k = 0; k < lent.n; k++)
+            if (lent.at[k] != NO_LOCATION)
+                s->is_needed[lent.at[k]] = true;
     }
 }
 
-void go_stacks_repair(const struct pprof *p, const struct symbols *symbols, const uint64_t *order, bool are_cut,
-                      struct samples *s)
+void go_stacks_repair(const uint64_t *order, struct samples *s)
 {
-    struct repair r = { .p = p, .s = s, .order = order };
+    struct repair r = { .s = s, .groups = go_groups_make(s, order) };
 
-    r.added = arena_zalloc(p->scratch, ((size_t)s->n_stacks + 1) * sizeof *r.added);
-    if (are_cut) {
-        groups_make(&r);
-        tokens_make(&r);
-        links_make(&r);
-    }
-    for (uint32_t g = 0; g < r.n_groups; g++)
-        if (!group_repair(&r, g))
-            break;
-    stacks_remake(&r, symbols);
+    r.group_at = arena_array(s->p->scratch, r.groups.n, sizeof *r.group_at);
+    for (uint32_t g = 0, n = 0; g < r.groups.n; n += r.groups.at[g++].n)
+        r.group_at[g] = n;
+    tokens_make(&r);
+    links_make(&r);
+    chains_follow(&r);
+    s->lent = arena_zalloc(s->p->scratch, ((size_t)s->n_stacks + 1) * sizeof *s->lent);
+    groups_lend(&r);
+    lent_are_needed(s);
 }

@@ -7,8 +7,10 @@
 struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n)
 {
     struct idmap m = { .n_direct = (uint64_t)n * 4 + IDMAP_LEAST };
-    uint64_t     far = 0, size = 16, highest = IDMAP_LEAST - 1;
+    uint64_t     far = 0, size = 16, highest = (n < IDMAP_MANY ? IDMAP_LEAST : IDMAP_WIDE) - 1;
 
+    if (m.n_direct <= highest)
+        m.n_direct = highest + 1;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t id;
         memcpy(&id, (const char *)ids + i * stride, sizeof id);

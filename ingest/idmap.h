@@ -11,7 +11,8 @@
 
 #define IDMAP_NONE UINT32_MAX
 
-enum { IDMAP_LEAST = 128 }; /* ids of one byte (in a varint) are always in the plain array */
+/* Ids of one byte (in a varint) are always in the plain array, those of two when there are many. */
+enum { IDMAP_LEAST = 1 << 7, IDMAP_WIDE = 1 << 14, IDMAP_MANY = 256 };
 
 struct idmap_entry {
     uint64_t id;

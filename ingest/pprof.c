@@ -2,7 +2,7 @@
  * A pprof's way to a batch, step by step; each step is a file of its own:
  *
  *     inflate -> pprof_read -> pprof_fix -> pprof_check -> go_shape -> pprof_symbols -> pprof_samples -> go_truncated
- *             -> pprof_split (label_rules) -> pprof_batch
+ *             -> pprof_split (label_rules) -> pprof_batch (pprof_stacks)
  *
  * All but the batch lives in a scratch arena that is emptied at the end, the inflated bytes too: the batch owns what it
  * names.
@@ -104,8 +104,8 @@ static enum code go_samples_get(struct job *j, struct symbols *symbols, struct g
     }
     struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
     code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
-    if (code == CODE_OK)
-        go_stacks_repair(p, symbols, sent.order, s->depth_max >= cut.least && s->depth_max <= cut.most, s);
+    if (code == CODE_OK && s->depth_max >= cut.least && s->depth_max <= cut.most)
+        go_stacks_repair(sent.order, s);
     return code;
 }
 

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+#include "ingest/pprof_stacks.h"
+
 /* Numbers given on first use: new[old] or NOT_YET. */
 #define NOT_YET UINT32_MAX
 
@@ -17,6 +19,7 @@ struct building {
     struct batch_location *locations;
     struct batch_line     *lines;
     struct batch_part     *parts;
+    uint32_t              *stack_of; /* each sample's stack */
 };
 
 static uint32_t *numbers_new(struct arena *a, size_t n)
@@ -61,7 +64,7 @@ static uint32_t mapping_of(struct building *g, uint32_t old)
     return g->mapping_new[old];
 }
 
-static uint32_t location_make(struct building *g, uint32_t old)
+static void location_make(struct building *g, uint32_t old)
 {
     const struct raw_location *l = &g->p->locations[old];
     struct batch              *b = g->b;
@@ -74,27 +77,20 @@ static uint32_t location_make(struct building *g, uint32_t old)
         const struct raw_line *line = &g->p->lines[l->line_at + i];
         g->lines[b->n_lines++] = (struct batch_line){ function_of(g, (uint32_t)line->function_id), 0, line->line };
     }
-    g->location_new[old] = b->n_locations;
-    return b->n_locations++;
+    g->location_new[old] = b->n_locations++;
 }
 
-static void stacks_build(struct building *g, const struct samples *s)
+/* Equal locations get one number.  In the order of the table: memory is walked, not jumped about in. */
+static void locations_build(struct building *g, const struct samples *s)
 {
-    uint32_t *at = arena_array(g->a, s->n_locations, sizeof *at);
-    uint32_t *end = arena_array(g->a, s->n_stacks, sizeof *end);
-
-    const uint32_t *numbers = g->location_new, *from = s->locations;
-#pragma GCC unroll 4
-    for (size_t i = 0, n = s->n_locations; i < n; i++) {
-        uint32_t number = numbers[from[i]];
-        at[i] = number != NOT_YET ? number : location_make(g, from[i]);
+    for (uint32_t i = 0; i < g->p->n_locations; i++) {
+        uint32_t same = g->symbols->same[i];
+        if (!s->is_needed[i])
+            continue;
+        if (g->location_new[same] == NOT_YET)
+            location_make(g, same);
+        g->location_new[i] = g->location_new[same];
     }
-    if (s->n_stacks > 0)
-        memcpy(end, s->stack_end, s->n_stacks * sizeof *end);
-    g->b->stack_locations = at;
-    g->b->n_stack_locations = (uint32_t)s->n_locations;
-    g->b->stack_end = end;
-    g->b->n_stacks = s->n_stacks;
 }
 
 static void parts_build(struct building *g, const struct split *split)
@@ -121,18 +117,18 @@ static void parts_build(struct building *g, const struct split *split)
 /* order[]: samples by part, then stack; both passes count, neither compares. */
 static uint32_t *samples_order(const struct building *g, const struct samples *s, const struct split *split)
 {
-    uint32_t  n_keys = s->n_stacks > split->n_parts ? s->n_stacks : split->n_parts;
+    uint32_t  n_stacks = g->b->n_stacks, n_keys = n_stacks > split->n_parts ? n_stacks : split->n_parts;
     uint32_t *count = arena_array(g->p->scratch, (size_t)n_keys + 1, sizeof *count);
     uint32_t *by_stack = arena_array(g->p->scratch, s->n, sizeof *by_stack);
     uint32_t *by_part = arena_array(g->p->scratch, s->n, sizeof *by_part);
 
-    memset(count, 0, ((size_t)s->n_stacks + 1) * sizeof *count);
+    memset(count, 0, ((size_t)n_stacks + 1) * sizeof *count);
     for (uint32_t i = 0; i < s->n; i++)
-        count[s->stack[i] + 1]++;
-    for (uint32_t k = 0; k < s->n_stacks; k++)
+        count[g->stack_of[i] + 1]++;
+    for (uint32_t k = 0; k < n_stacks; k++)
         count[k + 1] += count[k];
     for (uint32_t i = 0; i < s->n; i++)
-        by_stack[count[s->stack[i]]++] = i;
+        by_stack[count[g->stack_of[i]]++] = i;
     memset(count, 0, ((size_t)split->n_parts + 1) * sizeof *count);
     for (uint32_t i = 0; i < s->n; i++)
         count[split->part_of[s->group[i]] + 1]++;
@@ -154,7 +150,7 @@ static enum code rows_build(struct building *g, const struct samples *s, const s
     uint32_t          *stacks = arena_array(g->a, s->n, sizeof *stacks);
 
     for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t part = split->part_of[s->group[order[i]]], stack = s->stack[order[i]];
+        uint32_t part = split->part_of[s->group[order[i]]], stack = g->stack_of[order[i]];
         if (parts[part].n_rows == 0)
             parts[part].row_at = n_rows;
         if (parts[part].n_rows == 0 || stacks[n_rows - 1] != stack) {
@@ -246,7 +242,9 @@ enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const stru
     out->name = string_of(&g, name);
     out->service = string_of(&g, service);
     types_build(&g);
-    stacks_build(&g, s);
+    locations_build(&g, s);
+    g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
+    stacks_unite(s, g.location_new, a, out, g.stack_of);
     parts_build(&g, split);
     strings_build(&g);
     return rows_build(&g, s, split, why);

@@ -44,9 +44,10 @@ struct pprof {
     struct arena               *scratch;
     const struct decode_limits *limits;
     struct slice                bytes;
-    struct slice                samples; /* of bytes: from the first sample to the end of the last */
-    struct slice                table;   /* of bytes: the same of its strings */
-    struct slice               *strings; /* [n_strings], room for strings_cap */
+    struct slice                samples;              /* of bytes: from the first sample to the end of the last */
+    struct slice                table;                /* of bytes: the same of its strings */
+    bool                        samples_are_together; /* nothing else between them */
+    struct slice               *strings;              /* [n_strings], room for strings_cap */
     struct raw_type            *types;
     struct raw_mapping         *mappings;
     struct raw_function        *functions;

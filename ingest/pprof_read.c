@@ -49,6 +49,8 @@ static inline void span_extend(struct slice *span, const uint8_t *from, const ui
     span->n = (size_t)((const char *)to - span->p);
 }
 
+static inline const uint8_t *span_end(struct slice span) { return (const uint8_t *)span.p + span.n; }
+
 /* One walk over the top level: how many of each, and the scalars. */
 static enum code skim(struct pprof *p, struct fault *why)
 {
@@ -64,6 +66,7 @@ static enum code skim(struct pprof *p, struct fault *why)
             break;
         case P_SAMPLE:
             p->n_samples++;
+            p->samples_are_together = p->n_samples == 1 || (p->samples_are_together && span_end(p->samples) == at);
             span_extend(&p->samples, at, c.p);
             if (f.value > p->longest_sample.n)
                 p->longest_sample = pb_bytes(&f);
@@ -297,6 +300,10 @@ static enum code tables_fill(struct pprof *p, struct fault *why)
             p->types[type] = (struct raw_type){ 0 };
             if (!type_read(pb_bytes(&f), &p->types[type++]))
                 return broken(why, "sample type");
+            break;
+        case P_SAMPLE:
+            if (p->samples_are_together)
+                c.p = span_end(p->samples);
             break;
         case P_MAPPING:
             if (!mapping_read(pb_bytes(&f), &p->mappings[mapping++]))

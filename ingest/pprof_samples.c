@@ -23,10 +23,13 @@ struct reading {
     const struct idmap *map;
     struct labels       labels;
     struct fault       *why;
+    const uint8_t      *bytes_end;                  /* of the profile */
+    bool               *unneeded;                   /* as s->is_needed, for what nobody wants to know */
     size_t              locations_from, pairs_from; /* where its own begin */
     struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
     uint32_t            n_values, n_labels;
+    uint64_t            labels_hash;
     uint32_t            n_repeated; /* samples so far whose locations were known by their bytes */
     bool                keeps_all_stacks;
 };
@@ -40,7 +43,7 @@ static void *grown(struct arena *a, const void *old, size_t n, size_t cap, size_
     return p;
 }
 
-void samples_stack_reserve(struct samples *s, size_t more)
+static void locations_reserve(struct samples *s, size_t more)
 {
     if (s->locations_cap - s->n_locations >= more)
         return;
@@ -64,30 +67,6 @@ uint32_t samples_depth(struct slice sample)
                 depth += f.bytes[i] < 0x80;
     }
     return c.is_bad ? 0 : depth;
-}
-
-static bool same_stack(const void *items, uint32_t i, uint32_t j)
-{
-    const struct samples *s = items;
-    uint32_t              a = i ? s->stack_end[i - 1] : 0, b = j ? s->stack_end[j - 1] : 0;
-    uint32_t              n = s->stack_end[i] - a;
-
-    return n == s->stack_end[j] - b &&
-           (n == 0 || memcmp(s->locations + a, s->locations + b, n * sizeof *s->locations) == 0);
-}
-
-uint32_t samples_stack_close(struct samples *s, size_t from)
-{
-    uint32_t item = s->n_stacks;
-    uint64_t hash = hash64(s->locations + from, (s->n_locations - from) * sizeof *s->locations);
-
-    s->stack_end[item] = (uint32_t)s->n_locations;
-    uint32_t stack = table_put(&s->stacks_seen, hash, item, same_stack, s);
-    if (stack == item)
-        s->n_stacks++;
-    else
-        s->n_locations = from;
-    return stack;
 }
 
 static bool same_group(const void *items, uint32_t i, uint32_t j)
@@ -147,6 +126,8 @@ static enum code label_read(struct reading *r, struct slice bytes)
     struct pb_field  f;
     uint64_t         key = 0, str = 0;
 
+    pb_expect(&c, L_KEY << 3, &key);
+    pb_expect(&c, L_STR << 3, &str);
     while (pb_next(&c, &f))
         if (f.number == L_KEY)
             key = f.value;
@@ -157,6 +138,7 @@ static enum code label_read(struct reading *r, struct slice bytes)
     if (key >= s->p->n_table || str >= s->p->n_table)
         return fail(r->why, CODE_INVALID_ARGUMENT, "sample label string index out of range");
     r->n_labels++;
+    r->labels_hash += hash_pair(key, str);
     if (str == 0 || key_kind(s, (uint32_t)key) == KEY_DROPPED)
         return CODE_OK;
     if (s->n_pairs == s->pairs_cap) {
@@ -179,10 +161,12 @@ static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
  * The hot loop of the room.  `out` has room: each id takes a byte at least.  Ids come in long runs of one byte in small
  * profiles and of two in others, so eight or four of them are taken at a time.
  */
-static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t *o,
+static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, bool *needed,
                                      uint32_t **out)
 {
+    uint32_t          *o = *out;
     const struct idmap m = *map;
+    const bool         has_all = m.n_direct >= IDMAP_WIDE;
     uint64_t           word, id;
 
     while (p < end) {
@@ -192,16 +176,16 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
             if (more == 0) {
 #pragma GCC unroll 8
                 for (int i = 0; i < 8; i++)
-                    o[i] = m.direct[word >> 8 * i & 0x7f]; /* IDMAP_LEAST */
+                    needed[(int32_t)(o[i] = m.direct[word >> 8 * i & 0x7f])] = true; /* IDMAP_LEAST */
                 o += 8;
                 p += 8;
                 continue;
             }
-            if (more == 0x0080008000800080) {
+            if (more == 0x0080008000800080 && has_all) {
                 word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++)
-                    o[i] = idmap_get(&m, word >> 16 * i & 0xffff);
+                    needed[(int32_t)(o[i] = m.direct[word >> 16 * i & 0xffff])] = true;
                 o += 4;
                 p += 8;
                 continue;
@@ -209,33 +193,34 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
         }
         if ((p = varint_read(p, end, &id)) == NULL)
             return NULL;
-        *o++ = idmap_get(&m, id);
+        needed[(int32_t)(*o++ = idmap_get(&m, id))] = true;
     }
     *out = o;
     return p;
 }
 
 /* Appends the sample's locations that were left packed. */
-static bool packed_read(struct reading *r)
+static bool packed_read(struct reading *r, bool *needed)
 {
     struct samples *s = r->s;
     uint32_t       *out = s->locations + s->n_locations;
     const uint8_t  *p = r->packed.p;
 
-    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, out, &out)) == NULL)
+    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, needed, &out)) == NULL)
         return false;
     s->n_locations = (size_t)(out - s->locations);
     r->packed.p = NULL;
     return true;
 }
 
+/* Numbers are read with the end of all bytes in sight, for that is faster, and must not go beyond `end`. */
 static inline const uint8_t *values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
     uint32_t n_types = r->s->p->n_types;
     uint64_t v;
 
     for (; p < end; r->n_values++) {
-        if ((p = varint_read(p, end, &v)) == NULL)
+        if ((p = varint_read(p, r->bytes_end, &v)) == NULL || p > end)
             return NULL;
         if (r->n_values < n_types)
             r->values[r->n_values] = (int64_t)v;
@@ -262,7 +247,7 @@ static const uint8_t *location_read(struct reading *r, const uint8_t *p, const u
 {
     uint64_t id;
 
-    if ((r->packed.p != NULL && !packed_read(r)) || (p = varint_read(p, end, &id)) == NULL)
+    if ((r->packed.p != NULL && !packed_read(r, r->unneeded)) || (p = varint_read(p, end, &id)) == NULL)
         return NULL;
     r->s->locations[r->s->n_locations++] = idmap_get(r->map, id);
     return p;
@@ -272,10 +257,10 @@ static const uint8_t *locations_leave(struct reading *r, const uint8_t *p, const
 {
     const uint8_t *stop = packed_end(&p, end);
 
-    if (stop == NULL || (r->packed.p != NULL && !packed_read(r)))
+    if (stop == NULL || (r->packed.p != NULL && !packed_read(r, r->unneeded)))
         return NULL;
     r->packed = (struct packed){ p, (uint32_t)(stop - p), 0 };
-    return r->s->n_locations == r->locations_from || packed_read(r) ? stop : NULL;
+    return r->s->n_locations == r->locations_from || packed_read(r, r->unneeded) ? stop : NULL;
 }
 
 /* The fields of one sample; *p is NULL afterwards where they are broken. */
@@ -315,11 +300,27 @@ static enum code fields_read(struct reading *r, struct slice bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
 
-    samples_stack_reserve(r->s, bytes.n);
+    locations_reserve(r->s, bytes.n);
     enum code code = fields_walk(r, &p, p + bytes.n);
     if (code == CODE_OK && p == NULL)
         return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
     return code;
+}
+
+static void needed_mark(struct samples *s, const uint32_t *at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        s->is_needed[(int32_t)at[i]] = true;
+}
+
+/* Anew, without what samples had that turned out to be broken, or frames that they lost. */
+static void needed_recount(struct samples *s)
+{
+    memset(s->is_needed, 0, s->p->n_locations);
+    for (uint32_t i = 0; i < s->n; i++) {
+        struct frames own = samples_stack(s, s->stack[i]);
+        needed_mark(s, own.at, own.n);
+    }
 }
 
 /* A stack too deep loses its leaf frames. */
@@ -333,6 +334,7 @@ static void stack_cut(struct reading *r)
     if (depth <= max)
         return;
     memmove(s->locations + r->locations_from, s->locations + s->n_locations - max, max * sizeof *s->locations);
+    s->needs_recount = true;
     s->n_locations = r->locations_from + max;
 }
 
@@ -345,24 +347,23 @@ static bool is_worth_keeping(const struct reading *r)
     return any > 0;
 }
 
-/* The stack just read, or NO_LOCATION and no trace of it. */
+/* The number of the stack just read, or NO_LOCATION and no trace of it. */
 static uint32_t stack_close(struct reading *r, bool is_kept)
 {
     struct samples *s = r->s;
-    uint32_t        all = 0;
+    bool            is_whole = !s->is_needed[-1];
 
     stack_cut(r);
-    const uint32_t *at = s->locations;
-#pragma GCC unroll 4
-    for (size_t i = r->locations_from, n = s->n_locations; i < n; i++)
-        all |= at[i];
-    bool is_whole = all <= INT32_MAX; /* numbers have 31 bits, NO_LOCATION has 32 */
-    if (r->keeps_all_stacks || (is_kept && is_whole)) {
-        uint32_t stack = samples_stack_close(s, r->locations_from);
-        return is_whole ? stack : NO_LOCATION;
+    s->is_needed[-1] = false;
+    s->needs_recount |= !is_whole;
+    if (!r->keeps_all_stacks && !(is_whole && is_kept)) {
+        s->n_locations = r->locations_from;
+        return NO_LOCATION;
     }
-    s->n_locations = r->locations_from;
-    return NO_LOCATION;
+    if (r->keeps_all_stacks)
+        s->labels_hash[s->n_stacks] = r->labels_hash;
+    s->stack_end[s->n_stacks++] = (uint32_t)s->n_locations;
+    return is_whole ? s->n_stacks - 1 : NO_LOCATION;
 }
 
 static bool same_packed(const void *items, uint32_t i, uint32_t j)
@@ -376,7 +377,7 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
 {
     struct samples *s = r->s;
     uint32_t        item = s->n_packed, first = item;
-    bool            is_packed = r->packed.p != NULL && is_kept &&
+    bool            is_packed = r->packed.p != NULL && is_kept && !r->keeps_all_stacks &&
                      (item < PACKED_TRIAL || r->n_repeated >= item / PACKED_SHARE);
 
     if (is_packed) {
@@ -388,7 +389,9 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
         r->n_repeated++;
         return true;
     }
-    if (!packed_read(r))
+    if (is_kept)
+        needed_mark(s, s->locations + r->locations_from, s->n_locations - r->locations_from);
+    if (!packed_read(r, is_kept ? s->is_needed : r->unneeded))
         return false;
     *stack = stack_close(r, is_kept);
     if (is_packed)
@@ -406,6 +409,7 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     r->packed.p = NULL;
     r->values = s->values + (size_t)s->n * s->p->n_types;
     r->n_values = r->n_labels = 0;
+    r->labels_hash = 0;
     enum code code = fields_read(r, bytes);
     if (code != CODE_OK)
         return code;
@@ -425,7 +429,13 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     return CODE_OK;
 }
 
-static void samples_new(const struct pprof *p, struct samples *s)
+/* One for each location, and at -1 one for all that do not exist. */
+static bool *marks_new(const struct pprof *p)
+{
+    return (bool *)arena_zalloc(p->scratch, (size_t)p->n_locations + 1) + 1;
+}
+
+static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct samples *s)
 {
     *s = (struct samples){ .p = p, .n_groups = 1 };
     s->stack = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack);
@@ -433,11 +443,15 @@ static void samples_new(const struct pprof *p, struct samples *s)
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
     s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
-    s->stacks_seen = table_new(p->scratch, p->n_samples);
-    s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
-    s->packed_seen = table_new(p->scratch, p->n_samples);
+    s->is_needed = marks_new(p);
     s->key_kinds = arena_zalloc(p->scratch, p->n_table);
-    samples_stack_reserve(s, (size_t)p->n_samples * 8);
+    if (keeps_all_stacks) {
+        s->labels_hash = arena_array(p->scratch, p->n_samples + 1, sizeof *s->labels_hash);
+    } else {
+        s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
+        s->packed_seen = table_new(p->scratch, p->n_samples);
+    }
+    locations_reserve(s, 1 + p->samples.n / (p->n_locations < IDMAP_LEAST ? 2 : 4)); /* twice that is about enough */
 }
 
 enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
@@ -449,9 +463,12 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
           .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks
     };
 
+    r.bytes_end = c.end;
+    r.unneeded = marks_new(p);
+
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
-    samples_new(p, out);
+    samples_new(p, keeps_all_stacks, out);
     while (pb_next(&c, &f)) {
         if (f.number != P_SAMPLE)
             continue;
@@ -460,5 +477,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
             return code;
     }
     assert(!c.is_bad); /* the skim has seen to that */
+    if (out->needs_recount)
+        needed_recount(out);
     return CODE_OK;
 }

@@ -1,8 +1,10 @@
 /*
  * Samples: what was sent, sifted.  One walk over the sample messages; each is read at the end of the arrays, and what
- * turns out to be known already (its stack, its labels) or worthless is taken back, so nothing is copied twice.
+ * turns out to be known already (its labels) or worthless is taken back, so nothing is copied twice.
  *
- *     samples: stack, group, value[k]      stacks: lists of locations, distinct      groups: lists of labels, distinct
+ *     samples: stack, group, value[k]      stacks: lists of locations      groups: lists of labels, distinct
+ *
+ * Stacks are known again by their bytes at most; what makes them distinct is pprof_stacks.h.
  */
 #pragma once
 
@@ -16,6 +18,11 @@ struct packed {
     uint32_t       stack; /* NO_LOCATION: some location does not exist */
 };
 
+struct frames {
+    const uint32_t *at; /* [n] locations, leaf first */
+    uint32_t        n;
+};
+
 struct group {
     uint32_t at, n; /* pairs[at, +n), sorted */
 };
@@ -26,19 +33,23 @@ struct samples {
     int64_t            *values;        /* [n][n_types] */
     uint32_t           *locations;     /* [n_locations] of all stacks, leaf first */
     uint32_t           *stack_end;     /* [n_stacks]; stack i is locations[end[i-1], end[i]) */
+    struct frames      *lent;          /* [n_stacks]: to be added at its root, but for NO_LOCATION; NULL: nothing */
+    bool               *is_needed;     /* [p->n_locations]: some sample's stack has it */
+    uint64_t           *labels_hash;   /* [n_stacks] with keeps_all_stacks: of all labels of its sample, in any order */
     struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
     struct group       *groups;        /* [n_groups]; group 0 has no labels */
     struct packed      *packed;        /* [n_packed] */
-    struct table        stacks_seen, groups_seen, packed_seen;
+    struct table        groups_seen, packed_seen;
     uint8_t            *key_kinds; /* [n_table] */
     uint32_t            n, n_stacks, n_groups, n_packed;
     size_t              n_locations, locations_cap, n_pairs, pairs_cap;
-    uint32_t            depth_max; /* of any sample, before cutting */
+    uint32_t            depth_max;     /* of any sample, before cutting */
+    bool                needs_recount; /* is_needed says too much */
 };
 
 /*
  * Reads them all.  Dropped: negative values, nothing but zeros, a location that does not exist.  With
- * `keeps_all_stacks` a dropped sample leaves its stack behind.  INVALID_ARGUMENT in the words of §4.2, `labels` named
+ * `keeps_all_stacks` every sample that was sent has a stack of its own, in order, dropped ones too.  INVALID_ARGUMENT in the words of §4.2, `labels` named
  * in them.
  */
 must_check enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
@@ -47,8 +58,8 @@ must_check enum code samples_read(const struct pprof *p, const struct idmap *loc
 /* How many locations a sample's message names; 0 where it is broken. */
 uint32_t samples_depth(struct slice sample);
 
-/* The number of the stack locations[from, n_locations), which is taken back when it was there already. */
-uint32_t samples_stack_close(struct samples *s, size_t from);
-
-/* Room for `more` locations behind n_locations. */
-void samples_stack_reserve(struct samples *s, size_t more);
+static inline struct frames samples_stack(const struct samples *s, uint32_t k)
+{
+    uint32_t from = k ? s->stack_end[k - 1] : 0;
+    return (struct frames){ s->locations + from, s->stack_end[k] - from };
+}

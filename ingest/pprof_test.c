@@ -304,6 +304,38 @@ static void go_stacks_get_their_roots_back(void)
     push_fini(&p);
 }
 
+/* A chain of four groups, seven frames each: more than the group at its end agrees on. */
+static uint32_t roots_after_a_long_chain(bool is_long_first)
+{
+    struct push p;
+    uint64_t    frames[71], other[30];
+
+    push_init(&p);
+    push_label(&p, "pyroscope_spy", "gospy");
+    pprof_make_type(&p.m, SLICE("cpu"), SLICE("nanoseconds"));
+    for (int i = 70; i >= 0; i--)
+        frames[i] = pprof_make_frame(&p.m, arena_printf(p.arena, "f%02d", i));
+    for (int i = 0; i < 30; i++)
+        other[i] = pprof_make_frame(&p.m, arena_printf(p.arena, "g%02d", i));
+    for (int i = 0; i < 2; i++)
+        sample(&p, (i == 0) == is_long_first ? frames : frames + 46, (i == 0) == is_long_first ? 71 : 25, 1, NULL, 0);
+    for (int i = 1; i <= 4; i++)
+        sample(&p, frames + 18 - i, (size_t)(53 - 6 * i), 1, NULL, 0); /* cut behind f63, f56, f49, f42 */
+    sample(&p, other, 30, 1, NULL, 0);
+    assert(push_made(&p) == CODE_OK && p.b.n_rows == 7);
+    uint32_t whole = 0;
+    for (uint32_t i = 0; i < p.b.n_stacks; i++)
+        whole += slice_is(frame_name(&p.b, i, batch_stack(&p.b, i).n - 1), "f70");
+    push_fini(&p);
+    return whole;
+}
+
+static void the_first_of_a_group_lends_its_root(void)
+{
+    assert(roots_after_a_long_chain(true) == 6);
+    assert(roots_after_a_long_chain(false) == 5);
+}
+
 static void build_ids_tell_the_source(void)
 {
     struct push            p;
@@ -579,6 +611,7 @@ int main(void)
     stacks_and_symbols_are_cut();
     go_type_parameters_go();
     go_stacks_get_their_roots_back();
+    the_first_of_a_group_lends_its_root();
     build_ids_tell_the_source();
     keys_tell_pushes_apart();
     legacy_is_named();

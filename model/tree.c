@@ -7,10 +7,9 @@
 
 struct tree_private {
     struct arena *arena; /* the names */
-    uint32_t      cap;   /* of the node arrays */
     uint32_t      mask;  /* of slot[]: a power of two less one, at most half full */
     uint32_t     *slot;  /* a node (never the root), found by (parent, name); 0 is free */
-    uint32_t      hashed; /* nodes [1, hashed) have a slot; those behind were grown and get theirs when one is looked up */
+    uint32_t hashed; /* nodes [1, hashed) have a slot; those behind were grown and get theirs when one is looked up */
 };
 
 enum { NODES_FIRST = 64, NODES_MAX = 1u << 30 };
@@ -20,7 +19,7 @@ static void nodes_resize(struct tree *t, uint32_t cap)
     t->parent = mem_resize(t->parent, cap * sizeof *t->parent);
     t->name = mem_resize(t->name, cap * sizeof *t->name);
     t->self = mem_resize(t->self, cap * sizeof *t->self);
-    t->priv->cap = cap;
+    t->cap = cap;
 }
 
 static uint32_t *slot_of(const struct tree *t, uint32_t parent, uint32_t name)
@@ -96,27 +95,15 @@ void tree_free(struct tree *t)
 
 uint32_t tree_name(struct tree *t, struct slice name) { return strset_add(t->names, name); }
 
+size_t tree_name_bytes(const struct tree *t) { return arena_bytes(t->priv->arena); }
+
 void tree_reserve(struct tree *t, uint32_t more)
 {
-    uint64_t need = (uint64_t)t->n + more, cap = t->priv->cap;
+    uint64_t need = (uint64_t)t->n + more, cap = t->cap;
 
     assert(need <= NODES_MAX);
     if (need > cap)
         nodes_resize(t, (uint32_t)(need < cap * 2 ? cap * 2 : need));
-}
-
-uint32_t tree_grow(struct tree *t, uint32_t parent, uint32_t name)
-{
-    uint32_t node = t->n;
-
-    assert(parent < node && name < strset_n(t->names) && node < NODES_MAX);
-    if (node == t->priv->cap)
-        tree_reserve(t, 1);
-    t->parent[node] = parent; /* T1: the parent was here before */
-    t->name[node] = name;
-    t->self[node] = 0;
-    t->n = node + 1;
-    return node;
 }
 
 uint32_t tree_child(struct tree *t, uint32_t parent, uint32_t name)

@@ -262,11 +262,13 @@ static void on_timer(uv_timer_t *uv)
     t->fn(t->arg);
 }
 
-/* libuv counts from the beginning of the turn, in whole milliseconds; a timer must not fire early. */
+/* libuv counts from the beginning of the turn, in whole milliseconds; a timer must not fire early by a part of one. */
 void loop_timer_arm(struct loop_timer *t, int64_t after_ns)
 {
-    int64_t late_ms = (int64_t)(uv_hrtime() / 1000000) - loop_now_ms(t->loop);
-    int64_t ms = after_ns > 0 ? after_ns / NS_PER_MS + 1 : 0;
+    int64_t now_ns = (int64_t)uv_hrtime();
+    int64_t late_ms = now_ns / NS_PER_MS - loop_now_ms(t->loop);
+    int64_t part_ns = now_ns % NS_PER_MS + after_ns % NS_PER_MS;
+    int64_t ms = after_ns > 0 ? after_ns / NS_PER_MS + (part_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
 
     assert(loop_is_mine(t->loop));
     if (!t->loop->is_closed)

@@ -305,11 +305,73 @@ static void addresses(void)
     loop_free(l);
 }
 
+/* --- timers ------------------------------------------------------------------------------------------------------- */
+
+enum { ALARMS = 8, ALARM_ROUNDS = 100 };
+
+/* Several, so that one wakes the loop somewhere in the last millisecond of another. */
+struct alarms {
+    struct task  start;
+    struct loop *loop;
+    struct alarm {
+        struct alarms     *of;
+        struct loop_timer *timer;
+        int64_t            due_ns;
+        int                left;
+    } each[ALARMS];
+    int   n_left;
+    sem_t done;
+};
+
+static void alarm_next(struct alarm *a)
+{
+    int64_t after_ns = a->left * 7919 % 3000 * (NS_PER_MS / 1000);
+
+    a->due_ns = clock_mono_ns() + after_ns;
+    loop_timer_arm(a->timer, after_ns);
+}
+
+static void on_alarm(void *arg)
+{
+    struct alarm *a = arg;
+
+    assert(clock_mono_ns() >= a->due_ns);
+    if (--a->left > 0)
+        alarm_next(a);
+    else if (--a->of->n_left == 0)
+        sem_post(&a->of->done);
+}
+
+static void alarms_start(struct task *t)
+{
+    struct alarms *s = (struct alarms *)t;
+
+    for (int i = 0; i < ALARMS; i++) {
+        s->each[i] = (struct alarm){ .of = s, .left = ALARM_ROUNDS + i };
+        s->each[i].timer = loop_timer_new(s->loop, on_alarm, &s->each[i]);
+        alarm_next(&s->each[i]);
+    }
+}
+
+static void timers_are_never_early(void)
+{
+    struct alarms s = { .start.run = alarms_start, .loop = loop_new(0), .n_left = ALARMS };
+
+    sem_init(&s.done, 0, 0);
+    loop_start(s.loop);
+    loop_post(s.loop, &s.start);
+    sem_wait(&s.done);
+    loop_stop(s.loop);
+    loop_free(s.loop);
+    sem_destroy(&s.done);
+}
+
 int main(void)
 {
     struct server s;
 
     posts_keep_their_order();
+    timers_are_never_early();
     server_start(&s, &http_limits_default);
     h1_keeps_alive_and_pipelines(&s);
     h1_versions_and_methods(&s);

@@ -119,6 +119,15 @@ static void on_readable(struct sock *s)
         s->ops->on_broken(s->owner, strerror(errno));
 }
 
+/* An alert that waits to be read tells more than that the socket broke. */
+static void broke(struct sock *s, int error)
+{
+    if (s->tls != NULL)
+        on_readable(s);
+    if (!s->is_closing)
+        s->ops->on_broken(s->owner, strerror(error));
+}
+
 static int pending_error(const struct sock *s)
 {
     int       error = 0;
@@ -128,22 +137,13 @@ static int pending_error(const struct sock *s)
     return error ? error : ECONNRESET;
 }
 
-/* A peer that closes may have said why, in an alert that waits to be read. */
-static void fail_after_alert(struct sock *s, int error)
-{
-    if (s->tls != NULL && s->is_reading)
-        on_readable(s);
-    if (!s->is_closing)
-        s->ops->on_broken(s->owner, strerror(error));
-}
-
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct sock *s = poll->data;
 
     if (status < 0) {
         s->events = 0;
-        fail_after_alert(s, pending_error(s));
+        broke(s, pending_error(s));
         return;
     }
     if (s->is_connecting) {
@@ -184,7 +184,7 @@ static bool send_some(struct sock *s)
     if (n < 0) {
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
-            fail_after_alert(s, errno);
+            broke(s, errno);
         else if (s->stalled_ms == 0)
             s->stalled_ms = loop_now_ms(s->loop);
         return false;

@@ -1,5 +1,6 @@
 #include "query/codec.h"
 
+#include "model/location.h"
 #include "query/partial.h"
 
 typedef ProtobufCBinaryData Bytes;
@@ -33,6 +34,7 @@ _Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__LABEL_VALUES == ASK_
 _Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__SERIES == ASK_SERIES, "kinds");
 _Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__TREE == ASK_TREE, "kinds");
 _Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__POINTS == ASK_POINTS, "kinds");
+_Static_assert((int)HEARTH__SHARD__V1__QUERY_REQUEST__KIND__PROFILE == ASK_PROFILE, "kinds");
 
 Hearth__Shard__V1__QueryRequest *question_encode(const struct question *q, struct arena *a)
 {
@@ -56,7 +58,7 @@ Hearth__Shard__V1__QueryRequest *question_encode(const struct question *q, struc
 enum code question_decode(const Hearth__Shard__V1__QueryRequest *m, struct arena *a, struct question *out,
                           struct fault *why)
 {
-    if ((unsigned)m->kind > ASK_POINTS)
+    if ((unsigned)m->kind > ASK_PROFILE)
         return fail(why, CODE_INVALID_ARGUMENT, "unknown kind of question %d", (int)m->kind);
     if (m->n_tenants == 0)
         return fail(why, CODE_INVALID_ARGUMENT, "a question without a tenant");
@@ -121,9 +123,9 @@ Hearth__Shard__V1__QueryResponse *partial_encode(struct partial *p, struct arena
     Hearth__Shard__V1__QueryResponse *m = arena_alloc(a, sizeof *m);
 
     hearth__shard__v1__query_response__init(m);
-    if (p->kind == ASK_TREE) {
+    if (p->tree != NULL) {
         tree_message(p->tree, m, a);
-    } else if (p->kind == ASK_POINTS) {
+    } else if (p->points != NULL) {
         const struct partial_series *s = partial_points(p, &m->n_points);
         m->points = arena_array(a, m->n_points, sizeof *m->points);
         for (size_t i = 0; i < m->n_points; i++)
@@ -152,15 +154,41 @@ static enum code points_decode(const Hearth__Shard__V1__Points *m, struct points
     return CODE_OK;
 }
 
+/* What came in addition to the first nodes and names: every node but the root is a location. */
+static enum code locations_check(const struct tree *t, uint32_t nodes, uint32_t names, struct fault *why)
+{
+    struct arena   *a = arena_new(0);
+    struct location l;
+    bool            are_good = true;
+
+    for (; nodes < t->n && are_good; nodes++)
+        are_good = t->name[nodes] != t->name[0];
+    for (; names < strset_n(t->names) && are_good; names++) {
+        arena_reset(a);
+        are_good = location_decode(strset_at(t->names, names), a, &l);
+    }
+    arena_free(a);
+    return are_good ? CODE_OK
+                    : fail(why, CODE_INVALID_ARGUMENT, "malformed location: name %u of node %u", names, nodes);
+}
+
+enum code partial_decode_tree(struct slice bytes, bool is_clamped, struct partial *into, struct fault *why)
+{
+    struct tree *t = into->tree;
+    uint32_t     nodes = t->n, names = strset_n(t->names);
+
+    t->is_clamped |= is_clamped;
+    enum code code = tree_decode(bytes, t, why);
+    return code == CODE_OK && into->kind == ASK_PROFILE ? locations_check(t, nodes, names, why) : code;
+}
+
 enum code partial_decode(const Hearth__Shard__V1__QueryResponse *m, struct partial *into, struct fault *why)
 {
     enum code code = CODE_OK;
 
-    if (into->kind == ASK_TREE) {
-        into->tree->is_clamped |= m->is_clamped;
-        return tree_decode(slice_of_bytes(m->tree), into->tree, why);
-    }
-    if (into->kind == ASK_POINTS) {
+    if (into->tree != NULL)
+        return partial_decode_tree(slice_of_bytes(m->tree), m->is_clamped, into, why);
+    if (into->points != NULL) {
         for (size_t i = 0; i < m->n_points && code == CODE_OK; i++)
             code = points_decode(m->points[i], into->points, into->arena, why);
         return code;

@@ -20,5 +20,6 @@ must_check enum code question_decode(const Hearth__Shard__V1__QueryRequest *m, s
 /* In `a`; borrows `p`, which must stay as it is until the message has been encoded. */
 Hearth__Shard__V1__QueryResponse *partial_encode(struct partial *p, struct arena *a);
 
-/* Merged into `into`, whose kind says which fields count. */
+/* Merged into `into`, whose kind says which fields count; a tree's bytes also by themselves. */
 must_check enum code partial_decode(const Hearth__Shard__V1__QueryResponse *m, struct partial *into, struct fault *why);
+must_check enum code partial_decode_tree(struct slice bytes, bool is_clamped, struct partial *into, struct fault *why);

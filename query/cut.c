@@ -18,18 +18,17 @@ static void sift_down(int64_t *heap, size_t n, size_t i)
     }
 }
 
-/* The max_nodes-th largest total; 0 when there are no more nodes than that. */
-static int64_t least_shown(const int64_t *total, uint32_t n, int64_t max_nodes)
+int64_t cut_least(const int64_t *total, uint32_t n, int64_t max_nodes)
 {
-    if (max_nodes <= 0 || n - 1 <= max_nodes)
+    if (max_nodes <= 0 || n <= max_nodes)
         return 0;
 
     size_t   room = (size_t)max_nodes;
     int64_t *heap = mem_alloc(room * sizeof *heap);
-    memcpy(heap, total + 1, room * sizeof *heap);
+    memcpy(heap, total, room * sizeof *heap);
     for (size_t i = room / 2; i-- > 0;)
         sift_down(heap, room, i);
-    for (uint32_t i = (uint32_t)room + 1; i < n; i++)
+    for (uint32_t i = (uint32_t)room; i < n; i++)
         if (total[i] > heap[0]) {
             heap[0] = total[i];
             sift_down(heap, room, 0);
@@ -56,9 +55,15 @@ static void children_link(struct cut *c)
 
 void cut_init(struct cut *c, const struct tree *t, int64_t max_nodes)
 {
-    *c = (struct cut){ .tree = t, .total = mem_alloc(t->n * sizeof *c->total) };
-    tree_totals(t, c->total);
-    c->least = least_shown(c->total, t->n, max_nodes);
+    int64_t *total = mem_alloc(t->n * sizeof *total);
+
+    tree_totals(t, total);
+    cut_init_by(c, t, total, cut_least(total + 1, t->n - 1, max_nodes)); /* the root is no node of the answer */
+}
+
+void cut_init_by(struct cut *c, const struct tree *t, int64_t *total, int64_t least)
+{
+    *c = (struct cut){ .tree = t, .total = total, .least = least };
     if (!strset_find(t->names, SLICE("other"), &c->other))
         c->other = UINT32_MAX;
     children_link(c);
@@ -87,11 +92,14 @@ struct cut_children cut_children(struct cut *c, uint32_t node, bool keeps_other)
     for (uint32_t i = 0; i < n; i++) {
         uint32_t child = at[i];
         bool     is_other = c->tree->name[child] == c->other;
-        if (c->total[child] > 0 && (is_other ? keeps_other : c->total[child] >= c->least))
-            at[out.n++] = child; /* over one already looked at */
-        else if (__builtin_add_overflow(out.rest, c->total[child], &out.rest))
+        if (c->total[child] > 0 && (is_other ? keeps_other : c->total[child] >= c->least)) {
+            at[i] = at[out.n]; /* one already looked at, and cut */
+            at[out.n++] = child;
+        } else if (__builtin_add_overflow(out.rest, c->total[child], &out.rest)) {
             out.rest = INT64_MAX;
+        }
     }
+    out.n_cut = n - out.n;
     qsort_r(at, out.n, sizeof *at, by_name, (void *)(uintptr_t)c->tree);
     return out;
 }

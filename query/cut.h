@@ -22,12 +22,18 @@ struct cut {
 
 /* max_nodes <= 0: everything is shown. */
 void cut_init(struct cut *c, const struct tree *t, int64_t max_nodes);
-void cut_fini(struct cut *c);
+
+/* By other totals than those of the tree: `total` [t->n] is taken.  They must fall towards the leaves (C1). */
+void cut_init_by(struct cut *c, const struct tree *t, int64_t *total, int64_t least);
+
+/* The max_nodes-th largest of n totals; 0 when there are no more than that, or all are shown. */
+int64_t cut_least(const int64_t *total, uint32_t n, int64_t max_nodes);
+void    cut_fini(struct cut *c);
 
 struct cut_children {
-    const uint32_t *at; /* [n] */
-    uint32_t        n;
-    int64_t         rest; /* the totals of all others */
+    const uint32_t *at; /* [n], and behind them [n_cut]: the others */
+    uint32_t        n, n_cut;
+    int64_t         rest; /* the totals of the others */
 };
 
 /*

@@ -67,6 +67,8 @@ static enum code bucket_ask(struct walk *w, const struct bucket *b, struct fault
         return select_tree(b, s, w->into->tree, why);
     case ASK_POINTS:
         return select_points(b, s, &sink, why);
+    case ASK_PROFILE:
+        return select_profile(b, s, PARTIAL_NAME_BYTES_MAX, w->into->tree, why);
     }
     return fail(why, CODE_INTERNAL, "question of unknown kind %d", (int)q->kind);
 }

@@ -10,7 +10,7 @@ struct partial *partial_new(enum question_kind kind)
 
     p->kind = kind;
     p->arena = arena_new(0);
-    if (kind == ASK_TREE)
+    if (kind == ASK_TREE || kind == ASK_PROFILE)
         p->tree = tree_new();
     else if (kind == ASK_POINTS)
         p->points = points_new(p->arena);
@@ -39,7 +39,9 @@ enum code partial_check(const struct partial *p, struct fault *why)
     size_t      most = p->tree ? PARTIAL_NODES_MAX : p->points ? PARTIAL_POINTS_MAX : PARTIAL_SET_MAX;
     const char *what = p->tree ? "nodes" : p->points ? "points" : "entries";
 
-    if (weight(p) <= most)
+    if (p->kind == ASK_PROFILE && tree_name_bytes(p->tree) > PARTIAL_NAME_BYTES_MAX)
+        most = PARTIAL_NAME_BYTES_MAX, what = "bytes of locations";
+    else if (weight(p) <= most)
         return CODE_OK;
     return fail(why, CODE_RESOURCE_EXHAUSTED, "the answer has more than %zu %s: narrow the selector or the time range",
                 most, what);
@@ -59,9 +61,9 @@ static void trees_merge(struct partial *into, struct partial *from)
 void partial_merge(struct partial *into, struct partial *from)
 {
     assert(into != from && into->kind == from->kind);
-    if (into->kind == ASK_TREE)
+    if (into->tree != NULL)
         trees_merge(into, from);
-    else if (into->kind == ASK_POINTS)
+    else if (into->points != NULL)
         points_merge(into->points, from->points);
     else
         for (uint32_t i = 0; i < strset_n(from->set); i++)

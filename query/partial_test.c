@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "model/location.h"
 #include "query/codec.h"
 #include "query/points.h"
 #include "query/partial.h"
@@ -135,6 +136,28 @@ static void sets_and_trees(void)
     partial_free(NULL);
 }
 
+static void profiles(void)
+{
+    struct partial       *p = partial_new(ASK_PROFILE), *other = partial_new(ASK_PROFILE);
+    struct location_line  line = { .line = 7, .function = { .name = SLICE("f") } };
+    const struct location l = { .address = 5, .lines = &line, .n_lines = 1 };
+    struct buf            text = { 0 };
+
+    location_encode(&l, &text);
+    for (struct partial *at = p;; at = other) {
+        struct tree *t = partial_tree(at);
+        tree_add(t, tree_child(t, tree_child(t, 0, tree_name(t, buf_view(&text))), tree_name(t, buf_view(&text))), 5);
+        if (at == other)
+            break;
+    }
+    other = shipped(other);
+    partial_merge(p, other);
+    assert(partial_tree(p)->n == 3 && partial_tree(p)->self[2] == 10);
+    buf_free(&text);
+    partial_free(p);
+    partial_free(other);
+}
+
 static void add(struct partial *p, uint32_t group, int64_t slot, int64_t sum, int64_t count)
 {
     points_add(points_group(p->points, group_labels(group)), slot, sum, count);
@@ -220,6 +243,18 @@ static void nonsense(void)
     assert(partial_decode(&m, t, &why) == CODE_INVALID_ARGUMENT); /* no tree at all */
     m.set = &bad, m.n_set = 1;
     assert(partial_decode(&m, set, &why) == CODE_INVALID_ARGUMENT);
+    for (int is_empty = 0; is_empty < 2; is_empty++) { /* a tree, but of names that are no locations */
+        struct partial *profile = partial_new(ASK_PROFILE);
+        struct buf      bytes = { 0 };
+        tree_free(t->tree);
+        t->tree = tree_new();
+        tree_add(t->tree, tree_child(t->tree, 0, tree_name(t->tree, is_empty ? SLICE("") : SLICE("main"))), 1);
+        tree_encode(t->tree, &bytes);
+        m.tree = (ProtobufCBinaryData){ bytes.n, (uint8_t *)bytes.p };
+        assert(partial_decode(&m, profile, &why) == CODE_INVALID_ARGUMENT && strstr(why.text, "location") != NULL);
+        buf_free(&bytes);
+        partial_free(profile);
+    }
     partial_free(p);
     partial_free(t);
     partial_free(set);
@@ -236,6 +271,16 @@ static void bounds(void)
     strset_add(p->set, SLICE("one more"));
     assert(partial_check(p, &why) == CODE_RESOURCE_EXHAUSTED && strstr(why.text, "2097152 entries") != NULL);
     partial_free(p);
+
+    char *name = mem_zalloc(8 << 20);
+    p = partial_new(ASK_PROFILE);
+    for (; tree_name_bytes(p->tree) + (8 << 20) <= PARTIAL_NAME_BYTES_MAX - (1 << 20); name[0]++)
+        tree_name(p->tree, slice_make(name, 8 << 20));
+    assert(partial_check(p, &why) == CODE_OK);
+    tree_name(p->tree, slice_make(name, 8 << 20));
+    assert(partial_check(p, &why) == CODE_RESOURCE_EXHAUSTED && strstr(why.text, "bytes of locations") != NULL);
+    partial_free(p);
+    free(name);
 }
 
 int main(void)
@@ -243,6 +288,7 @@ int main(void)
     points();
     bounds();
     sets_and_trees();
+    profiles();
     ranking();
     questions();
     nonsense();

@@ -20,7 +20,8 @@
 #include "model/tree.h"
 #include "router/router.h"
 
-enum question_kind { ASK_TYPES, ASK_LABEL_NAMES, ASK_LABEL_VALUES, ASK_SERIES, ASK_TREE, ASK_POINTS };
+/* ASK_PROFILE: a tree too, of exact stacks; its names are locations (model/location.h). */
+enum question_kind { ASK_TYPES, ASK_LABEL_NAMES, ASK_LABEL_VALUES, ASK_SERIES, ASK_TREE, ASK_POINTS, ASK_PROFILE };
 
 struct question {
     enum question_kind  kind;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "index/batch_make.h"
+#include "model/location.h"
 #include "query/partial.h"
 #include "shard/shard.h"
 
@@ -201,8 +202,22 @@ static void ask_random(struct asked *a, enum question_kind kind)
     a->q.label = slice_of(labels[roll(3)]);
 }
 
+/* Of a node: its name, or that of the one function that its location has. */
+static struct slice function_of(const struct partial *p, uint32_t node, struct arena *a)
+{
+    struct slice    name = strset_at(p->tree->names, p->tree->name[node]);
+    struct location l;
+
+    if (p->kind == ASK_TREE)
+        return name;
+    bool is_good = location_decode(name, a, &l);
+    assert(is_good && l.n_lines == 1 && l.lines[0].line == 7 && l.address == 0);
+    return l.lines[0].function.name;
+}
+
 static void check_tree(const struct asked *a, struct partial *p)
 {
+    struct arena      *arena = arena_new(0);
     const struct tree *t = partial_tree(p);
     int64_t            answered = 0, pushed = 0;
 
@@ -211,8 +226,7 @@ static void check_tree(const struct asked *a, struct partial *p)
         for (uint32_t up = node; up != 0; up = t->parent[up]) {
             char below[40];
             snprintf(below, sizeof below, "%s", path);
-            snprintf(path, sizeof path, "%.*s%s%.30s", SLICE_ARGS(strset_at(t->names, t->name[up])), *below ? ";" : "",
-                     below);
+            snprintf(path, sizeof path, "%.*s%s%.30s", SLICE_ARGS(function_of(p, up, arena)), *below ? ";" : "", below);
         }
         int64_t self = 0;
         for (size_t i = 0; i < n_samples; i++)
@@ -227,6 +241,7 @@ static void check_tree(const struct asked *a, struct partial *p)
         for (int type = 0; type < 2; type++)
             pushed += *samples[i].stack && in_question(a, &samples[i], type) ? samples[i].values[type] : 0;
     assert(answered == pushed && !t->is_clamped);
+    arena_free(arena);
 }
 
 /* Slot k of a sample by going over them one after the other. */
@@ -317,7 +332,7 @@ static void check_set(const struct asked *a, struct partial *p)
 
 static void check(const struct asked *a, struct partial *p)
 {
-    if (a->q.kind == ASK_TREE)
+    if (a->q.kind == ASK_TREE || a->q.kind == ASK_PROFILE)
         check_tree(a, p);
     else if (a->q.kind == ASK_POINTS)
         check_points(a, p);
@@ -329,8 +344,8 @@ static bool has_answer(struct partial *p)
 {
     size_t n = 0;
 
-    if (p->kind == ASK_TREE)
-        return partial_tree(p)->n > 1;
+    if (p->tree != NULL)
+        return p->tree->n > 1;
     if (p->kind == ASK_POINTS)
         return partial_points(p, &n) != NULL && n > 0;
     return strset_n(partial_set(p)) > 0;
@@ -338,13 +353,14 @@ static bool has_answer(struct partial *p)
 
 static void ask_all(struct shard *whole, struct shard **parts)
 {
-    static const enum question_kind kinds[] = { ASK_TREE, ASK_POINTS, ASK_TYPES, ASK_LABEL_VALUES, ASK_SERIES };
+    static const enum question_kind kinds[] = { ASK_TREE,         ASK_POINTS, ASK_TYPES,
+                                                ASK_LABEL_VALUES, ASK_SERIES, ASK_PROFILE };
     int                             answers = 0;
 
     for (int i = 0; i < QUESTIONS; i++) {
         struct asked a;
         struct fault why;
-        ask_random(&a, kinds[i % 5]);
+        ask_random(&a, kinds[i % 6]);
         if (a.q.kind == ASK_SERIES && a.q.n_names == 0)
             continue; /* all labels: the index's own tests */
         struct partial *one = partial_new(a.q.kind), *merged = partial_new(a.q.kind);

@@ -74,8 +74,7 @@ static void answer_merge(struct run *r, struct partial **whole, struct answer *a
         partial_merge(*whole, a->partial);
         partial_free(a->partial);
     } else {
-        (*whole)->tree->is_clamped |= a->is_clamped;
-        if (tree_decode(buf_view(&a->tree), (*whole)->tree, &why) != CODE_OK)
+        if (partial_decode_tree(buf_view(&a->tree), a->is_clamped, *whole, &why) != CODE_OK)
             bad_answer(r, a->shard, &why);
         buf_free(&a->tree);
     }
@@ -151,7 +150,7 @@ static void peer_answered(void *arg, const char *shard, enum code code, const ch
         run_fail(r, &why);
         return;
     }
-    if (r->question->kind == ASK_TREE) {
+    if (r->question->kind == ASK_TREE || r->question->kind == ASK_PROFILE) {
         tree_answered(r, shard, m);
         return;
     }

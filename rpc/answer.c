@@ -41,7 +41,10 @@ static enum code outgoing_make(const struct call *c, const ProtobufCMessage *mes
     assert(!c->is_plain && message->descriptor == c->row->method->response);
     if (c->dialect->is_enveloped)
         envelope_open(&out.bytes);
-    c->codec->encode(c->row->response, message, &out.bytes);
+    if (c->codec->encode(c->row->response, message, &out.bytes, why) != CODE_OK) {
+        buf_free(&out.bytes);
+        return why->code;
+    }
     size_t n = out.bytes.n - head_bytes;
     if (n > answer_bytes_max(c)) {
         buf_free(&out.bytes);

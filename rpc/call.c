@@ -109,12 +109,13 @@ static void copy_head(struct call *c, const struct exchange *x)
     c->query = copy_into(&room, x->query);
 }
 
-struct call *call_new(struct rpc_server *s, struct row *row, struct exchange *x)
+struct call *call_new(const struct face *f, struct row *row, struct exchange *x)
 {
     struct arena *a = arena_new(4096);
     struct call  *c = arena_alloc(a, sizeof *c);
 
-    *c = (struct call){ .server = s,
+    *c = (struct call){ .server = f->server,
+                        .face = f,
                         .row = row,
                         .arena = a,
                         .scratch = a,
@@ -127,7 +128,7 @@ struct call *call_new(struct rpc_server *s, struct row *row, struct exchange *x)
                         .is_plain = row->route != NULL,
                         .inbox.message_bytes_max = row->request_bytes_max };
     copy_head(c, x);
-    server_opened(s);
+    server_opened(f->server);
     return c;
 }
 

@@ -48,6 +48,7 @@ struct metadata {
 
 struct call {
     struct rpc_server        *server; /* head */
+    const struct face        *face;   /* where it came in */
     struct row               *row;
     const struct dialect     *dialect;
     const struct codec       *codec;
@@ -147,7 +148,7 @@ enum code    read_deadline(struct call *c, const char *name, timeout_fn *parse, 
 enum code read_connect(struct call *c, struct fault *why);
 
 /* The server's side of an exchange. */
-struct call *call_new(struct rpc_server *s, struct row *row, struct exchange *x);
+struct call *call_new(const struct face *f, struct row *row, struct exchange *x);
 void         call_head(struct call *c);
 void         call_body(struct call *c, struct slice piece);
 void         call_whole(struct call *c);

@@ -24,7 +24,9 @@ struct codec {
                          size_t *memory_bytes, struct fault *why);
     enum code (*decode)(const struct json_type *type, struct slice bytes, struct arena *a, ProtobufCMessage **out,
                         struct fault *why);
-    void (*encode)(const struct json_type *type, const ProtobufCMessage *message, struct buf *out);
+    /* INTERNAL: it has no form in this codec, as an Any of unknown type has none in JSON; what was appended is no message. */
+    enum code (*encode)(const struct json_type *type, const ProtobufCMessage *message, struct buf *out,
+                        struct fault *why);
 };
 
 extern const struct codec codec_proto, codec_json;

@@ -120,9 +120,9 @@ static void answer_wrong_type(struct exchange *x, const struct row *row)
 
 /* ---- exchanges ---- */
 
-static void call_begin(struct rpc_server *s, struct row *row, struct exchange *x, const struct media *m)
+static void call_begin(const struct face *f, struct row *row, struct exchange *x, const struct media *m)
 {
-    struct call *c = call_new(s, row, x);
+    struct call *c = call_new(f, row, x);
 
     c->dialect = m->dialect;
     c->codec = m->codec;
@@ -133,7 +133,7 @@ static void call_begin(struct rpc_server *s, struct row *row, struct exchange *x
 }
 
 /* The codec of a GET is named in its query; one that is not served is answered like a wrong media type. */
-static void begin_get(struct rpc_server *s, struct row *row, struct exchange *x)
+static void begin_get(const struct face *f, struct row *row, struct exchange *x)
 {
     static const struct media types[] = { { "application/json", &dialect_connect_get, &codec_json },
                                           { "application/proto", &dialect_connect_get, &codec_proto } };
@@ -143,10 +143,10 @@ static void begin_get(struct rpc_server *s, struct row *row, struct exchange *x)
     if (x->content_length > 0 || (encoding.n > 0 && is_json && !slice_is(encoding, "json")))
         answer_wrong_type(x, row);
     else
-        call_begin(s, row, x, &types[is_json ? 0 : 1]);
+        call_begin(f, row, x, &types[is_json ? 0 : 1]);
 }
 
-static void begin_rpc(struct rpc_server *s, struct row *row, struct exchange *x)
+static void begin_rpc(const struct face *f, struct row *row, struct exchange *x)
 {
     if (!accept_is_readable(exchange_field(x, "accept"))) {
         const struct http_field type = { SLICE("content-type"), SLICE("text/plain; charset=utf-8") };
@@ -158,7 +158,7 @@ static void begin_rpc(struct rpc_server *s, struct row *row, struct exchange *x)
         return;
     }
     if (slice_is(x->method, "GET") && takes_get(row)) {
-        begin_get(s, row, x);
+        begin_get(f, row, x);
         return;
     }
     if (!slice_is(x->method, "POST")) {
@@ -171,10 +171,10 @@ static void begin_rpc(struct rpc_server *s, struct row *row, struct exchange *x)
     else if (m->dialect == &dialect_grpc && x->version == 1) /* no trailers there */
         answer_bare(x, 505, NULL, 0, (struct slice){ 0 });
     else
-        call_begin(s, row, x, m);
+        call_begin(f, row, x, m);
 }
 
-static void begin_plain(struct rpc_server *s, struct row *row, struct exchange *x)
+static void begin_plain(const struct face *f, struct row *row, struct exchange *x)
 {
     static const struct media plain = { "", &dialect_plain, NULL };
     struct row               *r = row;
@@ -184,25 +184,25 @@ static void begin_plain(struct rpc_server *s, struct row *row, struct exchange *
     if (r == NULL)
         answer_wrong_method(x, row);
     else
-        call_begin(s, r, x, &plain);
+        call_begin(f, r, x, &plain);
 }
 
 static void on_head(struct exchange *x, void *arg)
 {
-    struct rpc_server *s = arg;
+    const struct face *f = arg;
 
     if (is_preflight(x)) {
         answer_preflight(x);
         return;
     }
-    struct row *row = server_row(s, x->path);
+    struct row *row = face_row(f, x->path);
     if (row == NULL) {
-        metric_add(s->unrouted, 1);
+        metric_add(f->server->unrouted, 1);
         answer_not_found(x);
     } else if (row->method != NULL) {
-        begin_rpc(s, row, x);
+        begin_rpc(f, row, x);
     } else {
-        begin_plain(s, row, x);
+        begin_plain(f, row, x);
     }
 }
 
@@ -232,9 +232,12 @@ static void on_gone(struct exchange *x)
         call_gone(x->user);
 }
 
-struct http_app rpc_server_app(struct rpc_server *s)
+struct http_app rpc_server_app(struct rpc_server *s, unsigned faces)
 {
-    return (struct http_app){ .arg = s,
+    struct face *f = arena_alloc(s->arena, sizeof *f);
+
+    *f = (struct face){ .server = s, .shows = faces };
+    return (struct http_app){ .arg = f,
                               .on_head = on_head,
                               .on_body = on_body,
                               .on_end = on_end,

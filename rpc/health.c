@@ -14,11 +14,11 @@ static Grpc__Health__V1__HealthCheckResponse__ServingStatus status_of(struct rpc
                                      : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
 }
 
-static bool is_service(const struct rpc_server *s, struct slice name)
+static bool is_service(const struct call *c, struct slice name)
 {
     struct slice service;
 
-    for (size_t i = 0; (service = server_service(s, i)).n > 0; i++)
+    for (size_t i = 0; (service = call_service(c, i)).n > 0; i++)
         if (slice_eq(service, name))
             return true;
     return name.n == 0;
@@ -30,7 +30,7 @@ static void check(struct call *c, const ProtobufCMessage *request)
     check_response response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
     struct fault   why;
 
-    if (!is_service(call_server(c), slice_of(name))) {
+    if (!is_service(c, slice_of(name))) {
         (void)fail(&why, CODE_NOT_FOUND, "no service \"%s\" here", name);
         call_fail(c, &why);
         return;
@@ -57,7 +57,7 @@ static void list(struct call *c, const ProtobufCMessage *request)
         entries[i].key = (char *)arena_copy(call_arena(c), service).p;
         entries[i].value = &status;
         response.n_statuses++;
-        service = server_service(call_server(c), i);
+        service = call_service(c, i);
     }
     call_reply(c, &response.base);
 }
@@ -98,7 +98,7 @@ static void watch(struct call *c, const ProtobufCMessage *request)
     const char     *name = ((const check_request *)request)->service;
     struct watcher *w = arena_zalloc(call_arena(c), sizeof *w);
 
-    w->is_known = is_service(call_server(c), slice_of(name));
+    w->is_known = is_service(c, slice_of(name));
     call_set_user(c, w);
     watch_on(c);
 }

@@ -1,15 +1,29 @@
 #include <assert.h>
 
+#include "base/mem.h"
+#include "google/protobuf/struct.pb-c.h"
 #include "rpc/json_codec.h"
-#include "wire/json.h"
 
-static void put_message(struct json_writer *w, const struct json_type *t, const ProtobufCMessage *m);
+void json_cannot(struct json_writing *w, const char *format, ...)
+{
+    char    what[300];
+    va_list ap;
+
+    if (w->code != CODE_OK)
+        return;
+    va_start(ap, format);
+    vsnprintf(what, sizeof what, format, ap);
+    va_end(ap);
+    w->code = fail(w->why, CODE_INTERNAL, "the answer cannot be written as JSON: it holds %s", what);
+}
 
 static void put_enum(struct json_writer *w, const ProtobufCEnumDescriptor *d, int value)
 {
     const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(d, value);
 
-    if (v != NULL)
+    if (d == &google__protobuf__null_value__descriptor)
+        json_raw(w, SLICE("null"));
+    else if (v != NULL)
         json_text(w, slice_of(v->name));
     else
         json_int(w, value);
@@ -17,9 +31,10 @@ static void put_enum(struct json_writer *w, const ProtobufCEnumDescriptor *d, in
 
 #define AT(type, p) (*(const type *)(p))
 
-static void put_value(struct json_writer *w, const struct json_field *f, const void *p)
+static void put_scalar(struct json_writer *w, const ProtobufCFieldDescriptor *f, const void *p)
 {
-    switch (f->field->type) {
+    assert(f->type != PROTOBUF_C_TYPE_MESSAGE);
+    switch (f->type) {
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_SINT32:
     case PROTOBUF_C_TYPE_SFIXED32:
@@ -39,7 +54,7 @@ static void put_value(struct json_writer *w, const struct json_field *f, const v
         json_uint_text(w, AT(uint64_t, p));
         break;
     case PROTOBUF_C_TYPE_FLOAT:
-        json_double(w, (double)AT(float, p));
+        json_float(w, AT(float, p));
         break;
     case PROTOBUF_C_TYPE_DOUBLE:
         json_double(w, AT(double, p));
@@ -48,7 +63,7 @@ static void put_value(struct json_writer *w, const struct json_field *f, const v
         json_bool(w, AT(protobuf_c_boolean, p) != 0);
         break;
     case PROTOBUF_C_TYPE_ENUM:
-        put_enum(w, f->field->descriptor, AT(int, p));
+        put_enum(w, f->descriptor, AT(int, p));
         break;
     case PROTOBUF_C_TYPE_STRING:
         json_text(w, slice_of(AT(char *, p)));
@@ -57,51 +72,70 @@ static void put_value(struct json_writer *w, const struct json_field *f, const v
         json_base64(w, slice_make(AT(ProtobufCBinaryData, p).data, AT(ProtobufCBinaryData, p).len));
         break;
     case PROTOBUF_C_TYPE_MESSAGE:
-        put_message(w, f->message, AT(ProtobufCMessage *, p));
         break;
     }
 }
 
-/* A key of any type is text in JSON. */
-static void put_map_key(struct json_writer *w, const struct json_field *f, const void *p)
+/* An entry of a map may have come without its value: that is a message with nothing in it. */
+static void put_empty_message(struct json_writing *w, const struct json_type *t)
 {
-    char               room[64];
+    ProtobufCMessage *m = mem_alloc(t->descriptor->sizeof_message);
+
+    protobuf_c_message_init(t->descriptor, m);
+    json_put_message(w, t, m);
+    free(m);
+}
+
+static inline void put_value(struct json_writing *w, const struct json_field *f, const void *p)
+{
+    if (f->message == NULL)
+        put_scalar(&w->w, f->field, p);
+    else if (AT(ProtobufCMessage *, p) != NULL)
+        json_put_message(w, f->message, AT(ProtobufCMessage *, p));
+    else
+        put_empty_message(w, f->message);
+}
+
+/* A key of any type is text in JSON. */
+static void put_map_key(struct json_writer *w, const ProtobufCFieldDescriptor *f, const void *p)
+{
     struct buf         text = { 0 };
     struct json_writer inner = { .out = &text };
 
-    if (f->field->type == PROTOBUF_C_TYPE_STRING) {
+    if (f->type == PROTOBUF_C_TYPE_STRING) {
         json_key(w, slice_of(AT(char *, p)));
         return;
     }
-    put_value(&inner, f, p);
+    put_scalar(&inner, f, p);
     struct slice bare = buf_view(&text);
     if (bare.p[0] == '"')
         bare = slice_make(bare.p + 1, bare.n - 2);
-    assert(bare.n < sizeof room);
     json_key(w, bare);
     buf_free(&text);
 }
 
-static void put_list(struct json_writer *w, const struct json_field *f, const char *items, size_t n)
+static void put_list(struct json_writing *w, const struct json_field *f, const char *items, size_t n)
 {
     size_t step = value_bytes(f->field->type);
 
-    json_open(w, '[');
+    json_open(&w->w, '[');
     for (size_t i = 0; i < n; i++)
         put_value(w, f, items + i * step);
-    json_close(w, ']');
+    json_close(&w->w, ']');
 }
 
-static void put_map(struct json_writer *w, const struct json_type *entry, ProtobufCMessage *const *items, size_t n)
+static void put_map(struct json_writing *w, const struct json_type *entry, ProtobufCMessage *const *items, size_t n)
 {
     const struct json_field *key = &entry->fields[0], *value = &entry->fields[1];
 
-    json_open(w, '{');
+    w->depth++; /* an entry is a message */
+    json_open(&w->w, '{');
     for (size_t i = 0; i < n; i++) {
-        put_map_key(w, key, (const char *)items[i] + key->field->offset);
+        put_map_key(&w->w, key->field, (const char *)items[i] + key->field->offset);
         put_value(w, value, (const char *)items[i] + value->field->offset);
     }
-    json_close(w, '}');
+    json_close(&w->w, '}');
+    w->depth--;
 }
 
 static bool is_zero(const void *p, size_t n)
@@ -130,36 +164,64 @@ static bool is_present(const ProtobufCFieldDescriptor *f, const char *base)
     return !is_zero(p, value_bytes(f->type));
 }
 
-static void put_field(struct json_writer *w, const struct json_field *f, const char *base)
+void json_put_field_value(struct json_writing *w, const struct json_field *f, const ProtobufCMessage *m)
 {
-    bool   is_list = f->field->label == PROTOBUF_C_LABEL_REPEATED;
-    size_t n = is_list ? AT(size_t, base + f->field->quantifier_offset) : 0;
+    const char *p = (const char *)m + f->field->offset;
+    size_t      n;
 
-    if (is_list ? n == 0 : !is_present(f->field, base))
-        return;
-    json_raw(w, f->key);
-    w->wants_comma = false;
-    const char *p = base + f->field->offset;
-    if (!is_list)
+    if (f->field->label != PROTOBUF_C_LABEL_REPEATED) {
         put_value(w, f, p);
-    else if (f->message != NULL && f->message->kind == KIND_MAP_ENTRY)
+        return;
+    }
+    n = AT(size_t, (const char *)m + f->field->quantifier_offset);
+    if (f->message != NULL && f->message->kind == KIND_MAP_ENTRY)
         put_map(w, f->message, *(ProtobufCMessage *const *const *)(const void *)p, n);
     else
         put_list(w, f, AT(char *, p), n);
 }
 
-static void put_message(struct json_writer *w, const struct json_type *t, const ProtobufCMessage *m)
+static bool is_written(const struct json_field *f, const ProtobufCMessage *m)
 {
-    assert(m->descriptor == t->descriptor);
-    json_open(w, '{');
-    for (unsigned i = 0; i < t->descriptor->n_fields; i++)
-        put_field(w, &t->fields[i], (const char *)m);
-    json_close(w, '}');
+    if (f->field->label == PROTOBUF_C_LABEL_REPEATED)
+        return AT(size_t, (const char *)m + f->field->quantifier_offset) > 0;
+    return is_present(f->field, (const char *)m);
 }
 
-void json_encode(const struct json_type *type, const ProtobufCMessage *message, struct buf *out)
+void json_put_fields(struct json_writing *w, const struct json_type *t, const ProtobufCMessage *m)
 {
-    put_message(&(struct json_writer){ .out = out }, type, message);
+    for (unsigned i = 0; i < t->descriptor->n_fields; i++) {
+        if (!is_written(&t->fields[i], m))
+            continue;
+        json_raw(&w->w, t->fields[i].key);
+        w->w.wants_comma = false;
+        json_put_field_value(w, &t->fields[i], m);
+    }
+}
+
+void json_put_message(struct json_writing *w, const struct json_type *t, const ProtobufCMessage *m)
+{
+    assert(m->descriptor == t->descriptor);
+    if (w->depth > CODEC_DEPTH_MAX) {
+        json_cannot(w, "more than %d messages inside each other", CODEC_DEPTH_MAX);
+        return;
+    }
+    w->depth++;
+    if (t->kind != KIND_FIELDS) {
+        json_put_wkt(w, t, m);
+    } else {
+        json_open(&w->w, '{');
+        json_put_fields(w, t, m);
+        json_close(&w->w, '}');
+    }
+    w->depth--;
+}
+
+enum code json_encode(const struct json_type *type, const ProtobufCMessage *message, struct buf *out, struct fault *why)
+{
+    struct json_writing w = { .w.out = out, .why = why };
+
+    json_put_message(&w, type, message);
+    return w.code;
 }
 
 const struct codec codec_json = { "json", json_size_up, json_decode, json_encode };

@@ -181,10 +181,13 @@ static enum code decode(const struct json_type *type, struct slice bytes, struct
     return decode_as(type->descriptor, bytes, a, out, why);
 }
 
-static void encode(const struct json_type *type, const ProtobufCMessage *message, struct buf *out)
+static enum code encode(const struct json_type *type, const ProtobufCMessage *message, struct buf *out,
+                        struct fault *why)
 {
     (void)type;
+    (void)why;
     proto_encode(message, out);
+    return CODE_OK;
 }
 
 const struct codec codec_proto = { "proto", measure, decode, encode };

@@ -34,10 +34,10 @@ static void say_services(struct call *c, answer *a)
     size_t       n = 0;
 
     grpc__reflection__v1__list_service_response__init(l);
-    while (server_service(call_server(c), n).n > 0)
+    while (call_service(c, n).n > 0)
         n++;
     l->service = arena_array(call_arena(c), n, sizeof *l->service);
-    for (; (name = server_service(call_server(c), l->n_service)).n > 0; l->n_service++) {
+    for (; (name = call_service(c, l->n_service)).n > 0; l->n_service++) {
         service_answer *s = arena_alloc(call_arena(c), sizeof *s);
         grpc__reflection__v1__service_response__init(s);
         s->name = (char *)arena_copy(call_arena(c), name).p;

@@ -1,23 +1,21 @@
 /*
- * What a unary call costs the server: serves one small method, inline and by a worker, until its standard input ends,
- * then tells the CPU time of the whole process per call.
+ * What a unary call costs the server: serves one small method on one loop, answered there (LabelValues) and by a worker
+ * (LabelNames), until its standard input ends.
  *
- *     mkfifo in; rpc_bench < in > out &                      prints the address and a body for each dialect
- *     h2load -c10 -m10 -n200000 -d /tmp/body -H 'content-type: application/grpc' http://ADDRESS/querier.v1...
+ *     rpc_bench [--tls]      prints its address; loadtest/rpc.py drives it and reads its CPU clock
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
 #include <unistd.h>
 
-#include "base/metric.h"
 #include "net/listen.h"
 #include "net/loop.h"
+#include "net/test_pem.h"
+#include "net/tls.h"
 #include "proto/descriptors.h"
 #include "proto/querier.pb-c.h"
 #include "rpc/server.h"
-
-static _Atomic long n_calls;
 
 static void answer(struct call *c, const ProtobufCMessage *request)
 {
@@ -27,7 +25,6 @@ static void answer(struct call *c, const ProtobufCMessage *request)
 
     r.names = names;
     r.n_names = 2;
-    atomic_fetch_add_explicit(&n_calls, 1, memory_order_relaxed);
     call_reply(c, &r.base);
 }
 
@@ -38,35 +35,23 @@ static const struct method methods[] = {
       &types__v1__label_values_response__descriptor, LANE_QUERY, 0, answer },
 };
 
-static double cpu_us(void)
+/* With a certificate of its own making. */
+static struct tls *tls_make(void)
 {
-    struct rusage u;
+    struct test_pem   pem = pem_new("localhost", "DNS:localhost,IP:127.0.0.1", NULL, -60, 86400);
+    struct tls_config config = { .cert = buf_view(&pem.cert_pem), .key = buf_view(&pem.key_pem) };
+    struct tls       *tls;
+    struct fault      why;
 
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+    if (tls_server_new(&config, &tls, &why) != CODE_OK)
+        exit(1);
+    pem_free(&pem);
+    return tls;
 }
 
-/* Each line of input is the end of a measurement. */
-static void measure(void)
+int main(int argc, char **argv)
 {
-    double before_us = cpu_us();
-    long   before = n_calls;
-    char   line[256];
-
-    while (fgets(line, sizeof line, stdin) != NULL) {
-        double now_us = cpu_us();
-        long   now = n_calls;
-        if (now > before)
-            printf("%ld calls, %.2f us of CPU each: %s", now - before, (now_us - before_us) / (double)(now - before),
-                   line);
-        fflush(stdout);
-        before_us = now_us;
-        before = now;
-    }
-}
-
-int main(void)
-{
+    struct tls        *tls = argc > 1 && strcmp(argv[1], "--tls") == 0 ? tls_make() : NULL;
     struct fault       why;
     struct rpc_server *server;
     struct listener   *listener;
@@ -79,17 +64,20 @@ int main(void)
                                   .query_workers = 1,
                                   .request_bytes_max = 1 << 20,
                                   .inflight_bytes_max = 1 << 30 };
+    char               c;
 
     if (rpc_server_new(&config, &server, &why) != CODE_OK)
         return 1;
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     loop_start(loop);
-    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, NULL, &listener, &why) != CODE_OK)
+    if (listener_new("127.0.0.1:0", &loop, 1, &app, &http_limits_default, tls, &listener, &why) != CODE_OK)
         return 1;
     printf("%s\n", listener_address(listener));
     fflush(stdout);
-    measure();
+    while (read(STDIN_FILENO, &c, 1) > 0)
+        continue;
     listener_free(listener);
+    tls_unref(tls);
     loop_stop(loop);
     rpc_server_free(server);
     loop_free(loop);

@@ -700,7 +700,7 @@ static void world_begin(void)
                                  .inflight_bytes_max = 4 << 20 };
     enum code         code = rpc_server_new(&config, &server, &why);
     assert(code == CODE_OK);
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     loop_start(the_loop);
     code = listener_new("127.0.0.1:0", &the_loop, 1, &app, &http_limits_default, NULL, &listener, &why);
     assert(code == CODE_OK);

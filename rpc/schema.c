@@ -27,7 +27,7 @@ struct schema {
     struct slice                        *bytes; /* [set->n_file] */
     struct arena                        *arena;
     struct json_type                    *types[TYPES_MAX];
-    size_t                               n_types;
+    size_t                               n_types, message_bytes_max;
 };
 
 static const struct {
@@ -149,7 +149,9 @@ static bool fill_field(struct schema *s, const message_proto *m, const ProtobufC
         *out = (struct json_field){ .field = d,
                                     .key = key,
                                     .json_name = { key.p + 1, key.n - 3 },
-                                    .is_null = d->descriptor == &google__protobuf__null_value__descriptor };
+                                    .proto_name = slice_of(d->name),
+                                    .takes_null = d->descriptor == &google__protobuf__null_value__descriptor ||
+                                                  d->descriptor == &google__protobuf__value__descriptor };
         if (d->type == PROTOBUF_C_TYPE_MESSAGE)
             out->message = schema_type(s, d->descriptor);
         return d->type != PROTOBUF_C_TYPE_MESSAGE || out->message != NULL;
@@ -179,6 +181,7 @@ const struct json_type *schema_type(struct schema *s, const ProtobufCMessageDesc
     struct json_type *t = arena_alloc(s->arena, sizeof *t);
     *t = (struct json_type){ .descriptor = d, .name = slice_of(d->name), .kind = kind_of(m, d), .schema = s };
     t->fields = arena_array(s->arena, d->n_fields, sizeof *t->fields);
+    s->message_bytes_max = d->sizeof_message > s->message_bytes_max ? d->sizeof_message : s->message_bytes_max;
     s->types[s->n_types++] = t; /* before its fields, which may name it again */
     for (unsigned i = 0; i < d->n_fields; i++)
         if (!fill_field(s, m, &d->fields[i], &t->fields[i])) {
@@ -195,6 +198,8 @@ const struct json_type *schema_type_named(const struct schema *s, struct slice n
             return s->types[i];
     return NULL;
 }
+
+size_t schema_message_bytes_max(const struct schema *s) { return s->message_bytes_max; }
 
 static const method_proto *method_in(const service_proto *service, struct slice name)
 {

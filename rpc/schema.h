@@ -21,10 +21,10 @@ struct json_type;
 
 struct json_field {
     const ProtobufCFieldDescriptor *field;
-    struct slice                    json_name;
-    struct slice                    key;     /* "\"jsonName\":" */
-    const struct json_type         *message; /* of a message field; else NULL */
-    bool                            is_null; /* an enum whose only value is null */
+    struct slice                    json_name, proto_name;
+    struct slice                    key;        /* "\"jsonName\":" */
+    const struct json_type         *message;    /* of a message field; else NULL */
+    bool                            takes_null; /* null is a value of it, not its absence */
 };
 
 /* How a message looks in JSON: its fields in an object, or what proto3 JSON makes of the well-known types. */
@@ -58,6 +58,9 @@ const struct json_type *schema_type(struct schema *s, const ProtobufCMessageDesc
 
 /* The type of that full name, of those that have been asked for above, what they hold, and the well-known types. */
 const struct json_type *schema_type_named(const struct schema *s, struct slice name);
+
+/* The most that one message of them takes, without what it points to. */
+size_t schema_message_bytes_max(const struct schema *s);
 
 struct schema_method {
     bool client_streams, server_streams;

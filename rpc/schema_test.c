@@ -47,7 +47,7 @@ static void test_types(void)
 
     assert(any != NULL && any->kind == KIND_ANY && any->descriptor == &google__protobuf__any__descriptor);
     assert(schema_type_named(s, SLICE("google.protobuf.Struct"))->fields[0].message->kind == KIND_MAP_ENTRY);
-    assert(schema_type_named(s, SLICE("google.protobuf.Value"))->fields[0].is_null);
+    assert(schema_type_named(s, SLICE("google.protobuf.Value"))->fields[0].takes_null);
     assert(schema_type_named(s, SLICE("google.rpc.Status")) == NULL);
     assert(schema_type(s, &google__rpc__status__descriptor) != NULL);
     assert(schema_type_named(s, SLICE("google.rpc.Status"))->fields[2].message == any);

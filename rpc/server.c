@@ -48,24 +48,25 @@ static struct slice without_double_slashes(struct slice path, char room[PATH_MAX
     return slice_make(room, n);
 }
 
-struct row *server_row(const struct rpc_server *s, struct slice path)
+struct row *face_row(const struct face *f, struct slice path)
 {
     char        room[PATH_MAX_BYTES];
-    struct row *row = row_at(s, path);
+    struct row *row = row_at(f->server, path);
 
     if (row == NULL && slice_find(path, SLICE("//")) < path.n && path.n < sizeof room)
-        row = row_at(s, without_double_slashes(path, room));
-    return row;
+        row = row_at(f->server, without_double_slashes(path, room));
+    return row != NULL && (row->faces & f->shows) != 0 ? row : NULL;
 }
 
-struct slice server_service(const struct rpc_server *s, size_t i)
+struct slice call_service(const struct call *c, size_t i)
 {
-    struct slice last = { 0 };
+    const struct rpc_server *s = c->server;
+    struct slice             last = { 0 };
 
     for (size_t k = 0; k < s->n_rows && s->rows[k].method != NULL; k++) {
         struct slice service = slice_from(s->rows[k].path, 1);
         service.n = slice_find(service, SLICE("/"));
-        if (slice_eq(service, last)) /* the rows of one service stand together */
+        if (slice_eq(service, last) || !(s->rows[k].faces & c->face->shows)) /* rows of a service stand together */
             continue;
         last = service;
         if (i-- == 0)
@@ -135,10 +136,16 @@ static struct histogram *duration_of(struct slice path)
     return metric_histogram("hearth_rpc_duration_seconds", "From the head of a request to its answer.", labels);
 }
 
+static unsigned faces_of(const struct rpc_server *s, const char *path)
+{
+    return s->config.faces != NULL ? s->config.faces(path) : RPC_FACES_ALL;
+}
+
 static enum code row_of_method(struct rpc_server *s, const struct method *m, struct row *row, struct fault *why)
 {
     *row = (struct row){ .path = slice_of(m->path),
                          .method = m,
+                         .faces = faces_of(s, m->path),
                          .lane = m->lane,
                          .request_bytes_max = m->request_bytes_max ? m->request_bytes_max : s->config.request_bytes_max,
                          .request = schema_type(s->schema, m->request),
@@ -153,6 +160,7 @@ static void row_of_route(struct rpc_server *s, const struct route *r, struct row
 {
     *row = (struct row){ .path = slice_of(r->path),
                          .route = r,
+                         .faces = faces_of(s, r->path),
                          .lane = r->lane,
                          .request_bytes_max = r->body_bytes_max ? r->body_bytes_max : s->config.request_bytes_max };
     row->duration = duration_of(row->path);

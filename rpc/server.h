@@ -29,6 +29,9 @@ struct route {
  */
 typedef enum code authorize_fn(struct call *c, const char *path, struct fault *why);
 
+/* On which faces of the server the row of this path is shown: bits of the app's own choosing, any of rpc_server_app's. */
+typedef unsigned faces_fn(const char *path);
+
 struct rpc_config {
     const struct method *methods; /* borrowed for the server's life, like routes */
     size_t               n_methods;
@@ -36,6 +39,7 @@ struct rpc_config {
     size_t               n_routes;
     struct slice         descriptors; /* FileDescriptorSet: JSON names, stream kinds, reflection */
     authorize_fn        *authorize;   /* NULL: everybody */
+    faces_fn            *faces;       /* NULL: everything is shown everywhere */
     void                *app;
     unsigned             decode_workers, query_workers;
     size_t               request_bytes_max; /* inflated, for rows that say 0 */
@@ -47,11 +51,15 @@ struct rpc_server;
 
 /* grpc.health.v1 and grpc.reflection.v1 (+ v1alpha) are served by the room itself, from the same tables. */
 must_check enum code rpc_server_new(const struct rpc_config *config, struct rpc_server **out, struct fault *why);
-struct http_app      rpc_server_app(struct rpc_server *s);
+void                 rpc_server_free(struct rpc_server *s); /* no call in flight; workers are joined */
+
+/* What listeners show that have these `faces`; what has none of them is not found there. */
+#define RPC_FACES_ALL (~0u)
+struct http_app rpc_server_app(struct rpc_server *s, unsigned faces);
+
 void                 rpc_server_set_ready(struct rpc_server *s, bool is_ready); /* health: SERVING or NOT_SERVING */
 void                 rpc_server_drain(struct rpc_server *s); /* the streams of the room's own come to an end */
 int64_t              rpc_server_inflight(const struct rpc_server *s);           /* calls not yet ended */
-void                 rpc_server_free(struct rpc_server *s); /* no call in flight; workers are joined */
 
 /* Runs `fn(arg)` on a worker of the lane (never inline): how a method goes on after waiting.  False: the lane is full. */
 bool rpc_server_run(struct rpc_server *s, enum lane lane, void (*fn)(void *arg), void *arg);

@@ -17,6 +17,7 @@ struct row {
     const struct route      *route;  /* of a plain route */
     const struct json_type  *request, *response;
     struct schema_method     kind;
+    unsigned                 faces;
     enum lane                lane;
     size_t                   request_bytes_max;
     struct row              *sibling; /* the same path, another method */
@@ -42,8 +43,14 @@ struct rpc_server {
     _Atomic size_t    inflight_bytes;
 };
 
-/* NULL: nobody serves it. */
-struct row *server_row(const struct rpc_server *s, struct slice path);
+/* The server as the listeners of one kind show it. */
+struct face {
+    struct rpc_server *server;
+    unsigned           shows;
+};
+
+/* NULL: nobody serves it there. */
+struct row *face_row(const struct face *f, struct slice path);
 
 /* Request memory: taken before it is allocated.  False: over the limit of the server. */
 bool server_charge(struct rpc_server *s, size_t bytes);
@@ -62,5 +69,5 @@ const struct method *reflection_methods(size_t *n);
 
 struct rpc_server *call_server(const struct call *c);
 
-/* The i-th service that has a row ("grpc.health.v1.Health"), each once; empty when there are no more. */
-struct slice server_service(const struct rpc_server *s, size_t i);
+/* The i-th service shown where the call came in ("grpc.health.v1.Health"), each once; empty when there are no more. */
+struct slice call_service(const struct call *c, size_t i);

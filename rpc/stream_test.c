@@ -661,7 +661,7 @@ static void world_begin(enum lane lane)
     the_loop = loop_new(0);
     if (rpc_server_new(&config, &server, &why) != CODE_OK)
         abort();
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     loop_start(the_loop);
     if (listener_new("127.0.0.1:0", &the_loop, 1, &app, &http_limits_default, NULL, &listener, &why) != CODE_OK)
         abort();

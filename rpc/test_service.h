@@ -331,7 +331,7 @@ static __attribute__((unused)) struct tls *tls_make(const struct test_pem *ca, c
 
 static __attribute__((unused)) void listen_at(const char *address, struct tls *tls)
 {
-    struct http_app app = rpc_server_app(server);
+    struct http_app app = rpc_server_app(server, RPC_FACES_ALL);
     struct fault    why;
 
     for (int tries = 0;

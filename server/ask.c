@@ -1,10 +1,10 @@
 #include "server/ask.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "model/matcher.h"
-#include "model/profile_type.h"
 #include "server/principal.h"
 #include "server/services.h"
 #include "server/time_range.h"
@@ -85,10 +85,8 @@ void ask_range(struct ask *a, int64_t start_ms, int64_t end_ms)
 
 void ask_type(struct ask *a, const char *id)
 {
-    struct profile_type type;
-
-    if (a->why.code == CODE_OK && profile_type_parse(slice_of(id), &type, &a->why) == CODE_OK)
-        a->question.profile_type = profile_type_id(&type, a->arena);
+    if (a->why.code == CODE_OK && profile_type_parse(slice_of(id), &a->type, &a->why) == CODE_OK)
+        a->question.profile_type = profile_type_id(&a->type, a->arena);
 }
 
 /* At most 200 bytes, quoted, whole characters. */
@@ -165,16 +163,79 @@ static void answered(void *arg, struct partial *p, const struct fault *why)
     partial_free(p); /* the ask is gone with its call, the partial is not */
 }
 
-void ask_run(struct ask *a, ask_reply_fn *reply, const ProtobufCMessage *empty)
+static int64_t ask_deadline_ns(const struct ask *a)
 {
     int64_t latest = clock_mono_ns() + QUERY_S_MAX * NS_PER_S, deadline = call_deadline_ns(a->call);
 
+    return deadline < latest ? deadline : latest;
+}
+
+void ask_run(struct ask *a, ask_reply_fn *reply, const ProtobufCMessage *empty)
+{
     if (a->why.code != CODE_OK) {
         call_fail(a->call, &a->why);
     } else if (a->is_empty) {
         call_reply(a->call, empty);
     } else {
         a->reply = reply;
-        query_run(app_of(a->call)->router, &a->question, deadline < latest ? deadline : latest, answered, a);
+        query_run(app_of(a->call)->router, &a->question, ask_deadline_ns(a), answered, a);
     }
+}
+
+/* ---- two questions, one answer -------------------------------------------------------------------------------------- */
+
+struct pair {
+    struct half {
+        struct pair    *pair;
+        struct ask     *ask;
+        struct partial *partial;
+        struct fault    why;
+    } half[2];
+    ask_pair_fn *reply;
+    _Atomic int  open; /* halves; whoever brings the last one makes the answer */
+};
+
+static void half_answered(void *arg, struct partial *partial, const struct fault *why)
+{
+    struct half *h = arg;
+    struct pair *p = h->pair;
+
+    h->partial = partial;
+    if (partial == NULL)
+        h->why = *why;
+    if (atomic_fetch_sub_explicit(&p->open, 1, memory_order_acq_rel) > 1)
+        return;
+    struct partial *left = p->half[0].partial, *right = p->half[1].partial;
+    if (left != NULL && right != NULL)
+        p->reply(p->half[0].ask, left, right);
+    else
+        call_fail(p->half[0].ask->call, left == NULL ? &p->half[0].why : &p->half[1].why);
+    partial_free(left); /* the pair is gone with its call, the partials are not */
+    partial_free(right);
+}
+
+static void half_run(void *arg)
+{
+    struct half *h = arg;
+    struct ask  *a = h->ask;
+
+    if (a->is_empty)
+        half_answered(h, partial_new(a->question.kind), NULL);
+    else
+        query_run(app_of(a->call)->router, &a->question, ask_deadline_ns(a), half_answered, h);
+}
+
+void ask_run_pair(struct ask *left, struct ask *right, ask_pair_fn *reply)
+{
+    struct call *call = left->call;
+    struct pair *p = arena_zalloc(left->arena, sizeof *p);
+
+    if (left->why.code != CODE_OK || right->why.code != CODE_OK) {
+        call_fail(call, left->why.code != CODE_OK ? &left->why : &right->why);
+        return;
+    }
+    *p = (struct pair){ .half = { { p, left }, { p, right } }, .reply = reply, .open = 2 };
+    if (!spawn(call, half_run, &p->half[1])) /* the shard of this process is asked by two threads at once */
+        half_run(&p->half[1]);
+    half_run(&p->half[0]);
 }

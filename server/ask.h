@@ -9,11 +9,13 @@
  */
 #pragma once
 
+#include "query/pprof.h"
 #include "query/query.h"
 #include "rpc/call.h"
 
 struct ask;
 typedef void ask_reply_fn(struct ask *a, struct partial *p); /* the partial stays the ask's */
+typedef void ask_pair_fn(struct ask *left_ask, struct partial *left, struct partial *right);
 
 struct ask {
     struct call    *call;
@@ -29,6 +31,9 @@ struct ask {
     int     format;
     bool    is_mean;
     bool    shows_utf8; /* label names outside [a-zA-Z_][a-zA-Z0-9_]* too */
+
+    struct profile_type type;  /* ask_type's */
+    struct pprof_form   pprof;
 
     ask_reply_fn *reply; /* ask.c's */
 };
@@ -48,3 +53,9 @@ struct slice *ask_texts(struct ask *a, char *const *texts, size_t n); /* as slic
 
 /* The question is whole: it is asked, or the fault is answered.  `empty` is the answer when is_empty. */
 void ask_run(struct ask *a, ask_reply_fn *reply, const ProtobufCMessage *empty);
+
+/*
+ * Two questions of one call at the same time; one fault fails both, the left one first.  An empty half has an empty
+ * partial.  `reply` ends the call, as above; what it has to know stands in the left ask.
+ */
+void ask_run_pair(struct ask *left, struct ask *right, ask_pair_fn *reply);

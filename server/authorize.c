@@ -11,39 +11,44 @@
 
 enum door { DOOR_READ, DOOR_WRITE, DOOR_PEER, DOOR_KNOWN, DOOR_OPEN };
 
-static const struct {
-    struct slice path; /* a whole path, or with a '/' or '.' at its end the beginning of some */
+struct place {
+    struct slice path; /* a whole path, or with a '/' or '.' at its end (and not alone) the beginning of some */
     enum door    door;
-} doors[] = {
-    { { "/push.v1.", 9 }, DOOR_WRITE },
-    { { "/ingest", 7 }, DOOR_WRITE },
-    { { "/pyroscope/ingest", 17 }, DOOR_WRITE },
-    { { "/hearth.shard.", 14 }, DOOR_PEER },
-    { { "/config", 7 }, DOOR_KNOWN },
-    { { "/api/v1/status/config", 21 }, DOOR_KNOWN },
-    { { "/api/v1/status/config/", 22 }, DOOR_KNOWN },
-    { { "/shards", 7 }, DOOR_KNOWN },
-    { { "/services", 9 }, DOOR_KNOWN },
-    { { "/ready", 6 }, DOOR_OPEN },
-    { { "/healthy", 8 }, DOOR_OPEN },
-    { { "/-/", 3 }, DOOR_OPEN },
-    { { "/metrics", 8 }, DOOR_OPEN },
-    { { "/api/v1/status/buildinfo", 24 }, DOOR_OPEN },
-    { { "/grpc.", 6 }, DOOR_OPEN },
+    unsigned     faces; /* of the listeners that show it */
 };
 
-static enum door door_of(struct slice path)
+static const struct place places[] = {
+    { { "/", 1 }, DOOR_OPEN, FACES_ALL },
+    { { "/push.v1.", 9 }, DOOR_WRITE, FACE_PUBLIC },
+    { { "/ingest", 7 }, DOOR_WRITE, FACE_PUBLIC },
+    { { "/pyroscope/ingest", 17 }, DOOR_WRITE, FACE_PUBLIC },
+    { { "/hearth.shard.", 14 }, DOOR_PEER, FACE_INTERNAL },
+    { { "/config", 7 }, DOOR_KNOWN, FACE_ADMIN },
+    { { "/api/v1/status/config", 21 }, DOOR_KNOWN, FACE_ADMIN },
+    { { "/api/v1/status/config/", 22 }, DOOR_KNOWN, FACE_ADMIN },
+    { { "/shards", 7 }, DOOR_KNOWN, FACE_ADMIN },
+    { { "/services", 9 }, DOOR_KNOWN, FACE_ADMIN },
+    { { "/ready", 6 }, DOOR_OPEN, FACES_ALL },
+    { { "/healthy", 8 }, DOOR_OPEN, FACES_ALL },
+    { { "/-/", 3 }, DOOR_OPEN, FACES_ALL },
+    { { "/metrics", 8 }, DOOR_OPEN, FACE_ADMIN },
+    { { "/api/v1/status/buildinfo", 24 }, DOOR_OPEN, FACES_ALL },
+    { { "/grpc.", 6 }, DOOR_OPEN, FACES_ALL },
+};
+
+static struct place place_of(struct slice path)
 {
-    if (slice_is(path, "/"))
-        return DOOR_OPEN;
-    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
-        char last = doors[i].path.p[doors[i].path.n - 1];
-        bool is_prefix = last == '/' || last == '.';
-        if (is_prefix ? slice_starts(path, doors[i].path) : slice_eq(path, doors[i].path))
-            return doors[i].door;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct slice p = places[i].path;
+        char         last = p.p[p.n - 1];
+        bool         is_prefix = p.n > 1 && (last == '/' || last == '.');
+        if (is_prefix ? slice_starts(path, p) : slice_eq(path, p))
+            return places[i];
     }
-    return DOOR_READ; /* what nobody thought of needs a tenant and a token */
+    return (struct place){ path, DOOR_READ, FACE_PUBLIC }; /* what nobody thought of needs a tenant and a token */
 }
+
+unsigned authorize_faces(const char *path) { return place_of(slice_of(path)).faces; }
 
 /* The password in "user:password", from base64; empty when there is none. */
 static struct slice basic_password(struct slice encoded, struct arena *a)
@@ -112,7 +117,7 @@ static enum code admit_tenants(struct call *c, struct server *s, enum door door,
 enum code authorize(struct call *c, const char *path, struct fault *why)
 {
     struct server *s = app_of(c)->server;
-    enum door      door = door_of(slice_of(path));
+    enum door      door = place_of(slice_of(path)).door;
 
     switch (door) {
     case DOOR_OPEN:

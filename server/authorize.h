@@ -17,6 +17,7 @@
 #include "rpc/server.h"
 
 authorize_fn authorize;
+faces_fn     authorize_faces; /* where a path is shown: bits of server/listen_list.h */
 
 /* The token a call shows; empty: none.  What had to be decoded is in the call's arena. */
 struct slice authorize_secret(struct call *c);

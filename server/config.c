@@ -23,6 +23,18 @@ static const struct option rows[] = {
       "parts to run: all, or a list of frontend,shard,querier" },
     { "listen", OPTION_TEXT, 0, AT(listen), "127.0.0.1:4040", NULL,
       "address and port; :4040 for every address, port 0 to have one chosen" },
+    { "listeners", OPTION_TEXT, 0, AT(listeners), "", NULL,
+      "instead of --listen, several: HOST:PORT [tls|mtls] [public] [internal] [admin], ..." },
+    { "tls.cert-file", OPTION_TEXT, 0, AT(tls_cert_file), "", NULL,
+      "certificate and chain in PEM, read again when it changes; --listen then speaks TLS" },
+    { "tls.key-file", OPTION_TEXT, 0, AT(tls_key_file), "", NULL, "its private key, in PEM" },
+    { "tls.client-ca-file", OPTION_TEXT, 0, AT(tls_ca_file), "", NULL, "who signs the certificates of clients" },
+    { "tls.client-auth", OPTION_ENUM, 0, AT(tls_client_auth), "require", "require|optional",
+      "with a client CA, must clients of --listen show a certificate: require or optional" },
+    { "peers.ca-file", OPTION_TEXT, 0, AT(peers_ca_file), "", NULL,
+      "who signs the certificates of shards; with it they are spoken to in TLS" },
+    { "peers.cert-file", OPTION_TEXT, 0, AT(peers_cert_file), "", NULL, "the certificate that shards are shown" },
+    { "peers.key-file", OPTION_TEXT, 0, AT(peers_key_file), "", NULL, "its private key" },
     { "data.dir", OPTION_TEXT, 0, AT(data_dir), "", NULL, "folder of a shard, locked while it runs" },
     { "shard-map", OPTION_TEXT, 0, AT(shard_map), "", NULL,
       "file that says which shard owns what; re-read when it changes" },
@@ -135,14 +147,57 @@ bool config_has(const struct config *c, unsigned target) { return (c->targets & 
 
 bool config_is_loopback(const struct config *c)
 {
-    struct slice at = slice_of(c->listen);
-
-    return slice_starts(at, SLICE("127.")) || slice_starts(at, SLICE("[::1]")) || slice_starts(at, SLICE("localhost:"));
+    for (size_t i = 0; i < c->listening.n; i++)
+        if (!listen_at_is_loopback(&c->listening.at[i]))
+            return false;
+    return true;
 }
 
 enum code config_read(const char *name, struct slice text, struct arena *a, struct config *out, struct fault *why)
 {
     return option_read_yaml(config_table, out, name, text, a, why);
+}
+
+/* --listen is a list of one, in TLS when a certificate is named. */
+static enum code make_list(struct config *c, struct arena *a, struct fault *why)
+{
+    bool has_cert = c->tls_cert_file[0] != '\0', is_mutual = c->tls_ca_file[0] != '\0';
+
+    if (c->listeners[0] != '\0')
+        return listen_list_parse(slice_of(c->listeners), a, &c->listening, why);
+    is_mutual = is_mutual && c->tls_client_auth == CLIENT_AUTH_REQUIRE;
+    c->listening = (struct listen_list){ .n = 1 };
+    c->listening.at[0] =
+        (struct listen_at){ .address = c->listen,
+                            .how = !has_cert ? LISTEN_CLEAR : is_mutual ? LISTEN_MTLS : LISTEN_TLS,
+                            .faces = FACES_ALL };
+    return CODE_OK;
+}
+
+static enum code check_pair(const char *section, const char *cert, const char *key, struct fault *why)
+{
+    if ((cert[0] == '\0') == (key[0] == '\0'))
+        return CODE_OK;
+    return fail(why, CODE_INVALID_ARGUMENT, "%s.cert-file and %s.key-file: one without the other", section, section);
+}
+
+static enum code check_tls(const struct config *c, struct fault *why)
+{
+    bool has_cert = c->tls_cert_file[0] != '\0', has_ca = c->tls_ca_file[0] != '\0';
+    bool has_tls = listen_list_has(&c->listening, LISTEN_TLS), has_mtls = listen_list_has(&c->listening, LISTEN_MTLS);
+
+    if (check_pair("tls", c->tls_cert_file, c->tls_key_file, why) != CODE_OK ||
+        check_pair("peers", c->peers_cert_file, c->peers_key_file, why) != CODE_OK)
+        return CODE_INVALID_ARGUMENT;
+    if ((has_tls || has_mtls) && !has_cert)
+        return fail(why, CODE_INVALID_ARGUMENT, "listeners: tls and mtls need --tls.cert-file and --tls.key-file");
+    if (has_mtls && !has_ca)
+        return fail(why, CODE_INVALID_ARGUMENT, "listeners: mtls needs --tls.client-ca-file");
+    if ((has_cert || has_ca) && !has_tls && !has_mtls)
+        return fail(why, CODE_INVALID_ARGUMENT, "tls.cert-file, tls.client-ca-file: no listener speaks TLS");
+    if (c->peers_cert_file[0] != '\0' && c->peers_ca_file[0] == '\0')
+        return fail(why, CODE_INVALID_ARGUMENT, "peers.cert-file: TLS to shards also needs --peers.ca-file");
+    return CODE_OK;
 }
 
 /* What each value alone cannot show. */
@@ -162,6 +217,8 @@ static enum code check(const struct config *c, struct fault *why)
                     "limits.max_flamegraph_nodes_default: more than limits.max_flamegraph_nodes_max");
     if (c->memory_limit_bytes != OPTION_IS_AUTO && c->memory_limit_bytes < MEMORY_LIMIT_MIN)
         return fail(why, CODE_INVALID_ARGUMENT, "memory-limit: at least %lldMiB", (long long)(MEMORY_LIMIT_MIN >> 20));
+    if (check_tls(c, why) != CODE_OK)
+        return CODE_INVALID_ARGUMENT;
     if (c->net_loops > CORES_MAX || c->workers_decode > CORES_MAX || c->workers_query > CORES_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "net.loops, workers.decode, workers.query: at most %d", CORES_MAX);
     return CODE_OK;
@@ -189,7 +246,8 @@ enum code config_load(int argc, char *const *argv, struct arena *a, struct confi
     if (out->limits.ingestion_burst_bytes < out->limits.max_profile_size_bytes)
         out->limits.ingestion_burst_bytes =
             out->limits.max_profile_size_bytes; /* a burst never refuses what a profile may be */
-    return check(out, why);
+    code = make_list(out, a, why);
+    return code == CODE_OK ? check(out, why) : code;
 }
 
 /* The whole host name: a pod of a StatefulSet is called what the map calls its shard. */

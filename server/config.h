@@ -11,14 +11,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "server/listen_list.h"
 #include "server/option.h"
 #include "tenant/limits.h"
+
+enum client_auth { CLIENT_AUTH_REQUIRE, CLIENT_AUTH_OPTIONAL };
 
 enum { TARGET_ALL = 1, TARGET_FRONTEND = 2, TARGET_SHARD = 4, TARGET_QUERIER = 8 };
 
 struct config {
     unsigned    targets; /* as written */
-    const char *listen;
+    const char *listen, *listeners;
+    const char *tls_cert_file, *tls_key_file, *tls_ca_file;
+    int         tls_client_auth; /* enum client_auth */
+    const char *peers_ca_file, *peers_cert_file, *peers_key_file;
     const char *data_dir;
     const char *shard_map;
     const char *shard_name;
@@ -36,6 +42,8 @@ struct config {
     int64_t     debug_query_delay_ns;
 
     struct limits limits;
+
+    struct listen_list listening; /* what `listen` or `listeners` come to */
 
     /* commands */
     const char *config_file;
@@ -60,7 +68,7 @@ void config_settle(struct config *c, struct arena *a);
 /* Does this part run here?  `all` is every one of them. */
 bool config_has(const struct config *c, unsigned target);
 
-/* Can only this machine connect to `listen`? */
+/* Can only this machine connect to any listener? */
 bool config_is_loopback(const struct config *c);
 
 /* The whole of a small file.  NOT_FOUND, PERMISSION_DENIED, INVALID_ARGUMENT (over `bytes_max`, not a file). */

@@ -115,6 +115,48 @@ static void test_flags(void)
     }
 }
 
+/* --listen and --listeners come to one list. */
+static void test_listeners(void)
+{
+    static const struct {
+        const char *flags[4], *refusal; /* NULL: fine */
+    } rows[] = {
+        { { "--listeners=127.0.0.1:1 admin, :2  tls\tpublic internal,[::1]:3 mtls", "--tls.cert-file=c", "--tls.key-file=k",
+            "--tls.client-ca-file=a" },
+          NULL },
+        { { "--listen=:1", "--tls.cert-file=c", "--tls.key-file=k" }, NULL },
+        { { "--listen=:1", "--tls.cert-file=c" }, "tls.cert-file and tls.key-file: one without the other" },
+        { { "--listen=:1", "--tls.client-ca-file=a" },
+          "tls.cert-file, tls.client-ca-file: no listener speaks TLS" },
+        { { "--listeners=:1 tls" }, "listeners: tls and mtls need --tls.cert-file and --tls.key-file" },
+        { { "--listeners=:1 mtls", "--tls.cert-file=c", "--tls.key-file=k" },
+          "listeners: mtls needs --tls.client-ca-file" },
+        { { "--listeners=:1 tls mtls" }, "listeners: :1: tls or mtls, one of them and once" },
+        { { "--listeners=:1 secret" }, "listeners: :1: `secret` is none of tls, mtls, public, internal, admin" },
+        { { "--listeners=:1,,:2" }, "listeners: `` is not HOST:PORT" },
+        { { "--peers.cert-file=c", "--peers.key-file=k" },
+          "peers.cert-file: TLS to shards also needs --peers.ca-file" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config c = { 0 };
+        struct fault  why;
+        int           n = 0;
+        while (n < 4 && rows[i].flags[n] != NULL)
+            n++;
+        enum code code = config_load(n, (char *const *)(uintptr_t)rows[i].flags, a, &c, &why);
+        assert((code == CODE_OK) == (rows[i].refusal == NULL));
+        assert(code == CODE_OK || strcmp(why.text, rows[i].refusal) == 0);
+        if (i == 0) {
+            assert(c.listening.n == 3 && !config_is_loopback(&c));
+            assert(strcmp(c.listening.at[1].address, ":2") == 0 && c.listening.at[1].how == LISTEN_TLS);
+            assert(c.listening.at[0].faces == FACE_ADMIN && c.listening.at[1].faces == (FACE_PUBLIC | FACE_INTERNAL));
+            assert(c.listening.at[2].faces == FACES_ALL && c.listening.at[2].how == LISTEN_MTLS);
+        }
+        if (i == 1)
+            assert(c.listening.n == 1 && c.listening.at[0].how == LISTEN_TLS && c.listening.at[0].faces == FACES_ALL);
+    }
+}
+
 static void test_yaml(void)
 {
     static const struct {
@@ -124,6 +166,7 @@ static void test_yaml(void)
         { "# nothing\n", NULL },
         { "listen: 0.0.0.0:4040\nlimits:\n  max_query_length: 7d\n", NULL },
         { "target: [frontend, querier]\n", NULL },
+        { "listeners: [':1 tls public', ':2 admin']\ntls:\n  cert-file: a\n", NULL },
         { "limits: {ingestion_rate_mb: 4, reject_older_than: unlimited}\n", NULL },
         { "listen: a\nlisten: b\n", "f:2:1: key `listen` stands here a second time" },
         { "limits:\n  max_query_length: 1h\nlimits: {}\n", "f:3:1: key `limits` stands here a second time" },
@@ -211,6 +254,7 @@ int main(void)
     a = arena_new(0);
     test_values();
     test_flags();
+    test_listeners();
     test_yaml();
     test_round_trip();
     test_defaults();

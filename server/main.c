@@ -3,7 +3,7 @@
  *
  *     SIGTERM   not ready, --shutdown-delay, no new connections, drain, exit 0     a second one: exit at once
  *     SIGINT    the same without the delay: somebody is at a terminal, not a balancer in front
- *     SIGHUP    limits, tokens and, as each second, the shard map are read again
+ *     SIGHUP    limits, tokens, certificates and, as each second, the shard map are read again
  */
 #include <errno.h>
 #include <pthread.h>
@@ -86,11 +86,23 @@ static int hash_token(void)
 
 static void warn_if_open(const struct config *c)
 {
-    if (!config_is_loopback(c) && c->auth_tokens_file[0] == '\0')
-        log_warn(
-            "ANYBODY WHO REACHES THIS ADDRESS CAN READ AND WRITE EVERY PROFILE: it is not loopback and there is no "
-            "--auth.tokens-file",
-            log_str("listen", c->listen));
+    for (size_t i = 0; i < c->listening.n; i++) {
+        const struct listen_at *at = &c->listening.at[i];
+        bool is_guarded = listen_at_is_loopback(at) || at->how == LISTEN_MTLS || at->faces == FACE_ADMIN;
+        if (!is_guarded && c->auth_tokens_file[0] == '\0')
+            log_warn("ANYBODY WHO REACHES THIS ADDRESS CAN READ AND WRITE EVERY PROFILE: it is not loopback and there "
+                     "is no --auth.tokens-file, nor are certificates of clients required",
+                     log_str("listen", at->address));
+    }
+}
+
+static void say_addresses(const struct server *s)
+{
+    const char *address;
+
+    for (size_t i = 0; (address = server_address(s, i)) != NULL; i++)
+        printf("listening on %s\n", address);
+    fflush(stdout);
 }
 
 static void say_started(const struct config *c, const struct server *s)
@@ -98,13 +110,12 @@ static void say_started(const struct config *c, const struct server *s)
     struct buf targets = { 0 };
 
     option_print(option_find(config_table, SLICE("target")), c, &targets);
-    log_info("listening", log_str("addr", server_address(s)), log_slice("target", buf_view(&targets)),
+    log_info("listening", log_str("addr", server_address(s, 0)), log_slice("target", buf_view(&targets)),
              log_int("loops", c->net_loops), log_int("memory_limit_bytes", c->memory_limit_bytes),
              log_int("shard_bytes", config_has(c, TARGET_SHARD) ? memory_for_shard(c->memory_limit_bytes) : 0),
              log_str("version", process_version()));
     warn_if_open(c);
-    printf("listening on %s\n", server_address(s));
-    fflush(stdout);
+    say_addresses(s);
     buf_free(&targets);
 }
 

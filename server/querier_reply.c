@@ -151,23 +151,36 @@ void reply_series(struct ask *a, struct partial *p)
     call_reply(a->call, &m.base);
 }
 
+static char **names_message(const struct flame *f, struct arena *a)
+{
+    char **names = arena_array(a, f->n_names, sizeof *names);
+
+    for (size_t i = 0; i < f->n_names; i++)
+        names[i] = text_of(f->names[i]);
+    return names;
+}
+
+static Querier__V1__Level **levels_message(const struct flame *f, struct arena *a)
+{
+    Querier__V1__Level **levels = arena_array(a, f->n_levels, sizeof(Querier__V1__Level *));
+    Querier__V1__Level  *at = arena_array(a, f->n_levels, sizeof *at);
+
+    for (size_t i = 0; i < f->n_levels; i++) {
+        querier__v1__level__init(&at[i]);
+        at[i].n_values = f->levels[i].n;
+        at[i].values = f->levels[i].values;
+        levels[i] = &at[i];
+    }
+    return levels;
+}
+
 static void flame_message(const struct flame *f, struct arena *a, Querier__V1__FlameGraph *m)
 {
-    Querier__V1__Level *levels = arena_array(a, f->n_levels, sizeof *levels);
-
     querier__v1__flame_graph__init(m);
     m->n_names = f->n_names;
-    m->names = arena_array(a, f->n_names, sizeof *m->names);
-    for (size_t i = 0; i < f->n_names; i++)
-        m->names[i] = text_of(f->names[i]);
+    m->names = names_message(f, a);
     m->n_levels = f->n_levels;
-    m->levels = arena_array(a, f->n_levels, sizeof *m->levels);
-    for (size_t i = 0; i < f->n_levels; i++) {
-        querier__v1__level__init(&levels[i]);
-        levels[i].n_values = f->levels[i].n;
-        levels[i].values = f->levels[i].values;
-        m->levels[i] = &levels[i];
-    }
+    m->levels = levels_message(f, a);
     m->total = f->total;
     m->max_self = f->max_self;
 }
@@ -189,6 +202,51 @@ void reply_stacktraces(struct ask *a, struct partial *p)
     }
     call_reply(a->call, &m.base);
     buf_free(&tree);
+}
+
+void reply_profile(struct ask *a, struct partial *p)
+{
+    Google__V1__Profile m;
+    struct fault        why;
+
+    if (pprof_build(partial_tree(p), &a->pprof, a->arena, &m, &why) == CODE_OK)
+        call_reply(a->call, &m.base);
+    else
+        call_fail(a->call, &why);
+}
+
+void reply_pprof(struct ask *a, struct partial *p)
+{
+    Querier__V1__SelectMergeStacktracesResponse m = QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+    Querier__V1__PprofProfile                   pprof = QUERIER__V1__PPROF_PROFILE__INIT;
+    Google__V1__Profile                         profile;
+    struct fault                                why;
+
+    m.pprof = &pprof;
+    pprof.profile = &profile;
+    if (pprof_build(partial_tree(p), &a->pprof, a->arena, &profile, &why) == CODE_OK)
+        call_reply(a->call, &m.base);
+    else
+        call_fail(a->call, &why);
+}
+
+void reply_diff(struct ask *a, struct partial *left, struct partial *right)
+{
+    Querier__V1__DiffResponse   m = QUERIER__V1__DIFF_RESPONSE__INIT;
+    Querier__V1__FlameGraphDiff graph = QUERIER__V1__FLAME_GRAPH_DIFF__INIT;
+    struct flame                f;
+
+    flame_diff(partial_tree(left), partial_tree(right), a->max_nodes, a->arena, &f);
+    graph.n_names = f.n_names;
+    graph.names = names_message(&f, a->arena);
+    graph.n_levels = f.n_levels;
+    graph.levels = levels_message(&f, a->arena);
+    graph.total = f.total;
+    graph.max_self = f.max_self;
+    graph.leftticks = f.ticks[0];
+    graph.rightticks = f.ticks[1];
+    m.flamegraph = &graph;
+    call_reply(a->call, &m.base);
 }
 
 static Types__V1__Series *series_message(const struct series_row *row, struct arena *a)

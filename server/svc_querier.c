@@ -120,30 +120,98 @@ static void ask_ids(struct ask *a, const char *field, char *const *ids, size_t n
         ask_fail(a, CODE_UNIMPLEMENTED, "%s is not implemented", field);
 }
 
-static void select_merge_stacktraces(struct call *c, const ProtobufCMessage *request)
-{
-    static const Querier__V1__SelectMergeStacktracesResponse empty =
-        QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+typedef Querier__V1__SelectMergeStacktracesRequest stacktraces_request;
 
-    const Querier__V1__SelectMergeStacktracesRequest *m = (const void *)request;
-    struct ask                                       *a = ask_new(c, ASK_TREE);
+static int64_t max_nodes_of(const stacktraces_request *m) { return m != NULL && m->_max_nodes_case ? m->max_nodes : 0; }
+
+/* The stacks as a pprof, with no limit but the one asked for; what Go's compiler wants beats a call site. */
+static void ask_pprof(struct ask *a, int64_t max_nodes, const Types__V1__StackTraceSelector *s)
+{
+    a->pprof = (struct pprof_form){ .type = a->type, .time_ns = a->question.end_ns, .max_nodes = max_nodes };
+    if (s == NULL || s->go_pgo == NULL)
+        return;
+    a->pprof.is_for_pgo = true;
+    a->pprof.keep_locations = s->go_pgo->keep_locations;
+    a->pprof.are_callees_one = s->go_pgo->aggregate_callees;
+    a->question.n_call_site = 0;
+}
+
+static void select_merge_profile(struct call *c, const ProtobufCMessage *request)
+{
+    static const Google__V1__Profile empty = GOOGLE__V1__PROFILE__INIT;
+
+    const Querier__V1__SelectMergeProfileRequest *m = (const void *)request;
+    struct ask                                   *a = ask_new(c, ASK_PROFILE);
 
     ask_range(a, m->start, m->end);
     ask_type(a, m->profile_typeid);
     ask_selector(a, m->label_selector);
-    ask_max_nodes(a, m->_max_nodes_case ? m->max_nodes : 0);
+    ask_call_site(a, m->stack_trace_selector);
+    ask_ids(a, "profile_id_selector", m->profile_id_selector, m->n_profile_id_selector, 0);
+    ask_ids(a, "trace_id_selector", m->trace_id_selector, m->n_trace_id_selector, 32);
+    ask_pprof(a, m->_max_nodes_case ? m->max_nodes : 0, m->stack_trace_selector);
+    ask_run(a, reply_profile, &empty.base);
+}
+
+/* What the flame graph and either side of a difference have in common. */
+static struct ask *ask_stacktraces(struct call *c, enum question_kind kind, const stacktraces_request *m)
+{
+    struct ask *a = ask_new(c, kind);
+
+    ask_range(a, m->start, m->end);
+    ask_type(a, m->profile_typeid);
+    ask_selector(a, m->label_selector);
     ask_call_site(a, m->stack_trace_selector);
     if (m->n_span_selector > 0 && m->n_trace_id_selector > 0)
         ask_fail(a, CODE_INVALID_ARGUMENT, "span_selector and trace_id_selector cannot be combined");
     ask_ids(a, "profile_id_selector", m->profile_id_selector, m->n_profile_id_selector, 0);
     ask_ids(a, "span_selector", m->span_selector, m->n_span_selector, 16);
     ask_ids(a, "trace_id_selector", m->trace_id_selector, m->n_trace_id_selector, 32);
+    return a;
+}
+
+static void select_merge_stacktraces(struct call *c, const ProtobufCMessage *request)
+{
+    static const Querier__V1__SelectMergeStacktracesResponse empty =
+        QUERIER__V1__SELECT_MERGE_STACKTRACES_RESPONSE__INIT;
+
+    const stacktraces_request *m = (const void *)request;
+    bool                       is_pprof = m->format == QUERIER__V1__PROFILE_FORMAT__PROFILE_FORMAT_PPROF;
+    struct ask                *a = ask_stacktraces(c, is_pprof ? ASK_PROFILE : ASK_TREE, m);
+    int64_t                    max_nodes = max_nodes_of(m);
+
     a->format = (int)m->format; /* an unknown number is the default, as an unknown name is */
     if (m->format == QUERIER__V1__PROFILE_FORMAT__PROFILE_FORMAT_DOT)
         ask_fail(a, CODE_UNIMPLEMENTED, "format PROFILE_FORMAT_DOT is not implemented");
-    if (m->format == QUERIER__V1__PROFILE_FORMAT__PROFILE_FORMAT_PPROF)
-        ask_fail(a, CODE_UNIMPLEMENTED, "format PROFILE_FORMAT_PPROF is not implemented");
-    ask_run(a, reply_stacktraces, &empty.base);
+    if (is_pprof)
+        ask_pprof(a, max_nodes, m->stack_trace_selector);
+    else
+        ask_max_nodes(a, max_nodes);
+    ask_run(a, is_pprof ? reply_pprof : reply_stacktraces, &empty.base);
+}
+
+/* One side; a fault says which. */
+static struct ask *ask_side(struct call *c, const char *side, const stacktraces_request *m)
+{
+    struct ask  *a = m != NULL ? ask_stacktraces(c, ASK_TREE, m) : ask_new(c, ASK_TREE);
+    struct fault inner = a->why;
+
+    if (m == NULL)
+        ask_fail(a, CODE_INVALID_ARGUMENT, "%s is required", side);
+    else if (inner.code != CODE_OK)
+        fail(&a->why, inner.code, "%s: %.440s", side, inner.text);
+    return a;
+}
+
+/* The formats of the sides mean nothing here, and the larger max_nodes counts for both. */
+static void diff(struct call *c, const ProtobufCMessage *request)
+{
+    const Querier__V1__DiffRequest *m = (const void *)request;
+    struct ask                     *left = ask_side(c, "left", m->left), *right = ask_side(c, "right", m->right);
+    int64_t                         l = max_nodes_of(m->left), r = max_nodes_of(m->right);
+
+    ask_max_nodes(left, l > r ? l : r);
+    ask_run_pair(left, right, reply_diff);
 }
 
 static int64_t between(int64_t v, int64_t least, int64_t most) { return v < least ? least : v > most ? most : v; }
@@ -229,9 +297,9 @@ static const struct method methods[] = {
     ROW("SelectSeries", querier__v1__select_series_request, querier__v1__select_series_response, select_series),
     ROW("SelectMergeSpanProfile", querier__v1__select_merge_span_profile_request,
         querier__v1__select_merge_span_profile_response, not_implemented),
-    ROW("SelectMergeProfile", querier__v1__select_merge_profile_request, google__v1__profile, not_implemented),
+    ROW("SelectMergeProfile", querier__v1__select_merge_profile_request, google__v1__profile, select_merge_profile),
     ROW("SelectHeatmap", querier__v1__select_heatmap_request, querier__v1__select_heatmap_response, not_implemented),
-    ROW("Diff", querier__v1__diff_request, querier__v1__diff_response, not_implemented),
+    ROW("Diff", querier__v1__diff_request, querier__v1__diff_response, diff),
     ROW("GetProfileStats", types__v1__get_profile_stats_request, types__v1__get_profile_stats_response,
         not_implemented),
     ROW("AnalyzeQuery", querier__v1__analyze_query_request, querier__v1__analyze_query_response, not_implemented),

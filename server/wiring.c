@@ -9,15 +9,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "net/listen.h"
 #include "net/loop.h"
 #include "proto/descriptors.h"
 #include "router/router.h"
 #include "rpc/client.h"
 #include "server/authorize.h"
+#include "server/certificates.h"
 #include "server/data_dir.h"
 #include "server/intake.h"
 #include "server/memory_limit.h"
+#include "server/ports.h"
 #include "server/process.h"
 #include "server/self_profile.h"
 #include "shard/writer.h"
@@ -39,7 +40,8 @@ struct server {
     struct rpc_client   *client;
     struct router       *router;
     struct rpc_server   *rpc;
-    struct listener     *listener;
+    struct certificates *peer_certificates; /* NULL: clear text between processes */
+    struct ports        *ports;
     struct self_profile *profile;
     struct app           app;
     struct method        methods[METHODS_MAX];
@@ -59,7 +61,7 @@ const struct config *server_config(const struct server *s) { return s->config; }
 struct policy       *server_policy(struct server *s) { return s->policy; }
 struct registry     *server_tenants(struct server *s) { return s->tenants; }
 struct app          *server_app(struct server *s) { return &s->app; }
-const char          *server_address(const struct server *s) { return listener_address(s->listener); }
+const char          *server_address(const struct server *s, size_t i) { return ports_address(s->ports, i); }
 
 bool server_await_memory(const struct server *s, size_t own_bytes)
 {
@@ -164,13 +166,28 @@ static enum code start_shard(struct server *s, struct fault *why)
     return CODE_OK;
 }
 
+static enum code open_peer_certificates(struct server *s, struct fault *why)
+{
+    const struct config           *c = s->config;
+    const struct certificate_files files = { c->peers_cert_file, c->peers_key_file, c->peers_ca_file };
+
+    if (files.ca[0] == '\0')
+        return CODE_OK;
+    return certificates_open(&files, 1u << CERTIFICATE_PEER, &s->peer_certificates, why);
+}
+
 static enum code start_router(struct server *s, struct fault *why)
 {
     const struct config *c = s->config;
     bool                 has_map = c->shard_map[0] != '\0';
 
-    if (has_map)
-        s->client = rpc_client_new(s->loops, s->n_loops, NULL);
+    if (has_map) {
+        enum code code = open_peer_certificates(s, why);
+        if (code != CODE_OK)
+            return code;
+        s->client =
+            rpc_client_new(s->loops, s->n_loops, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
+    }
     struct router_config rc = { .map_file = has_map ? c->shard_map : NULL,
                                 .self = s->shard ? c->shard_name : NULL,
                                 .shard = s->shard,
@@ -238,6 +255,7 @@ static enum code start_rpc(struct server *s, struct fault *why)
                              .n_routes = s->n_routes,
                              .descriptors = slice_make(descriptors, n),
                              .authorize = authorize,
+                             .faces = authorize_faces,
                              .app = &s->app,
                              .decode_workers = (unsigned)s->config->workers_decode,
                              .query_workers = (unsigned)s->config->workers_query,
@@ -246,11 +264,9 @@ static enum code start_rpc(struct server *s, struct fault *why)
     return rpc_server_new(&rc, &s->rpc, why);
 }
 
-static enum code start_listener(struct server *s, struct fault *why)
+static enum code start_ports(struct server *s, struct fault *why)
 {
-    struct http_app app = rpc_server_app(s->rpc);
-
-    return listener_new(s->config->listen, s->loops, s->n_loops, &app, &http_limits_default, NULL, &s->listener, why);
+    return ports_open(s->config, s->loops, s->n_loops, s->rpc, &http_limits_default, &s->ports, why);
 }
 
 static enum code start(struct server *s, struct fault *why)
@@ -272,7 +288,7 @@ static enum code start(struct server *s, struct fault *why)
                            .rpc = s->rpc,
                            .query_delay_ns = s->config->debug_query_delay_ns,
                            .server = s };
-    code = start_listener(s, why);
+    code = start_ports(s, why);
     if (code == CODE_OK && s->config->self_profile && config_has(s->config, TARGET_FRONTEND))
         s->profile = self_profile_start(&s->app);
     return code;
@@ -328,6 +344,9 @@ void server_tick(struct server *s)
     if (is_bad && !s->is_map_bad)
         log_error("shard map not taken in, the old one stays", log_str("error", why.text));
     s->is_map_bad = is_bad;
+    ports_renew(s->ports);
+    if (s->peer_certificates != NULL && certificates_renew(s->peer_certificates) && s->client != NULL)
+        rpc_client_set_tls(s->client, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
 }
 
 enum code server_reload(struct server *s, const struct limits *limits, struct fault *why)
@@ -335,6 +354,9 @@ enum code server_reload(struct server *s, const struct limits *limits, struct fa
     enum code code = load_policy(s, limits, why);
 
     metric_set(s->reload_good, code == CODE_OK);
+    ports_reread(s->ports);
+    if (s->peer_certificates != NULL)
+        certificates_reread(s->peer_certificates);
     return code;
 }
 
@@ -350,12 +372,12 @@ void server_drain(struct server *s)
         self_profile_stop(s->profile);
     s->profile = NULL;
     rpc_server_drain(s->rpc);
-    listener_drain(s->listener);
+    ports_drain(s->ports);
 }
 
 bool server_is_drained(const struct server *s)
 {
-    return rpc_server_inflight(s->rpc) == 0 && listener_connections(s->listener) == 0;
+    return rpc_server_inflight(s->rpc) == 0 && ports_connections(s->ports) == 0;
 }
 
 /* From the outside in: what takes requests goes before what answers them. */
@@ -363,14 +385,14 @@ void server_free(struct server *s)
 {
     if (s->profile != NULL)
         self_profile_stop(s->profile);
-    if (s->listener != NULL)
-        listener_free(s->listener);
+    ports_free(s->ports);
     if (s->rpc != NULL)
         rpc_server_free(s->rpc);
     if (s->router != NULL)
         router_free(s->router);
     if (s->client != NULL)
         rpc_client_free(s->client);
+    certificates_free(s->peer_certificates);
     if (s->writer != NULL)
         writer_stop(s->writer);
     if (s->shard != NULL)

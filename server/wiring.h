@@ -22,12 +22,15 @@ struct server;
 /* `config` must outlive the server.  INVALID_ARGUMENT, UNAVAILABLE, FAILED_PRECONDITION: what stands in the way. */
 must_check enum code server_new(const struct config *config, struct server **out, struct fault *why);
 
-const char *server_address(const struct server *s); /* with the port in use */
+const char *server_address(const struct server *s, size_t i); /* of the i-th listener, with the port in use; or NULL */
 
-/* Once a second: a new shard map is taken in.  A bad one is logged once and the old one stays. */
+/* Once a second: a new shard map, new certificates are taken in.  Bad ones are logged once and the old ones stay. */
 void server_tick(struct server *s);
 
-/* Takes in new limits and reads the tokens again.  On a fault both stay as they were.  (The map is server_tick's.) */
+/*
+ * Takes in new limits and reads the tokens again.  On a fault both stay as they were.  (The map is server_tick's, and so
+ * are the certificates, which it then reads whether they have changed or not.)
+ */
 must_check enum code server_reload(struct server *s, const struct limits *limits, struct fault *why);
 
 void server_lame(struct server *s);

@@ -33,6 +33,12 @@ QUESTIONS = [
     ("SelectMergeStacktraces", {"profileTypeID": CPU, "labelSelector": "{}", "maxNodes": 50}),
     ("SelectMergeStacktraces", {"profileTypeID": CPU, "labelSelector": '{service_name=~"service-[12]"}'}),
     ("SelectMergeStacktraces", {"profileTypeID": "memory:alloc_space:bytes:space:bytes", "labelSelector": "{}"}),
+    ("SelectMergeProfile", {"profileTypeID": CPU, "labelSelector": "{}"}),
+    ("SelectMergeProfile", {"profileTypeID": CPU, "labelSelector": "{}", "maxNodes": 50}),
+    ("SelectMergeProfile", {"profileTypeID": CPU, "labelSelector": '{service_name="service-1"}',
+                            "stackTraceSelector": {"goPgo": {"keepLocations": 2}}}),
+    ("Diff", {"left": {"profileTypeID": CPU, "labelSelector": '{pod="pod-1"}'},
+              "right": {"profileTypeID": CPU, "labelSelector": "{}", "maxNodes": 50}}),
     ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 1800, "groupBy": ["service_name"]}),
     ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 1800, "groupBy": ["pod"], "aggregation": 1}),
     ("SelectSeries", {"profileTypeID": CPU, "labelSelector": "{}", "step": 1800, "groupBy": ["pod"], "limit": 3}),
@@ -46,7 +52,8 @@ with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
     span = {"start": now - 3_600_000, "end": now + 1000}
     for method, question in QUESTIONS:
         path = f"/querier.v1.QuerierService/{method}"
-        alone, together = one.rpc(path, {**span, **question}), cluster.queriers[0].rpc(path, {**span, **question})
+        asked = {side: {**span, **half} for side, half in question.items()} if method == "Diff" else {**span, **question}
+        alone, together = one.rpc(path, asked), cluster.queriers[0].rpc(path, asked)
         if method == "SelectSeries":  # all in the last step, whose time differs by a few ms
             for answer in (alone, together):
                 for series in answer["series"]:

@@ -4,6 +4,8 @@ import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib
 import gzip
 import json
 import os
+import re
+import shutil
 import subprocess
 import time
 
@@ -95,6 +97,34 @@ work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
     assert "left out" in ctl("flame", "--min-percent", "50", '{pod="a"}')[0]
     print(picture)
 
+    # diff: two selectors, or one and the time before
+    rows = json.loads(ctl("diff", "--json", '{service_name="piped"}', '{pod="a"}')[0])
+    assert rows["left"] == 20 and rows["right"] == 120, rows
+    assert rows["functions"][0] == {"name": "idle", "leftSelf": 0, "rightSelf": 70, "leftTotal": 0, "rightTotal": 70}
+    out, _ = ctl("diff", "--sort", "total", "--limit", "1", '{service_name="piped"}', '{pod="a"}')
+    assert "+100ns" in out and "main" in out and "1 of 4 functions" in out, out
+    out, err = ctl("diff", '{pod="a"}')
+    assert "+70ns" in out and "on the left side" in err, out + err
+    out, _ = ctl("diff", "--left-from", "-1h", '{pod="a"}')
+    assert "+" not in out, out
+
+    # pprof: what was selected, whole or cut, as a file or a stream
+    merged = os.path.join(dir, "merged.pb.gz")
+    out, _ = ctl("pprof", "-o", merged, '{pod="a"}')
+    assert f"wrote {merged}: 3 stacks" in out, out
+    ctl("push", "--name", "again", merged)
+    assert ctl("flame", "--collapsed", '{service_name="again"}')[0] == ctl("flame", "--collapsed", '{pod="a"}')[0]
+    ctl("pprof", "--max-nodes", "2", "--output", merged, '{pod="a"}')
+    ctl("push", "--name", "cut", merged)
+    assert ctl("flame", "--collapsed", '{service_name="cut"}')[0].splitlines() == ["main;idle 70", "main;other 50"]
+    with open(merged, "wb") as file:
+        subprocess.run([os.path.join(BIN, "hearthctl"), "pprof", "--url", server.url, '{pod="a"}'], stdout=file, check=True)
+    if shutil.which("go"):
+        done = subprocess.run(["go", "tool", "pprof", "-top", merged], capture_output=True, text=True)
+        assert "100% of 120ns total" in done.stdout and re.search(r"70ns .* idle\n", done.stdout), done
+    assert "nothing matches" in ctl("pprof", "-o", merged, '{pod="zzz"}', want=1)[1]
+    assert "cannot write" in ctl("pprof", "-o", dir, '{pod="a"}', want=1)[1]
+
     # nothing there is no fault, a bad question is; both say what to do
     assert "nothing matches" in ctl("flame", '{pod="zzz"}')[1]
     assert "--from -24h" in ctl("types", "--from", "-3h", "--to", "-2h")[1]
@@ -103,7 +133,10 @@ work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
     # usage: status 2 and a hint
     for args, word in ((["flmae"], "did you mean `flame`"), (["flame", "--form", "-1h"], "did you mean --from"),
                        (["push", plain], "--name"), (["push", "--name", "x"], "push what"),
-                       (["types", "--from", "soon"], "not a time"), (["top", "--limit", "many"], "--limit"), (["types", "--url", "https://x"], "TLS")):
+                       (["types", "--from", "soon"], "not a time"), (["top", "--limit", "many"], "--limit"),
+                       (["diff", "a", "b", "c"], "two selectors"), (["top", "-o", "x"], "it is for: pprof"),
+                       (["diff", "--left-from", "-1m", "--left-to", "-2m"], "--left-from is after"),
+                       (["types", "--url", "https://x", "--ca-file", "/no/such"], "/no/such")):
         _, err = ctl(*args, want=2)
         assert word in err, f"{args}: {err}"
 
@@ -133,7 +166,8 @@ assert status == 3 and "pushed 0 of 2" in out and err.count("no answer") == 1, (
 
 # help, version, completion need no server
 assert run_ctl("help")[0] == 0 and run_ctl()[0] == 2 and run_ctl("version")[1].startswith("hearthctl ")
-for command in ("push", "types", "labels", "series", "top", "flame", "completion", "version", "help"):
+for command in ("push", "types", "labels", "series", "top", "flame", "diff", "pprof", "completion", "version",
+                "help"):
     status, out, _ = run_ctl(command, "--help")
     assert status == 0 and "Examples:" in out and f"hearthctl {command}" in out, command
 script = run_ctl("completion", "bash")[1]

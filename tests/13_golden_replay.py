@@ -10,17 +10,16 @@ import subprocess
 from hearth import Cluster, Server, skip
 
 SHARED = pathlib.Path(os.environ.get("HEARTH_SHARED", pathlib.Path(__file__).resolve().parent.parent.parent / "shared"))
-RPCS = "ProfileTypes,LabelNames,LabelValues,Series,SelectMergeStacktraces,SelectSeries"
-KINDS = "types,names,labelsets,flamegraph,timeseries"
+RPCS = "ProfileTypes,LabelNames,LabelValues,Series,SelectMergeStacktraces,SelectMergeProfile,SelectSeries,Diff"
+KINDS = "types,names,labelsets,flamegraph,timeseries,pprof,pprof-field,diff"
 FAMILIES = ["pprof-push/*", "pprof-ingest/*", "multi/*"]
 # The questions that are answered otherwise, all of them and why (docs/decisions/070-answers-that-differ.md).
 DIFFERING = {
-    "pprof-push/gotruncatefix-cpu_go_truncated_1": {"q08", "q09", "q10", "q13"},  # nine stacks that Go cut short
     "pprof-push/heap": {"q14", "q16", "q18"},  # the expectation is that of another type
 }
-UNIMPLEMENTED = {  # 501: exemplars and span selectors
+UNIMPLEMENTED = {  # 501: exemplars, span and trace selectors
     "multi/group-by": {"q40"},
-    "multi/spans": {"q04", "q06", "q08", "q10", "q15", "q16", "q20", "q22"},
+    "multi/spans": {"q04", "q06", "q08", "q10", "q15", "q16", "q20", "q21", "q22"},
 }
 LIMITS = ["--limits.max_query_length=unlimited", "--limits.max_query_lookback=unlimited"]
 

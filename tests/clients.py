@@ -29,8 +29,9 @@ with Server(*LIMITS) as server, Server(*LIMITS, "--multitenancy") as tenants:
         if word == "golden":
             for family in ("pprof-push/*", "pprof-ingest/*", "multi/*"):
                 run(sys.executable, SHARED / "golden/replay.py", "--url", server.url, "--tenant-url", tenants.url,
-                    "--rpc", "ProfileTypes,LabelNames,LabelValues,Series,SelectMergeStacktraces,SelectSeries",
-                    "--kind", "types,names,labelsets,flamegraph,timeseries", "--only", family)
+                    "--rpc", "ProfileTypes,LabelNames,LabelValues,Series,SelectMergeStacktraces,SelectMergeProfile,"
+                             "SelectSeries,Diff",
+                    "--kind", "types,names,labelsets,flamegraph,timeseries,pprof,pprof-field,diff", "--only", family)
         elif word == "grpc":
             run(SHARED / "clients/grpc-clients/run.sh", server.url)
         elif word == "sdks":

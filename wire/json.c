@@ -119,24 +119,43 @@ void json_uint(struct json_writer *w, uint64_t v) { put_integer(w, false, v, fal
 void json_int_text(struct json_writer *w, int64_t v) { put_integer(w, v < 0, magnitude_of(v), true); }
 void json_uint_text(struct json_writer *w, uint64_t v) { put_integer(w, false, v, true); }
 
+/* What is the same for both kinds: whole numbers, and those that are none. */
+static bool put_plain_real(struct json_writer *w, double v)
+{
+    if (isnan(v) || isinf(v))
+        json_text(w, isnan(v) ? SLICE("NaN") : v > 0 ? SLICE("Infinity") : SLICE("-Infinity"));
+    else if (fabs(v) >= 1e15 || v != (double)(int64_t)v)
+        return false;
+    else if (v == 0 && signbit(v))
+        json_raw(w, SLICE("-0.0")); /* "-0" may be read as an integer, which has no sign then */
+    else
+        json_int(w, (int64_t)v);
+    return true;
+}
+
 void json_double(struct json_writer *w, double v)
 {
     char text[32];
 
-    if (isnan(v) || isinf(v)) {
-        json_text(w, isnan(v) ? SLICE("NaN") : v > 0 ? SLICE("Infinity") : SLICE("-Infinity"));
+    if (put_plain_real(w, v))
         return;
-    }
-    if (fabs(v) < 1e15 && v == (double)(int64_t)v) {
-        if (v == 0 && signbit(v))
-            json_raw(w, SLICE("-0.0")); /* "-0" is read as an integer, which has no sign then */
-        else
-            json_int(w, (int64_t)v);
-        return;
-    }
     for (int precision = 15; precision <= 17; precision++) {
         snprintf(text, sizeof text, "%.*g", precision, v);
         if (strtod(text, NULL) == v)
+            break;
+    }
+    json_raw(w, slice_of(text));
+}
+
+void json_float(struct json_writer *w, float v)
+{
+    char text[32];
+
+    if (put_plain_real(w, (double)v))
+        return;
+    for (int precision = 6; precision <= 9; precision++) {
+        snprintf(text, sizeof text, "%.*g", precision, (double)v);
+        if (strtof(text, NULL) == v)
             break;
     }
     json_raw(w, slice_of(text));
@@ -158,32 +177,15 @@ void json_base64(struct json_writer *w, struct slice bytes)
     buf_byte(w->out, '"');
 }
 
+/* Punctuation in strings is counted too: rare there, and never too few. */
 struct json_size json_measure(struct slice text)
 {
-    struct json_size size = { .nodes = 1 };
-    size_t           depth = 0;
+    static const uint8_t begins_value[256] = { [','] = 1, [':'] = 1, ['['] = 1, ['{'] = 1 };
+    struct json_size     size = { .values = 1 };
 
     for (size_t i = 0; i < text.n; i++) {
-        switch (text.p[i]) {
-        case '"':
-            for (i++; i < text.n && text.p[i] != '"'; i++)
-                i += text.p[i] == '\\';
-            break;
-        case '{':
-        case '[':
-            depth++;
-            size.nodes++;
-            size.depth = depth > size.depth ? depth : size.depth;
-            break;
-        case '}':
-        case ']':
-            depth -= depth > 0;
-            break;
-        case ',':
-        case ':':
-            size.nodes++;
-            break;
-        }
+        size.values += begins_value[(uint8_t)text.p[i]];
+        size.objects += text.p[i] == '{';
     }
     return size;
 }
@@ -213,29 +215,39 @@ void base64_encode(struct slice bytes, bool is_padded, struct buf *out)
     out->n = (size_t)(at - out->p);
 }
 
-static int sextet(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
+/* What a character of either alphabet stands for, and one more: 0 belongs to no character. */
+static const uint8_t sextet[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,  ['I'] = 9,
+    ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18,
+    ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27,
+    ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36,
+    ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45,
+    ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54,
+    ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63,
+    ['/'] = 64, ['-'] = 63, ['_'] = 64,
+};
 
 bool base64_decode(struct slice text, uint8_t *out, size_t *n)
 {
-    uint32_t gathered = 0;
-    size_t   want = text.n, at = 0;
+    const uint8_t *p = (const uint8_t *)text.p;
+    size_t         want = text.n, i = 0, at = 0;
+    uint32_t       gathered = 0;
 
-    for (int pad = 0; pad < 2 && text.n % 4 == 0 && want > 0 && text.p[want - 1] == '='; pad++)
+    for (int pad = 0; pad < 2 && text.n % 4 == 0 && want > 0 && p[want - 1] == '='; pad++)
         want--;
-    for (size_t i = 0; i < want; i++) {
-        int v = sextet(text.p[i]);
-        if (v < 0)
+    for (; want - i >= 4; i += 4) {
+        uint32_t a = sextet[p[i]], b = sextet[p[i + 1]], c = sextet[p[i + 2]], d = sextet[p[i + 3]];
+        if (a == 0 || b == 0 || c == 0 || d == 0)
             return false;
-        gathered = gathered << 6 | (uint32_t)v;
+        gathered = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+        out[at++] = (uint8_t)(gathered >> 16);
+        out[at++] = (uint8_t)(gathered >> 8);
+        out[at++] = (uint8_t)gathered;
+    }
+    for (; i < want; i++) {
+        if (sextet[p[i]] == 0)
+            return false;
+        gathered = gathered << 6 | (uint32_t)(sextet[p[i]] - 1);
         if (i % 4 != 0)
             out[at++] = (uint8_t)(gathered >> (6 - i % 4 * 2));
     }

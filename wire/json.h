@@ -1,5 +1,5 @@
 /*
- * JSON: a writer that streams into a buf, and what has to be known of a text before a DOM is made of it.
+ * JSON: a writer that streams into a buf, and what has to be known of a text before it is read (wire/json_read.h).
  *
  *     struct json_writer w = { .out = &body };
  *     json_open(&w, '{'), json_key(&w, SLICE("code")), json_text(&w, name), json_close(&w, '}');
@@ -29,16 +29,17 @@ void json_uint(struct json_writer *w, uint64_t v);
 void json_int_text(struct json_writer *w, int64_t v); /* in quotes, as proto JSON wants 64-bit integers */
 void json_uint_text(struct json_writer *w, uint64_t v);
 void json_double(struct json_writer *w, double v); /* the shortest that reads back the same; NaN, Infinity: as text */
+void json_float(struct json_writer *w, float v);   /* the same for the shorter kind */
 void json_bool(struct json_writer *w, bool v);
 void json_base64(struct json_writer *w, struct slice bytes); /* standard alphabet, padded */
 void json_raw(struct json_writer *w, struct slice value);    /* already JSON */
 
 struct json_size {
-    size_t depth; /* of brackets */
-    size_t nodes; /* at least as many as there are keys and values */
+    size_t values;  /* at least as many as there are keys and values */
+    size_t objects; /* ... and objects */
 };
 
-/* One pass over any bytes, JSON or not: bounds what a DOM of them can cost. */
+/* One pass over any bytes, JSON or not: bounds what can be made of them. */
 struct json_size json_measure(struct slice text);
 
 /* Decodes either base64 alphabet, padded or not; false when it is neither.  `out` holds text.n / 4 * 3 + 3 bytes. */

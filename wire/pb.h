@@ -50,24 +50,28 @@ bool pb_next_slow(struct pb_cursor *c, struct pb_field *f);
 __attribute__((always_inline)) static inline bool pb_next(struct pb_cursor *c, struct pb_field *f)
 {
     const uint8_t *p = c->p;
+    uint64_t       value;
 
-    if (c->end - p < 3 || p[0] >= 0x80 || p[0] < 8 || (p[0] & 5) != 0 || (p[1] >= 0x80 && p[2] >= 0x80))
+    if (p >= c->end)
+        return false;
+    unsigned tag = *p++;
+    if (p == c->end || (tag & 0x85) != 0 || tag < 8)
         return pb_next_slow(c, f);
-    f->number = p[0] >> 3;
-    f->wire = (enum pb_wire)(p[0] & 7);
-    f->value = p[1];
-    if (p[1] < 0x80) {
-        p += 2;
-    } else {
-        f->value = (p[1] & 0x7fu) | (uint64_t)p[2] << 7;
-        p += 3;
-    }
-    if (f->wire == PB_BYTES) {
-        f->bytes = p;
-        if (f->value > (uint64_t)(c->end - p))
+    value = *p++;
+    if (value >= 0x80) {
+        if (p == c->end || *p >= 0x80)
             return pb_next_slow(c, f);
-        p += f->value;
+        value = (value & 0x7f) | (uint64_t)*p++ << 7;
     }
+    f->bytes = p;
+    if ((tag & 7) == PB_BYTES) {
+        if (value > (uint64_t)(c->end - p))
+            return pb_next_slow(c, f);
+        p += value;
+    }
+    f->number = tag >> 3;
+    f->wire = (enum pb_wire)(tag & 7);
+    f->value = value;
     c->p = p;
     return true;
 }

@@ -9,7 +9,6 @@
 
 enum { VARINT_MAX_BYTES = 10 };
 
-/* varint_read for what its fast paths leave. */
 static inline const uint8_t *varint_read_bytewise(const uint8_t *p, const uint8_t *end, uint64_t *out)
 {
     uint64_t v = 0;
@@ -35,19 +34,12 @@ static inline uint64_t varint_close(uint64_t w)
     return (w & 0x000000000fffffff) | (w & 0x0fffffff00000000) >> 4;
 }
 
-/* The number at `p`: returns where it ends, NULL when it is cut short or does not fit 64 bits. */
-static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end, uint64_t *out)
+/* varint_read for what its fast paths leave. */
+__attribute__((noinline, unused)) static const uint8_t *varint_read_long(const uint8_t *p, const uint8_t *end,
+                                                                         uint64_t *out)
 {
     uint64_t word;
 
-    if (p < end && *p < 0x80) { /* most of them */
-        *out = *p;
-        return p + 1;
-    }
-    if (end - p >= 2 && p[1] < 0x80) { /* nearly all of the rest: ids, lengths */
-        *out = (p[0] & 0x7fu) | (uint64_t)p[1] << 7;
-        return p + 2;
-    }
     if ((size_t)(end - p) < sizeof word)
         return varint_read_bytewise(p, end, out);
     memcpy(&word, p, sizeof word);
@@ -56,6 +48,21 @@ static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end, u
         return varint_read_bytewise(p, end, out);
     *out = varint_close(word & (stops ^ (stops - 1)));
     return p + ((unsigned)__builtin_ctzll(stops) >> 3) + 1;
+}
+
+/* The number at `p`: returns where it ends, NULL when it is cut short or does not fit 64 bits. */
+__attribute__((always_inline)) static inline const uint8_t *varint_read(const uint8_t *p, const uint8_t *end,
+                                                                        uint64_t *out)
+{
+    if (p < end && *p < 0x80) { /* most of them */
+        *out = *p;
+        return p + 1;
+    }
+    if (end - p >= 2 && p[1] < 0x80) { /* nearly all of the rest: ids, lengths */
+        *out = (p[0] & 0x7fu) | (uint64_t)p[1] << 7;
+        return p + 2;
+    }
+    return varint_read_long(p, end, out);
 }
 
 /* Writes `v` at `p`, which has room for VARINT_MAX_BYTES; returns how many bytes it took. */

@@ -121,7 +121,7 @@ int main(void)
     signals_block();
     order             *o = read_order();
     struct rpc_server *server = server_make(o);
-    struct http_app    app = rpc_server_app(server);
+    struct http_app    app = rpc_server_app(server, RPC_FACES_ALL);
     struct tls        *tls = tls_make(o);
     struct loop       *loop = loop_new(0);
     loop_start(loop);

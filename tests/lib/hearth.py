@@ -74,6 +74,12 @@ def wait_until(what, condition, seconds=20):
     raise AssertionError(f"{what}: not within {seconds} s ({fault})")
 
 
+def connect(host, port, timeout, tls=None):
+    if tls is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+
+
 class RpcError(Exception):
     def __init__(self, status, code, text):
         super().__init__(f"{status} {code}: {text}")
@@ -81,26 +87,33 @@ class RpcError(Exception):
 
 
 class Server:
-    """One process.  `with Server(...) as s:` stops it at the end and checks that it ended well."""
+    """One process.  `with Server(...) as s:` stops it at the end and checks that it ended well.
 
-    def __init__(self, *args, port=0, name="hearth", env=None, program=(BIN / "hearth",)):
+    `tls`: an ssl.SSLContext to speak to it.  `listeners`: several in place of one; the first one is asked, the ports of
+    all are in `ports`.
+    """
+
+    def __init__(self, *args, port=0, name="hearth", env=None, program=(BIN / "hearth",), tls=None, listeners=None):
         self.log_path = os.path.join(_folder, f"{name}-{len(_started)}.log")
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
-            [*program, f"--listen=127.0.0.1:{port}", *args],
+            [*program, f"--listeners={listeners}" if listeners else f"--listen=127.0.0.1:{port}", *args],
             stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **(env or {})})
         _started.append(self)
-        self.name = name
+        self.name, self.tls, self.ports = name, tls, []
+        wanted = listeners.count(",") + 1 if listeners else 1
         for line in self.process.stdout:
             match = re.search(r"listening on (\S+):(\d+)", line)
             if match:
-                self.port = int(match[2])
+                self.ports.append(int(match[2]))
+            if len(self.ports) == wanted:
                 break
         else:
             raise AssertionError(f"{name} did not start: {self.tail()}")
         threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self.port = self.ports[0]
         self.address = f"127.0.0.1:{self.port}"
-        self.url = f"http://{self.address}"
+        self.url = f"{'https' if tls else 'http'}://{self.address}"
         wait_until(f"{name} ready", lambda: self.get("/ready")[0] == 200)
 
     def tail(self):
@@ -110,7 +123,7 @@ class Server:
 
     def request(self, method, path, body=None, headers=None, timeout=60):
         """(status, headers, body)"""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = connect("127.0.0.1", self.port, timeout, self.tls)
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
@@ -232,8 +245,8 @@ def run_ctl(*args, server=None, stdin=None, env=None, timeout=60):
 class Cluster:
     """Frontends, shards and queriers on loopback, with one map file."""
 
-    def __init__(self, shards=3, frontends=2, queriers=1, shard_args=(), args=()):
-        self.args, self.shard_args, self.epoch = args, shard_args, 0
+    def __init__(self, shards=3, frontends=2, queriers=1, shard_args=(), args=(), tls=None):
+        self.args, self.shard_args, self.epoch, self.tls = args, shard_args, 0, tls
         self.id = f"cluster-{len(_started)}"
         self.ports, self.shards, self.frontends, self.queriers = {}, {}, [], []
         self.write_map([f"shard-{i}" for i in range(shards)])
@@ -252,7 +265,7 @@ class Cluster:
         self.map_path = write_file(f"{self.id}.json", json.dumps({"cluster_id": "test", "epoch": self.epoch, "shards": rows}))
 
     def start(self, name, *args, port=0):
-        return Server(f"--shard-map={self.map_path}", *self.args, *args, port=port, name=name)
+        return Server(f"--shard-map={self.map_path}", *self.args, *args, port=port, name=name, tls=self.tls)
 
     def start_shard(self, name):
         self.shards[name] = self.start(name, "--target=shard", f"--shard.name={name}",
