@@ -139,7 +139,9 @@ static void on_tick(struct conn *c, int64_t now)
     if (h->n_streams == 0 && !h->is_notified && (now - h->since_ms) * NS_PER_MS > h2_limits(h)->idle_ns)
         drain(c);
     for (struct h2_stream *s = h->streams; s != NULL; s = s->next) {
-        if (is_body_late(s, now))
+        if (s->early_ms != 0 && now - s->early_ms > EARLY_WAIT_MS)
+            h2_stream_stop(s);
+        else if (is_body_late(s, now))
             reset_late(s, ABUSE_SLOW_BODY);
         else if (is_answer_late(s, now))
             reset_late(s, ABUSE_SLOW_READ);

@@ -233,6 +233,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     s->unconsumed += n;
     pace_moved(&s->request, n, h2_now_ms(h));
     h->c->moved_ms = h2_now_ms(h);
+    if (s->early_ms != 0 && (s->early_bytes += n) > EARLY_BYTES_MAX)
+        h2_stream_stop(s);
     h2_app(h)->on_body(&s->x.pub, slice_make(bytes, n));
     return 0;
 }
@@ -264,11 +266,11 @@ static void reset_sent(struct h2 *h, const nghttp2_frame *frame)
 /* An answer that is whole before the request is asks the client to stop sending. */
 static void answer_sent(struct h2 *h, const nghttp2_frame *frame)
 {
-    const struct h2_stream *s = h2_stream_at(h->session, frame->hd.stream_id);
+    struct h2_stream *s = h2_stream_at(h->session, frame->hd.stream_id);
 
     guard_earn(&h->c->guard, ABUSE_PING_FLOOD, 1);
     if (s != NULL && !s->has_ended && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+        s->early_ms = h2_now_ms(h);
 }
 
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)

@@ -21,6 +21,8 @@ struct h2_stream {
     size_t             unconsumed;
     int64_t            since_ms;        /* when the head began */
     struct pace        request, answer; /* bodies */
+    int64_t            early_ms;        /* when the answer was whole before the request; 0: it was not */
+    size_t             early_bytes;     /* of the request, since then */
     struct outq        body;
     nghttp2_nv        *head, *trailers;
     size_t             n_head, n_trailers;
@@ -71,6 +73,13 @@ static inline int64_t h2_now_ms(const struct h2 *h) { return loop_now_ms(h->c->s
 struct h2_stream *h2_stream_new(struct h2 *h, int32_t id);
 void              h2_stream_end(struct h2_stream *s); /* on_gone, whoever ended it */
 void              h2_stream_free(struct h2_stream *s);
+
+/*
+ * An answer that is whole before the request asks the client to stop sending: not at once, for what is on its way may
+ * still break the protocol and has to be told so (RFC 9113 section 5.4.2), but soon.
+ */
+enum { EARLY_WAIT_MS = 200, EARLY_BYTES_MAX = 64 << 10 };
+void h2_stream_stop(struct h2_stream *s);
 
 /* Hands nghttp2 what the touched streams have to say. */
 void h2_submit_touched(struct h2 *h);

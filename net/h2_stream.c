@@ -63,6 +63,13 @@ void h2_stream_free(struct h2_stream *s)
     free(s);
 }
 
+void h2_stream_stop(struct h2_stream *s)
+{
+    s->early_ms = 0;
+    nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+    sock_touch(&s->h->c->sock);
+}
+
 static void touched_forget(struct h2_stream *s)
 {
     struct h2_stream **at = &s->h->touched;

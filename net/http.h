@@ -11,7 +11,8 @@
  * H3  Request bytes stay charged to the connection's flow-control window until exchange_consume: a slow app slows its
  *     sender and holds bounded memory.
  * H4  exchange_head once, then writes, then exchange_finish once.  When the peer has gone they do nothing.
- * H5  Nothing is sent from inside a callback; output is gathered and leaves in one writev per turn of the loop.
+ * H5  Nothing is sent from inside a callback; output is gathered and leaves in one writev, behind the bytes that were read
+ *     or at the end of the loop's turn.
  */
 #pragma once
 

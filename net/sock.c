@@ -15,6 +15,7 @@ enum {
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void run_turn(struct turn *t);
 
 static struct outq *wire_of(struct sock *s) { return s->tls ? tls_session_wire(s->tls) : &s->out; }
 
@@ -156,6 +157,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if ((events & UV_READABLE) && s->is_reading)
         on_readable(s);
+    if (s->turn.link != NULL) { /* answers leave while they are still in the cache */
+        turn_forget(&s->turn);
+        run_turn(&s->turn);
+    }
 }
 
 static void left(struct sock *s, struct outq *wire, size_t n)
