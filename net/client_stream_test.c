@@ -191,7 +191,7 @@ static void test_slow_peer(const struct server *s)
 
     flow_init(&f, s->address, "/silent");
     on_loop(&f, run_send);
-    usleep(500000);
+    usleep(1500000); /* several PINGs */
     assert(sem_trywait(&f.done) != 0);
     on_loop(&f, run_cancel);
     flow_end(&f);
@@ -202,7 +202,7 @@ static void test_slow_peer(const struct server *s)
 
 static void run_new(struct task *t)
 {
-    struct http_patience patience = { .connect_ms = 3000, .ping_after_ms = 100, .ping_wait_ms = 50, .idle_ms = 200 };
+    struct http_patience patience = { .connect_ms = 3000, .ping_after_ms = 200, .ping_wait_ms = 300, .idle_ms = 200 };
 
     client = http_client_new(the_loop, NULL);
     http_client_set_patience(client, &patience);
