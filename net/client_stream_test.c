@@ -13,7 +13,7 @@ static struct http_client *client;
 
 /* One request; all but `n` and the semaphore is the loop's. */
 struct flow {
-    struct task          task;
+    struct task          task, later;
     struct http_send     send;
     struct http_request *request;
     int                  pieces_left;
@@ -85,21 +85,33 @@ static void run_send(struct task *t)
         on_writable(f);
 }
 
-static void run_hungry(struct task *t)
+static struct flow *flow_of(struct task *later)
 {
-    struct flow *f = (struct flow *)t;
+    return (struct flow *)((char *)later - offsetof(struct flow, later));
+}
+
+static void run_hungry(struct task *later)
+{
+    struct flow *f = flow_of(later);
 
     f->is_hungry = true;
     http_request_consume(f->request, f->unconsumed);
     f->unconsumed = 0;
 }
 
-static void run_cancel(struct task *t) { http_client_cancel(((struct flow *)t)->request); }
+static void run_cancel(struct task *later) { http_client_cancel(flow_of(later)->request); }
 
 static void on_loop(struct flow *f, task_fn *run)
 {
     f->task.run = run;
     loop_post(the_loop, &f->task);
+}
+
+/* Of a request that is under way. */
+static void on_loop_later(struct flow *f, task_fn *run)
+{
+    f->later.run = run;
+    loop_post(the_loop, &f->later);
 }
 
 static void flow_init(struct flow *f, const char *address, const char *path)
@@ -143,7 +155,7 @@ static void test_answer(const struct server *s)
     for (size_t before = 0; f.n == 0 || f.n != before; usleep(50000))
         before = f.n;
     assert(f.n == 1 << 20); /* the window */
-    on_loop(&f, run_hungry);
+    on_loop_later(&f, run_hungry);
     flow_end(&f);
     assert(f.code == CODE_OK && f.n == 20000000);
 }
@@ -191,9 +203,9 @@ static void test_slow_peer(const struct server *s)
 
     flow_init(&f, s->address, "/silent");
     on_loop(&f, run_send);
-    usleep(500000);
+    usleep(1500000); /* several PINGs */
     assert(sem_trywait(&f.done) != 0);
-    on_loop(&f, run_cancel);
+    on_loop_later(&f, run_cancel);
     flow_end(&f);
     assert(f.code == CODE_CANCELED);
 }
@@ -202,7 +214,7 @@ static void test_slow_peer(const struct server *s)
 
 static void run_new(struct task *t)
 {
-    struct http_patience patience = { .connect_ms = 3000, .ping_after_ms = 100, .ping_wait_ms = 50, .idle_ms = 200 };
+    struct http_patience patience = { .connect_ms = 3000, .ping_after_ms = 200, .ping_wait_ms = 300, .idle_ms = 200 };
 
     client = http_client_new(the_loop, NULL);
     http_client_set_patience(client, &patience);

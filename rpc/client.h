@@ -86,10 +86,13 @@ struct rpc_end {
 struct rpc_events {
     void (*on_message)(void *arg, const ProtobufCMessage *m); /* NULL: the method has one answer, which on_end brings */
     void (*on_room)(void *arg);                               /* asked for by rpc_stream_when_room; or NULL */
-    void (*on_end)(void *arg, const struct rpc_end *end);     /* last */
+    void (*on_end)(void *arg, const struct rpc_end *end);     /* last; see below */
 };
 
 /*
+ * The end comes behind the answers, also those that were not asked for yet, unless the call broke, was cancelled or ran out
+ * of time: then at once.
+ *
  * The handle is the caller's until rpc_stream_free, which cancels a stream that has not ended.  What is asked of one that
  * has ended does nothing.  One thread at a time; a callback counts as one.
  */

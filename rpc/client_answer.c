@@ -12,10 +12,10 @@ enum { MEMORY_FACTOR = 16, MEMORY_LEAST_BYTES = 1 << 20, DETAILS_BYTES_MAX = 64 
 
 static bool has_one_answer(const struct rpc_stream *s) { return s->on.on_message == NULL; }
 
-static struct slice field_of(const struct http_field *fields, size_t n, const char *name)
+static struct slice field_of(const struct http_field *fields, size_t n, struct slice name)
 {
     for (size_t i = 0; i < n; i++)
-        if (slice_is(fields[i].name, name))
+        if (slice_eq(fields[i].name, name))
             return fields[i].value;
     return (struct slice){ 0 };
 }
@@ -38,11 +38,11 @@ static void on_head(void *arg, int status, const struct http_field *fields, size
     struct rpc_stream *s = arg;
     struct fault       why;
 
-    if (status != 200 && field_of(fields, n, "grpc-status").p == NULL)
+    if (status != 200 && field_of(fields, n, SLICE("grpc-status")).p == NULL)
         stream_fail(s, code_of_http_status(status), "HTTP status %d and no grpc-status", status);
     else if (status == 200)
-        check_type(s, field_of(fields, n, "content-type"));
-    if (compression_named(field_of(fields, n, "grpc-encoding"), &s->comes_by, &why) != CODE_OK)
+        check_type(s, field_of(fields, n, SLICE("content-type")));
+    if (compression_named(field_of(fields, n, SLICE("grpc-encoding")), &s->comes_by, &why) != CODE_OK)
         stream_fail(s, CODE_INTERNAL, "the answer comes in a compression that was not asked for: %s", why.text);
 }
 
@@ -216,7 +216,7 @@ static void read_details(struct rpc_stream *s, struct slice text)
 
 static void read_status(struct rpc_stream *s, const struct http_field *fields, size_t n, struct fault *why)
 {
-    struct slice status = field_of(fields, n, "grpc-status");
+    struct slice status = field_of(fields, n, SLICE("grpc-status"));
     long long    code = CODE_UNKNOWN;
     struct buf   text = { 0 };
 
@@ -228,10 +228,10 @@ static void read_status(struct rpc_stream *s, const struct http_field *fields, s
         code = CODE_UNKNOWN;
     if (code == CODE_OK)
         return;
-    percent_decode(field_of(fields, n, "grpc-message"), &text);
+    percent_decode(field_of(fields, n, SLICE("grpc-message")), &text);
     (void)fail(why, (enum code)code, "%.*s", SLICE_ARGS(buf_view(&text)));
     buf_free(&text);
-    read_details(s, field_of(fields, n, "grpc-status-details-bin"));
+    read_details(s, field_of(fields, n, SLICE("grpc-status-details-bin")));
 }
 
 void answer_done(void *arg, const struct http_reply *r)

@@ -147,7 +147,8 @@ static void end_fields(struct rpc_stream *s, const struct http_reply *r)
 
 void stream_attempt_over(struct rpc_stream *s, const struct fault *why, bool was_sent, const struct http_reply *r)
 {
-    bool is_answer = r != NULL && r->code == CODE_OK && !s->has_failed;
+    bool is_late = why->code == CODE_DEADLINE_EXCEEDED; /* whichever side noticed first */
+    bool is_answer = r != NULL && r->code == CODE_OK && !s->has_failed && !is_late;
 
     if (is_safe_again(s, why->code, was_sent) && try_again(s))
         return;
