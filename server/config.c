@@ -61,6 +61,8 @@ static const struct option rows[] = {
       "hashed bearer tokens and their tenants; without it everybody may do everything" },
     { "auth.cluster-token-file", OPTION_TEXT, 0, AT(auth_cluster_token_file), "", NULL,
       "a secret that frontends, queriers and shards of one cluster share" },
+    { "auth.cluster-names", OPTION_TEXT, 0, AT(auth_cluster_names), "", NULL,
+      "comma list: a client certificate that bears one of these names is a process of the cluster, as the token is" },
     { "auth.hash-token", OPTION_BOOL, OPTION_COMMAND, AT(hash_token), "false", NULL,
       "read a token from standard input, print its hash for the tokens file, and exit" },
     { "net.loops", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(net_loops), "auto", NULL,
@@ -233,10 +235,13 @@ static enum code check(const struct config *c, struct fault *why)
     if (!has_map && !config_has(c, TARGET_SHARD))
         return fail(why, CODE_INVALID_ARGUMENT,
                     "target: a process without a shard needs --shard-map to find the shards");
-    if (has_map && c->auth_tokens_file[0] != '\0' && c->auth_cluster_token_file[0] == '\0')
-        return fail(
-            why, CODE_INVALID_ARGUMENT,
-            "auth.tokens-file: with --shard-map the processes also need --auth.cluster-token-file to know each other");
+    if (has_map && c->auth_tokens_file[0] != '\0' && c->auth_cluster_token_file[0] == '\0' &&
+        c->auth_cluster_names[0] == '\0')
+        return fail(why, CODE_INVALID_ARGUMENT,
+                    "auth.tokens-file: with --shard-map the processes also need --auth.cluster-token-file or "
+                    "--auth.cluster-names to know each other");
+    if (c->auth_cluster_names[0] != '\0' && c->tls_ca_file[0] == '\0')
+        return fail(why, CODE_INVALID_ARGUMENT, "auth.cluster-names: nobody's certificate is asked for without --tls.client-ca-file");
     if (c->limits.max_flamegraph_nodes_default > c->limits.max_flamegraph_nodes_max)
         return fail(why, CODE_INVALID_ARGUMENT,
                     "limits.max_flamegraph_nodes_default: more than limits.max_flamegraph_nodes_max");

@@ -34,7 +34,7 @@ struct config {
     int         log_format; /* 0 logfmt, 1 json */
     int         log_level;  /* enum log_level */
     const char *auth_tokens_file;
-    const char *auth_cluster_token_file;
+    const char *auth_cluster_token_file, *auth_cluster_names;
     bool        self_profile;
     int64_t     shutdown_delay_ns;
     int64_t     net_loops;

@@ -135,8 +135,22 @@ with Cluster(shards=2, frontends=1, queriers=1, args=peers, tls=ca.client(agent)
         except RpcError as e:
             assert e.code == "unavailable", e
 
+# Any certificate of the CA may push and ask, but only one that bears a name of the cluster may speak to a shard.
+named = [*peers, "--auth.cluster-names=node, spare"]
+with Cluster(shards=1, frontends=1, queriers=1, args=named, tls=ca.client(agent)) as cluster:
+    cluster.frontends[0].push(pprof({"main;work": 7}))
+    assert cluster.queriers[0].total() == 7
+    unnamed = [f"--peers.cert-file={agent[0]}", f"--peers.key-file={agent[1]}"]
+    with cluster.start("frontend", "--target=frontend", *unnamed) as frontend:
+        try:
+            frontend.push(pprof({"x": 1}))
+            raise AssertionError("a push by an agent's certificate was taken")
+        except RpcError as e:
+            assert e.code != "deadline_exceeded" and "certificates" in str(e), e
+
 # Mistakes end it at once, in words.
 for flags, words in (([f"--tls.cert-file={pair[0]}"], "one without the other"),
+                     ([*SHOWS, "--auth.cluster-names=node"], "client-ca-file"),
                      ([f"--tls.cert-file={pair[0]}", f"--tls.key-file={agent[1]}"], "does not match"),
                      ([f"--tls.cert-file={pair[0]}", "--tls.key-file=/no/such/file"], "/no/such/file"),
                      (["--listeners=:0 tls"], "need --tls.cert-file"), (["--listeners=:0 mtls", *SHOWS], "--tls.client-ca-file"),
