@@ -157,13 +157,15 @@ static void test_slow_server(void)
     struct task *task = mem_zalloc(sizeof *task);
     size_t       n = 4;
 
+    atomic_store(&n_taken, 0);
     talk_open(&t, &one, stream_of(SERVICE "ClientStream", RESPONSE(client_stream)));
     send_text(&t, "hold", 4);
     for (; rpc_stream_has_room(t.stream); n += sizeof filler) {
         send_text(&t, filler, sizeof filler);
         usleep(2000);
     }
-    assert(n < 2 << 20 && atomic_load(&n_taken) == 4); /* the window there, and HTTP_UNSENT_MARK here */
+    assert(n < 4 << 20); /* the window there, and HTTP_UNSENT_MARK here; not all of them at once on a busy machine */
+    assert(settled(&n_taken) == 4);
     rpc_stream_when_room(t.stream);
     usleep(50000);
     assert(sem_trywait(&t.room) != 0);
