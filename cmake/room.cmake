@@ -6,6 +6,12 @@
 #   x_test.c  a test             x_fuzz.c  a fuzz target: libFuzzer with -DFUZZ=ON, else a test over testdata/x_fuzz/*
 #   x_bench.c a benchmark, built but never run as a test
 #   x_soak.c  a soak, as a test a short one; its argument is the number of calls
+# ThreadSanitizer on a busy machine takes its time.
+set(TEST_TIMEOUT 240)
+if(CMAKE_C_FLAGS MATCHES "fsanitize=thread")
+  set(TEST_TIMEOUT 900)
+endif()
+
 function(room name)
   cmake_parse_arguments(R "" "MAIN" "SEES;LIBS" ${ARGN})
   set(view ${CMAKE_BINARY_DIR}/view/${name})
@@ -34,7 +40,7 @@ function(room name)
     if(exe MATCHES "_(test|soak)$")
       room_program(${exe} ${name} ${view} ${file})
       add_test(NAME ${exe} COMMAND ${exe} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/${name})
-      set_tests_properties(${exe} PROPERTIES TIMEOUT 240)
+      set_tests_properties(${exe} PROPERTIES TIMEOUT ${TEST_TIMEOUT})
     elseif(exe MATCHES "_bench$")
       room_program(${exe} ${name} ${view} ${file})
       target_link_libraries(${exe} PRIVATE allocator) # figures with the allocator that the programs have
