@@ -228,7 +228,7 @@ static void node_start(int i)
     snprintf(n->name, sizeof n->name, "s%d", i);
     snprintf(n->address, sizeof n->address, "n%d:1", i);
     n->shard = shard_new(&(struct shard_config){ .name = n->name, .retention_ns = NEVER, .limit_bytes = SIZE_MAX });
-    n->writer = writer_start(n->shard);
+    n->writer = writer_start(keeper_new(&(struct keeper_config){ .shard = n->shard }));
     n->router = router_of(n, 0);
     atomic_store(&n->wire, WIRE_UP);
     atomic_store(&n->calls, 0);
@@ -349,7 +349,7 @@ static void alone(void)
     struct router *r;
     struct fault   why;
     struct shard  *s = shard_new(&(struct shard_config){ .name = "0", .retention_ns = NEVER, .limit_bytes = SIZE_MAX });
-    struct writer *w = writer_start(s);
+    struct writer *w = writer_start(keeper_new(&(struct keeper_config){ .shard = s }));
     struct router_config config = { .shard = s, .writer = w, .is_frontend = true };
 
     assert(router_new(&config, &r, &why) == CODE_OK && router_epoch(r) == 1 && router_local(r) == s);

@@ -15,7 +15,7 @@
 #include "base/slice.h"
 #include "shard/disk.h"
 
-enum { SIM_FILES = 64, SIM_SECTOR = 512, SIM_WAITING = 512 };
+enum { SIM_FILES = 256, SIM_SECTOR = 512, SIM_WAITING = 512 };
 
 struct sim_bytes {
     char    *p;

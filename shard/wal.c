@@ -366,6 +366,8 @@ void wal_release(struct wal *w, uint64_t seq)
             break;                                                    /* the next time, maybe */
         gone++;
     }
+    if (gone == 0)
+        return;
     w->n -= gone;
     memmove(w->segments, w->segments + gone, w->n * sizeof *w->segments);
     metric_set(w->n_segments, (int64_t)w->n);
