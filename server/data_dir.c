@@ -14,7 +14,28 @@ static enum code bad(const char *path, const char *file, struct fault *why)
     return fail(why, CODE_PERMISSION_DENIED, "data.dir: %s%s: %s", path, file, strerror(errno));
 }
 
-/* Like mkdir -p. */
+/* A folder that was made is there after a power cut only when the one above is on disk too. */
+static bool made_durable(char *path)
+{
+    char *slash = strrchr(path, '/');
+    int   fd;
+
+    if (slash == NULL)
+        fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    else if (slash == path)
+        fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    else {
+        *slash = '\0';
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        *slash = '/';
+    }
+    bool is_durable = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_durable;
+}
+
+/* Like mkdir -p, durably. */
 static enum code make_folders(const char *path, struct fault *why)
 {
     char part[DATA_DIR_BYTES_MAX + 1];
@@ -23,7 +44,7 @@ static enum code make_folders(const char *path, struct fault *why)
         if (path[i] == '/' || path[i] == '\0') {
             memcpy(part, path, i);
             part[i] = '\0';
-            if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            if (mkdir(part, 0700) == 0 ? !made_durable(part) : errno != EEXIST)
                 return bad(part, "", why);
         }
     return CODE_OK;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -134,12 +135,28 @@ static const struct disk_ops folder_ops = {
     .free = folder_free,
 };
 
+/* The folder itself survives a power cut only when the one above knows its name. */
+static bool name_sync(int folder)
+{
+    int  above = openat(folder, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = above >= 0 && fsync(above) == 0;
+
+    if (above >= 0)
+        close(above);
+    return is_synced;
+}
+
 enum code disk_open(const char *path, struct disk **out, struct fault *why)
 {
-    int fd = mkdir(path, 0700) == 0 || errno == EEXIST ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    bool is_new = mkdir(path, 0700) == 0;
+    int  fd = is_new || errno == EEXIST ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-    if (fd < 0)
-        return fail(why, CODE_PERMISSION_DENIED, "%s: %s", path, strerror(errno));
+    if (fd < 0 || (is_new && !name_sync(fd))) {
+        fail(why, CODE_PERMISSION_DENIED, "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return why->code;
+    }
     struct folder *f = mem_zalloc(sizeof *f);
     *f = (struct folder){ { &folder_ops }, fd };
     *out = &f->disk;

@@ -96,8 +96,8 @@ struct wal_found {
 };
 
 /*
- * Checks the whole log, changes nothing.  DATA_LOSS: damaged, where and why (L1, L3).  FAILED_PRECONDITION: not this
- * shard's or version's.  UNAVAILABLE: the disk cannot be read.
+ * Checks the whole log (`shard` NULL: anybody's), changes nothing; `out` is set in any case.  DATA_LOSS: damaged, where
+ * and why (L1, L3).  FAILED_PRECONDITION: not this shard's or version's.  UNAVAILABLE: the disk cannot be read.
  */
 must_check enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, struct fault *why);
 void                 wal_found_free(struct wal_found *f);
