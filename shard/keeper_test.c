@@ -185,6 +185,27 @@ static void modes(void)
     s->disk.ops->free(&s->disk);
 }
 
+/* What a killed process had written and not synced is read by the next one, which then has to sync it. */
+static void what_is_read_becomes_durable(void)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct sim_disk *s = sim_new(seed);
+        struct machine   m = boot(s, SIZE_MAX);
+
+        assert(push_one(&m, 1, BATCH_SYNC, T0) == CODE_OK && push_one(&m, 2, BATCH_INTERVAL, T0) == CODE_OK);
+        kill_9(&m, s);
+        m = boot(s, SIZE_MAX);
+        assert(count_one(&m, 2) == 1 && push_one(&m, 3, BATCH_SYNC, T0) == CODE_OK);
+        kill_9(&m, s);
+        sim_power_cut(s);
+        m = boot(s, SIZE_MAX);
+        for (unsigned i = 1; i <= 3; i++)
+            assert(count_one(&m, i) == 1);
+        stop(&m, T0);
+        s->disk.ops->free(&s->disk);
+    }
+}
+
 /* Memory that cannot hold it: logged, refused, and refused after a restart with more memory too. */
 static void what_was_refused_stays_refused(void)
 {
@@ -348,6 +369,7 @@ int main(void)
     log_setup(LOG_ERROR + 1, false);
     counts_once_across_restarts();
     modes();
+    what_is_read_becomes_durable();
     what_was_refused_stays_refused();
     a_full_disk_is_read_only_until_there_is_room();
     segments_go_with_what_memory_drops();

@@ -249,7 +249,8 @@ static int sim_sync(struct disk *d, int file)
     struct sim_disk *s = sim_of(d);
     int              failed = sim_act(s);
 
-    sim_settle(s, file, failed ? SIM_PERHAPS : SIM_SAFE);
+    if (failed == 0 || !s->fails_on) /* else the process is gone: what waits goes on waiting */
+        sim_settle(s, file, failed ? SIM_PERHAPS : SIM_SAFE);
     return failed;
 }
 

@@ -268,11 +268,6 @@ static enum code pending_write(struct wal *w, struct fault *why)
     return CODE_OK;
 }
 
-static bool is_due(const struct wal *w, int64_t now_ns)
-{
-    return now_ns - w->synced_ns >= w->config.interval_ns || now_ns < w->synced_ns;
-}
-
 static enum code pending_commit(struct wal *w, bool is_sync, int64_t now_ns, struct fault *why)
 {
     enum code code = CODE_OK;
@@ -284,7 +279,7 @@ static enum code pending_commit(struct wal *w, bool is_sync, int64_t now_ns, str
     uint64_t shown = w->durable;
     if (code == CODE_OK)
         code = pending_write(w, why);
-    if (code == CODE_OK && (is_sync || is_due(w, now_ns)))
+    if (code == CODE_OK && is_sync)
         code = sync_now(w, w->next - 1, now_ns, why);
     if (code == CODE_OK)
         w->marked = shown;

@@ -131,8 +131,7 @@ uint64_t wal_add(struct wal *w, const struct batch *b, int64_t now_ns);
 size_t   wal_pending_bytes(const struct wal *w);
 
 /*
- * Writes what was added, once, and syncs it (always, or as the interval has it).  UNAVAILABLE: nothing of it counts,
- * and why.
+ * Writes what was added, once, and syncs it, or leaves that to wal_rest.  UNAVAILABLE: nothing of it counts, and why.
  */
 must_check enum code wal_commit(struct wal *w, bool is_sync, int64_t now_ns, struct fault *why);
 
