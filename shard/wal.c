@@ -224,7 +224,8 @@ static enum code segment_begin(struct wal *w, uint64_t need, int64_t now_ns, str
     char         name[WAL_NAME_BYTES];
     uint64_t     number = w->last_number + 1, size = w->config.segment_bytes;
 
-    if (now_ns < w->retry_ns && w->broken.code != CODE_OK) {
+    bool is_early = now_ns < w->retry_ns && now_ns >= w->retry_ns - RETRY_NS; /* not: the clock was set back */
+    if (is_early && w->broken.code != CODE_OK) {
         *why = w->broken;
         return why->code;
     }
