@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/crc.h"
 #include "base/epoch.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -161,6 +162,13 @@ static void epoch_keeps_what_is_read(void)
     epoch_free(epoch);
 }
 
+static void checksums_are_those_of_the_standard(void)
+{
+    assert(crc32c(0, "123456789", 9) == 0xE3069283u); /* RFC 3720 and everybody's test */
+    assert(crc32c(0, "", 0) == 0);
+    assert(crc32c(crc32c(0, "1234", 4), "56789", 5) == 0xE3069283u);
+}
+
 int main(void)
 {
     slices();
@@ -169,6 +177,7 @@ int main(void)
     queue_moves_each_item_once();
     epoch_keeps_what_is_read();
     assert(hash64("", 0) == hash64(NULL, 0));
+    checksums_are_those_of_the_standard();
     puts("base: ok");
     return 0;
 }

@@ -70,6 +70,9 @@ const struct command command_table[] = {
     { "pprof", "pprof [--type ID] [-o FILE] [SELECTOR]", "download all that was selected as one pprof",
       "  hearthctl pprof -o checkout.pb.gz '{service_name=\"checkout\"}' && go tool pprof -top checkout.pb.gz\n"
       "  hearthctl pprof --from -24h '{service_name=\"api\"}' > default.pgo\n" },
+    { "wal", "wal dump FILE|FOLDER", "show what a shard's log says, record by record, and whether it is sound",
+      "  hearthctl wal dump /var/lib/hearth/wal\n"
+      "  hearthctl wal dump /var/lib/hearth/wal/wal-0000000000000001\n" },
     { "completion", "completion bash|zsh|fish", "print a completion script for a shell",
       "  source <(hearthctl completion bash)\n"
       "  hearthctl completion fish > ~/.config/fish/completions/hearthctl.fish\n" },

@@ -20,6 +20,12 @@
  *      8  8  place, from the record's beginning
  *     then the sections: arrays of the structs of batch.h, as they lie in memory.  A section left out has no items.
  *
+ * But the locations of stacks, which would be most of the record, are packed: neighbours begin alike at the root.
+ *
+ *     S_STACK_SHARED  1 byte a stack: so many locations, counted from the root, are those of the stack before (255 at most)
+ *     S_STACK_OWN_16  2 bytes each: the others, stack by stack, leaf first, when every location's number fits
+ *     S_STACK_OWN_32  4 bytes each: the same when not; of the two there is at most one
+ *
  * The first 56 bytes are fixed from the first day.  What comes later (spans, exemplars) comes as new kinds of section.
  */
 #include "model/batch.h"
@@ -27,9 +33,12 @@
 #include <assert.h>
 #include <stddef.h>
 
+#include "base/mem.h"
+
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sections are read in place");
 
-enum { VERSION = 1, ALIGN = 8, KNOWN = 15, TENANT_MAX = 1024, SECTIONS_MAX = 256, MUST_KNOW = 1 };
+enum { VERSION = 1, ALIGN = 8, KNOWN = 18, TENANT_MAX = 1024, SECTIONS_MAX = 256, MUST_KNOW = 1 };
+enum { SHARED_MAX = UINT8_MAX, STACK_LOCATIONS_MAX = 128 << 20 };
 
 static const char MAGIC[4] = { 'H', 'B', 'A', 'T' };
 
@@ -42,14 +51,16 @@ enum section {
     S_LINES,
     S_LOCATIONS,
     S_STACK_END,
-    S_STACK_LOCATIONS,
-    S_TYPES,
+    S_TYPES = 10, /* 9 is not used any more */
     S_LABELS,
     S_PARTS,
     S_ROW_STACK,
     S_ROW_VALUES,
+    S_STACK_SHARED,
+    S_STACK_OWN_16,
+    S_STACK_OWN_32,
 };
-_Static_assert(S_ROW_VALUES + 1 == KNOWN, "tables below are indexed by kind");
+_Static_assert(S_STACK_OWN_32 + 1 == KNOWN, "tables below are indexed by kind");
 
 struct head {
     char     magic[4];
@@ -87,12 +98,14 @@ static const uint8_t item_bytes[KNOWN] = {
     [S_LINES] = sizeof(struct batch_line),
     [S_LOCATIONS] = sizeof(struct batch_location),
     [S_STACK_END] = 4,
-    [S_STACK_LOCATIONS] = 4,
     [S_TYPES] = sizeof(struct batch_type),
     [S_LABELS] = sizeof(struct batch_label),
     [S_PARTS] = sizeof(struct batch_part),
     [S_ROW_STACK] = 4,
     [S_ROW_VALUES] = 8,
+    [S_STACK_SHARED] = 1,
+    [S_STACK_OWN_16] = 2,
+    [S_STACK_OWN_32] = 4,
 };
 
 struct items {
@@ -108,8 +121,59 @@ static void pad(struct buf *out, size_t from)
     buf_put(out, zeros, (size_t)(aligned(out->n - from) - (out->n - from)));
 }
 
-static void items_of(const struct batch *b, const struct profile *p, struct items of[KNOWN])
+/* How many locations the stack has in common with the one before, from the root on. */
+static uint32_t shared_with(struct batch_stack before, struct batch_stack s)
 {
+    uint32_t n = 0, most = before.n < s.n ? before.n : s.n;
+
+    most = most < SHARED_MAX ? most : SHARED_MAX;
+    while (n < most && before.locations[before.n - 1 - n] == s.locations[s.n - 1 - n])
+        n++;
+    return n;
+}
+
+/* shared[i] of every stack; returns how many locations are left. */
+static uint32_t stacks_share(const struct batch *b, uint8_t *shared)
+{
+    struct batch_stack before = { 0 };
+    uint32_t           own = 0;
+
+    for (uint32_t i = 0; i < b->n_stacks; i++) {
+        struct batch_stack s = batch_stack(b, i);
+        uint32_t           n = shared_with(before, s);
+        shared[i] = (uint8_t)n;
+        own += s.n - n;
+        before = s;
+    }
+    return own;
+}
+
+static void own_16_put(const struct batch *b, const uint8_t *shared, char *out)
+{
+    uint16_t *at = (uint16_t *)(void *)out; /* sections are aligned */
+
+    for (uint32_t i = 0; i < b->n_stacks; i++) {
+        struct batch_stack s = batch_stack(b, i);
+        for (uint32_t k = 0; k < s.n - shared[i]; k++)
+            *at++ = (uint16_t)s.locations[k];
+    }
+}
+
+static void own_32_put(const struct batch *b, const uint8_t *shared, char *out)
+{
+    for (uint32_t i = 0; i < b->n_stacks; i++) {
+        struct batch_stack s = batch_stack(b, i);
+        size_t             bytes = (s.n - shared[i]) * sizeof *s.locations;
+        if (bytes > 0)
+            memcpy(out, s.locations, bytes);
+        out += bytes;
+    }
+}
+
+static void items_of(const struct batch *b, const struct profile *p, const uint8_t *shared, uint32_t n_own,
+                     struct items of[KNOWN])
+{
+    bool     is_small = b->n_locations <= UINT16_MAX + 1;
     uint64_t n_values = (uint64_t)b->n_types * b->n_rows;
 
     assert(n_values <= UINT32_MAX);
@@ -121,12 +185,29 @@ static void items_of(const struct batch *b, const struct profile *p, struct item
     of[S_LINES] = (struct items){ b->lines, b->n_lines };
     of[S_LOCATIONS] = (struct items){ b->locations, b->n_locations };
     of[S_STACK_END] = (struct items){ b->stack_end, b->n_stacks };
-    of[S_STACK_LOCATIONS] = (struct items){ b->stack_locations, b->n_stack_locations };
     of[S_TYPES] = (struct items){ b->types, b->n_types };
     of[S_LABELS] = (struct items){ b->labels, b->n_labels };
     of[S_PARTS] = (struct items){ b->parts, b->n_parts };
     of[S_ROW_STACK] = (struct items){ b->row_stack, b->n_rows };
     of[S_ROW_VALUES] = (struct items){ b->row_values, (uint32_t)n_values };
+    of[S_STACK_SHARED] = (struct items){ shared, b->n_stacks };
+    of[S_STACK_OWN_16] = (struct items){ NULL, is_small ? n_own : 0 };
+    of[S_STACK_OWN_32] = (struct items){ NULL, is_small ? 0 : n_own };
+}
+
+static void section_put(const struct batch *b, int kind, const struct items *items, const uint8_t *shared,
+                        struct buf *out)
+{
+    size_t bytes = (size_t)items->n * item_bytes[kind];
+
+    if (kind < S_STACK_OWN_16) {
+        buf_put(out, items->at, bytes);
+        return;
+    }
+    char *at = buf_reserve(out, bytes);
+    if (items->n > 0)
+        (kind == S_STACK_OWN_16 ? own_16_put : own_32_put)(b, shared, at);
+    out->n += bytes;
 }
 
 void batch_encode(const struct batch *b, struct buf *out)
@@ -136,9 +217,10 @@ void batch_encode(const struct batch *b, struct buf *out)
     size_t         from = out->n;
     uint64_t       at = sizeof(struct head) + aligned(b->tenant.n) + (KNOWN - 1) * sizeof(struct entry);
     struct entry   table[KNOWN];
+    uint8_t       *shared = mem_alloc(b->n_stacks);
 
     assert(b->tenant.n <= TENANT_MAX);
-    items_of(b, &p, of);
+    items_of(b, &p, shared, stacks_share(b, shared), of);
     for (uint16_t kind = 1; kind < KNOWN; kind++) {
         table[kind] = (struct entry){ .kind = kind, .flags = MUST_KNOW, .n = of[kind].n, .at = at };
         at += aligned((uint64_t)of[kind].n * item_bytes[kind]);
@@ -160,10 +242,11 @@ void batch_encode(const struct batch *b, struct buf *out)
     pad(out, from);
     buf_put(out, table + 1, sizeof table - sizeof table[0]);
     for (int kind = 1; kind < KNOWN; kind++) {
-        buf_put(out, of[kind].at, (size_t)of[kind].n * item_bytes[kind]);
+        section_put(b, kind, &of[kind], shared, out);
         pad(out, from);
     }
     assert(out->n - from == at);
+    free(shared);
 }
 
 static bool head_read(struct slice bytes, struct head *h)
@@ -212,8 +295,58 @@ static enum code sections_read(struct slice bytes, const struct head *h, struct 
     return CODE_OK;
 }
 
+/* Where the packed locations are, and where they go. */
+struct unpack {
+    const uint16_t *own_16;
+    const uint32_t *own_32;
+    uint32_t        left; /* locations in either */
+    uint32_t       *out;
+};
+
+/* One stack, out[begin, end): its own locations, then what it shares with the one before; false: it does not fit. */
+static bool stack_unpack(struct unpack *u, uint32_t begin, uint32_t end, uint32_t before_n, uint32_t shared)
+{
+    if (end < begin || shared > end - begin || shared > before_n || end - begin - shared > u->left)
+        return false;
+    uint32_t  own = end - begin - shared;
+    uint32_t *to = u->out + begin;
+    if (u->own_16 != NULL)
+        for (uint32_t k = 0; k < own; k++)
+            to[k] = *u->own_16++;
+    else
+        for (uint32_t k = 0; k < own; k++)
+            to[k] = *u->own_32++;
+    for (uint32_t k = 0; k < shared; k++)
+        to[own + k] = to[(int64_t)k - shared]; /* the one before ends where this one begins */
+    u->left -= own;
+    return true;
+}
+
+/* The locations of every stack, unpacked; at most 512 MiB of them. */
+static enum code stacks_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
+{
+    struct items   own_16 = of[S_STACK_OWN_16], own_32 = of[S_STACK_OWN_32];
+    const uint8_t *shared = of[S_STACK_SHARED].at;
+    struct unpack  u = { own_16.n ? own_16.at : NULL, own_32.at, own_16.n ? own_16.n : own_32.n, NULL };
+    uint32_t       end = b->n_stacks ? b->stack_end[b->n_stacks - 1] : 0;
+
+    if (of[S_STACK_SHARED].n != b->n_stacks || (own_16.n > 0 && own_32.n > 0) || end > STACK_LOCATIONS_MAX ||
+        end > u.left + (uint64_t)SHARED_MAX * b->n_stacks)
+        return fail(why, CODE_INVALID_ARGUMENT, "batch: the stacks' sections do not fit each other");
+    u.out = arena_array(a, end, sizeof *u.out);
+    b->stack_locations = u.out;
+    b->n_stack_locations = end;
+    for (uint32_t i = 0, begin = 0, before_n = 0; i < b->n_stacks; i++) {
+        if (b->stack_end[i] > end || !stack_unpack(&u, begin, b->stack_end[i], before_n, shared[i]))
+            return fail(why, CODE_INVALID_ARGUMENT, "batch: stack %u is out of range", i);
+        before_n = b->stack_end[i] - begin;
+        begin = b->stack_end[i];
+    }
+    return u.left == 0 ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "batch: locations that belong to no stack");
+}
+
 /* The arrays of a batch from its sections; what their sizes say of each other is checked here. */
-static enum code arrays_read(const struct items of[KNOWN], struct batch *b, struct fault *why)
+static enum code arrays_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
 {
     struct profile p;
 
@@ -229,7 +362,6 @@ static enum code arrays_read(const struct items of[KNOWN], struct batch *b, stru
     b->lines = of[S_LINES].at, b->n_lines = of[S_LINES].n;
     b->locations = of[S_LOCATIONS].at, b->n_locations = of[S_LOCATIONS].n;
     b->stack_end = of[S_STACK_END].at, b->n_stacks = of[S_STACK_END].n;
-    b->stack_locations = of[S_STACK_LOCATIONS].at, b->n_stack_locations = of[S_STACK_LOCATIONS].n;
     b->types = of[S_TYPES].at, b->n_types = of[S_TYPES].n;
     b->labels = of[S_LABELS].at, b->n_labels = of[S_LABELS].n;
     b->parts = of[S_PARTS].at, b->n_parts = of[S_PARTS].n;
@@ -240,7 +372,7 @@ static enum code arrays_read(const struct items of[KNOWN], struct batch *b, stru
                     b->n_types, b->n_rows);
     if (b->n_strings == 0 || b->string_end[b->n_strings - 1] != of[S_STRING_BYTES].n)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: string table does not fit its bytes");
-    return CODE_OK;
+    return stacks_read(of, a, b, why);
 }
 
 enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why)
@@ -262,6 +394,6 @@ enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, s
                            .mode = (enum batch_mode)h.mode };
     enum code code = sections_read(bytes, &h, of, why);
     if (code == CODE_OK)
-        code = arrays_read(of, out, why);
+        code = arrays_read(of, a, out, why);
     return code == CODE_OK ? batch_check(out, a, why) : code;
 }

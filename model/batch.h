@@ -15,7 +15,8 @@
  * B6  Ranges tile: locations share no lines, parts no labels and no rows, each range begins where the one before ended.
  *     Label values are not empty; `reserved` is 0.
  *
- * In memory a batch is arrays; its encoding is the same arrays behind a header (batch_encode), so decoding is checking.
+ * In memory a batch is arrays; its encoding is the same arrays behind a header (batch_encode), but for the locations of
+ * stacks, which are packed: so decoding is unpacking those, and checking.
  */
 #pragma once
 
@@ -127,7 +128,7 @@ static inline struct batch_stack batch_stack(const struct batch *b, uint32_t i)
 void batch_encode(const struct batch *b, struct buf *out);
 
 /*
- * A view of `bytes` (8-byte aligned, which must outlive it), every invariant checked first; `a` is for scratch.
+ * A view of `bytes` (8-byte aligned, which must outlive it) and of what was unpacked into `a`, every invariant checked.
  * INVALID_ARGUMENT: what is wrong; the whole is refused.
  */
 must_check enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why);

@@ -238,11 +238,54 @@ static void damage_is_harmless(void)
     free(s);
 }
 
+/* Stacks that share no, some and more locations than a byte counts; numbers that fit 16 bits and that do not. */
+static void packs_stacks(uint32_t n_locations)
+{
+    enum { STACKS = 40, DEPTH = 600 };
+    struct sample *s = sample_new();
+    struct arena  *a = arena_new(0);
+    uint32_t      *at = arena_array(a, STACKS * DEPTH, sizeof *at), *end = arena_array(a, STACKS, sizeof *end), n = 0;
+    uint64_t       x = n_locations;
+    struct buf     bytes = { 0 };
+    struct batch   b;
+    struct fault   why;
+
+    s->b.locations = arena_zalloc(a, n_locations * sizeof *s->b.locations);
+    for (uint32_t i = 0; i < n_locations; i++)
+        ((struct batch_location *)s->b.locations)[i].address = i;
+    for (uint32_t i = 0, before = 0; i < STACKS; i++) {
+        uint32_t depth = i == 7 ? 0 : 1 + i * 37 % DEPTH, alike = i * 20;
+        alike = alike < depth ? alike : depth;
+        alike = alike < before ? alike : before;
+        for (uint32_t k = 0; k < depth; k++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            at[n + k] = depth - k <= alike ? at[n + k - depth] : (uint32_t)(x >> 33) % n_locations;
+        }
+        end[i] = n += depth;
+        before = depth;
+    }
+    s->b.n_locations = n_locations;
+    s->b.n_lines = 0;
+    s->b.stack_locations = at, s->b.n_stack_locations = n;
+    s->b.stack_end = end, s->b.n_stacks = STACKS;
+    batch_encode(&s->b, &bytes);
+    assert(bytes.n < n_locations * sizeof *s->b.locations + n * (n_locations > 65536 ? 4 : 2) + 2000);
+    assert(batch_decode(buf_view(&bytes), a, &b, &why) == CODE_OK);
+    assert(b.n_stacks == STACKS && b.n_stack_locations == n && memcmp(b.stack_end, end, sizeof *end * STACKS) == 0 &&
+           memcmp(b.stack_locations, at, sizeof *at * n) == 0);
+    buf_free(&bytes);
+    arena_free(a);
+    free(s);
+}
+
 int main(int argc, char **argv)
 {
     there_and_back(argc > 1 ? argv[1] : NULL);
     each_invariant_is_kept();
     damage_is_harmless();
+    packs_stacks(1000);
+    packs_stacks(65536);
+    packs_stacks(70000);
     printf("batch: ok\n");
     return 0;
 }

@@ -101,7 +101,7 @@ enum code query_local(struct shard *s, const struct question *q, struct partial 
     struct arena    *a = arena_new(0);
     struct selector *selectors = arena_array(a, q->n_selectors, sizeof *selectors);
     struct walk      w = { .question = q, .into = into, .tuple = arena_array(a, q->n_names, sizeof(struct label)) };
-    enum code        code = CODE_OK;
+    enum code        code = shard_check_loaded(s, why);
     size_t           n = 0;
 
     assert(q->kind == into->kind && (q->kind != ASK_POINTS || q->step_ms > 0));

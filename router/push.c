@@ -5,10 +5,12 @@
  *           `-> remote: send --> reply: results ----------------> answered
  *                  ^              | not sent, or not its slot
  *                  `--- place <-- hold (250 ms, until 8 s after the shard went away, at least 1 s)
+ *                  `------------- hold, when the fate is unknown
  *
- * A batch is sent again only from the states in which the shard has certainly not taken it: the request never left, or
- * the shard refused it.  Once a request may have arrived and no answer came, the fate of its batches is unknown: the
- * pusher is told so, since a second copy would be counted twice.
+ * A batch that its shard has certainly not taken (the request never left, or the shard refused it) is placed again by
+ * the map of that moment.  Once a request may have arrived and no answer came, the fate of its batches is unknown: they
+ * go to the same shard again, which knows them by their keys if it took them, and never to another.  When the patience
+ * ends before the answer is known, the pusher is told so.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -53,6 +55,7 @@ struct group {
     struct push       *push;
     struct shard_map  *map;
     uint16_t           shard;
+    bool               is_unknown; /* the shard may have them: nobody else may get them */
     struct peer_fields fields;
     size_t             n;
     size_t             at[]; /* which batches */
@@ -110,6 +113,7 @@ __attribute__((format(printf, 3, 4))) static void answer_group(struct group *g, 
 }
 
 static void place_batches(struct push *p, const size_t *at, size_t n);
+static void send_remote(struct group *g);
 
 static void place_again(struct later *l)
 {
@@ -117,6 +121,10 @@ static void place_again(struct later *l)
 
     metric_add(g->push->router->metrics.retries, (int64_t)g->n);
     router_refresh(g->push->router);
+    if (g->is_unknown) {
+        send_remote(g);
+        return;
+    }
     place_batches(g->push, g->at, g->n);
     group_free(g);
 }
@@ -161,18 +169,36 @@ static int64_t patience_until(struct group *g, int64_t now_ns)
     return until_ns < g->push->until_ns ? until_ns : g->push->until_ns;
 }
 
-/* The shard has not taken them: try again a little later, if there is time and room to wait. */
+static void give_up_unknown(struct group *g, enum code code, const char *because)
+{
+    metric_add(g->push->router->metrics.unknown, (int64_t)g->n);
+    answer_group(g, code == CODE_DEADLINE_EXCEEDED ? code : CODE_UNAVAILABLE,
+                 "shard %s broke off, and whether it took the profile is not known: %s", g->map->shards[g->shard].name,
+                 because);
+}
+
+static void give_up(struct group *g, const char *because, bool is_late)
+{
+    const struct map_shard *shard = &g->map->shards[g->shard];
+
+    if (g->is_unknown) {
+        give_up_unknown(g, CODE_UNAVAILABLE, because);
+        return;
+    }
+    metric_add(g->push->router->metrics.unavailable, (int64_t)g->n);
+    answer_group(g, CODE_UNAVAILABLE, "shard %s (%s) does not take profiles: %s%s", shard->name, shard->address,
+                 because, is_late ? "" : "; too much is waiting for shards already");
+}
+
+/* Try again a little later, if there is time and room to wait. */
 static void hold(struct group *g, const char *because)
 {
-    struct router          *r = g->push->router;
-    const struct map_shard *shard = &g->map->shards[g->shard];
-    int64_t                 now_ns = clock_mono_ns(), at_ns = now_ns + AGAIN_NS;
-    bool                    is_late = at_ns >= patience_until(g, now_ns);
+    struct router *r = g->push->router;
+    int64_t        now_ns = clock_mono_ns(), at_ns = now_ns + AGAIN_NS;
+    bool           is_late = at_ns >= patience_until(g, now_ns);
 
     if (is_late || !hold_bytes(g)) {
-        metric_add(r->metrics.unavailable, (int64_t)g->n);
-        answer_group(g, CODE_UNAVAILABLE, "shard %s (%s) does not take profiles: %s%s", shard->name, shard->address,
-                     because, is_late ? "" : "; too much is waiting for shards already");
+        give_up(g, because, is_late);
         return;
     }
     g->later = (struct later){ .at_ns = at_ns, .run = place_again };
@@ -190,6 +216,7 @@ static void take_results(struct group *g, const append_response *response)
     struct group *again = group_new(g->push, g->map, g->shard, g->n);
     char          text[480], because[240] = "";
 
+    again->is_unknown = g->is_unknown;
     for (size_t k = 0; k < g->n; k++) {
         const Hearth__Shard__V1__AppendResponse__Result *result = response->results[k];
         enum code                                        code = result_code(result);
@@ -208,6 +235,10 @@ static void take_results(struct group *g, const append_response *response)
         group_free(again);
         return;
     }
+    if (again->is_unknown) { /* its slot has moved since: the new owner does not know what the old one has */
+        give_up_unknown(again, CODE_UNAVAILABLE, because);
+        return;
+    }
     metric_add(again->push->router->metrics.misplaced, (int64_t)again->n);
     hold(again, because);
 }
@@ -217,6 +248,17 @@ static bool is_refusal(enum code code)
 {
     return code == CODE_RESOURCE_EXHAUSTED || code == CODE_INVALID_ARGUMENT || code == CODE_UNIMPLEMENTED ||
            code == CODE_UNAUTHENTICATED || code == CODE_PERMISSION_DENIED;
+}
+
+/* A batch without a key would be counted again. */
+static bool have_keys(const struct group *g)
+{
+    for (size_t k = 0; k < g->n; k++) {
+        struct hash128 key = g->push->batches[g->at[k]].key;
+        if (key.lo == 0 && key.hi == 0)
+            return false;
+    }
+    return true;
 }
 
 static void on_reply(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *message)
@@ -230,12 +272,13 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
         take_results(g, response);
     } else if (!was_sent || code == CODE_FAILED_PRECONDITION) { /* not there yet, or another shard at that address */
         hold(g, text);
-    } else if (is_refusal(code)) {
+    } else if (is_refusal(code) && !g->is_unknown) {
         answer_group(g, code == CODE_RESOURCE_EXHAUSTED ? code : CODE_INTERNAL, "shard %s: %s", name, text);
+    } else if (code == CODE_DEADLINE_EXCEEDED || !have_keys(g)) {
+        give_up_unknown(g, code, text);
     } else {
-        metric_add(g->push->router->metrics.unknown, (int64_t)g->n);
-        answer_group(g, code == CODE_DEADLINE_EXCEEDED ? code : CODE_UNAVAILABLE,
-                     "shard %s broke off, and whether it took the profile is not known: %s", name, text);
+        g->is_unknown = true;
+        hold(g, text);
     }
 }
 

@@ -53,8 +53,8 @@ uint64_t             router_epoch(const struct router *r);
  * on different threads), then `done` once, maybe before the return.
  *
  * A shard that cannot be reached is waited for until 8 s after it went away, 1 s when that is over, within the deadline
- * and while what waits stays under held_bytes_max.  A batch is sent again only when it is certain that the shard did
- * not take it.  UNAVAILABLE names the shard.
+ * and while what waits stays under held_bytes_max.  A batch whose fate is unknown is sent to the same shard again, which
+ * counts it once; to another only when it is certain that the first did not take it.  UNAVAILABLE names the shard.
  */
 typedef void push_fn(void *arg, size_t i, enum code code, const char *text); /* for batch i */
 typedef void push_done_fn(void *arg);

@@ -228,7 +228,7 @@ static void node_start(int i)
     snprintf(n->name, sizeof n->name, "s%d", i);
     snprintf(n->address, sizeof n->address, "n%d:1", i);
     n->shard = shard_new(&(struct shard_config){ .name = n->name, .retention_ns = NEVER, .limit_bytes = SIZE_MAX });
-    n->writer = writer_start(n->shard);
+    n->writer = writer_start(keeper_new(&(struct keeper_config){ .shard = n->shard }));
     n->router = router_of(n, 0);
     atomic_store(&n->wire, WIRE_UP);
     atomic_store(&n->calls, 0);
@@ -261,6 +261,9 @@ static int64_t held(int i) { return shard_stats(nodes[i].shard).profiles; }
 /* ---- pushes ---- */
 
 enum { BATCHES = 120 };
+
+static bool     have_keys; /* from now on */
+static uint64_t keys;
 
 struct push_test {
     struct arena *arena;
@@ -299,6 +302,8 @@ static struct push_test *push_begin(struct router *r, int64_t deadline_ns)
     for (int i = 0; i < BATCHES; i++) {
         struct slice service = arena_printf(t->arena, "svc-%d", i % 12), pod = arena_printf(t->arena, "pod-%d", i);
         t->batches[i] = *test_batch(t->arena, &(struct test_profile){ "t", service.p, pod.p, T0, 1, 1, 100 });
+        if (have_keys)
+            t->batches[i].key = (struct hash128){ (uint64_t)i, ++keys };
         t->at[i][0] = (struct label){ SLICE("pod"), pod };
         t->at[i][1] = (struct label){ SLICE("service_name"), service };
         t->labels[i] = (struct labels){ t->at[i], 2 };
@@ -349,7 +354,7 @@ static void alone(void)
     struct router *r;
     struct fault   why;
     struct shard  *s = shard_new(&(struct shard_config){ .name = "0", .retention_ns = NEVER, .limit_bytes = SIZE_MAX });
-    struct writer *w = writer_start(s);
+    struct writer *w = writer_start(keeper_new(&(struct keeper_config){ .shard = s }));
     struct router_config config = { .shard = s, .writer = w, .is_frontend = true };
 
     assert(router_new(&config, &r, &why) == CODE_OK && router_epoch(r) == 1 && router_local(r) == s);
@@ -438,6 +443,7 @@ static void a_shard_that_stays_away_is_named(void)
     cluster_stop(3);
 }
 
+/* Batches without a key. */
 static void an_unknown_fate_is_told_and_not_tried_again(void)
 {
     cluster_start(3);
@@ -459,6 +465,63 @@ static void an_unknown_fate_is_told_and_not_tried_again(void)
     push_free(t);
     router_free(r);
     cluster_stop(3);
+}
+
+/* With keys it goes to the same shard again, which counts it once. */
+static void an_unknown_fate_is_found_out(void)
+{
+    cluster_start(3);
+    struct router *r = router_of(NULL, 0);
+
+    have_keys = true;
+    atomic_store(&nodes[2].wire, WIRE_BREAKS_AFTER);
+    struct push_test *t = push_begin(r, NEVER);
+    usleep(600000);
+    assert(atomic_load(&t->dones) == 0 && held(2) > 0 && atomic_load(&nodes[2].calls) >= 2);
+    atomic_store(&nodes[2].wire, WIRE_DOWN);
+    usleep(300000);
+    atomic_store(&nodes[2].wire, WIRE_UP);
+    push_wait(t);
+    assert(push_count(t, CODE_OK) == BATCHES && held(0) + held(1) + held(2) == BATCHES);
+    push_free(t);
+
+    atomic_store(&nodes[2].wire, WIRE_BREAKS_AFTER);
+    t = push_begin(r, clock_mono_ns() + NS_PER_S);
+    push_wait(t);
+    int unknown = push_count(t, CODE_UNAVAILABLE);
+    assert(unknown > 0 && held(0) + held(1) + held(2) == 2 * BATCHES);
+    for (int i = 0; i < BATCHES; i++)
+        assert(t->codes[i] == CODE_OK || (strstr(t->texts[i], "shard s2") && strstr(t->texts[i], "not known")));
+    push_free(t);
+    router_free(r);
+    cluster_stop(3);
+    have_keys = false;
+}
+
+/* What a shard may have goes to nobody else, also when its slot gets another owner meanwhile. */
+static void an_unknown_fate_stays_with_its_shard(void)
+{
+    struct fault why;
+
+    cluster_start(3);
+    struct router *r = router_of(NULL, 0);
+    have_keys = true;
+    write_map(2, 5);
+    for (int i = 3; i < 5; i++)
+        node_start(i);
+    atomic_store(&nodes[2].wire, WIRE_BREAKS_AFTER);
+    struct push_test *t = push_begin(r, NEVER); /* by the old map, as the shards have it */
+    usleep(100000);
+    for (int i = 0; i < 3; i++)
+        assert(router_reload(nodes[i].router, &why) == CODE_OK);
+    atomic_store(&nodes[2].wire, WIRE_UP);
+    push_wait(t);
+    assert(push_count(t, CODE_UNAVAILABLE) > 0 && push_count(t, CODE_OK) > 0);
+    assert(held(0) + held(1) + held(2) == BATCHES && held(3) + held(4) == 0);
+    push_free(t);
+    router_free(r);
+    cluster_stop(5);
+    have_keys = false;
 }
 
 /* Three shards become five while a frontend still has the old map: what moved is refused, and finds its new owner. */
@@ -623,6 +686,8 @@ int main(void)
     a_shard_that_comes_back_is_waited_for();
     a_shard_that_stays_away_is_named();
     an_unknown_fate_is_told_and_not_tried_again();
+    an_unknown_fate_is_found_out();
+    an_unknown_fate_stays_with_its_shard();
     scaling_by_a_new_map();
     maps_are_taken_only_when_they_are_good_and_newer();
     the_highest_epoch_outlives_a_restart();

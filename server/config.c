@@ -19,7 +19,9 @@
 enum {
     CONFIG_BYTES_MAX = 1 << 20,
     CORES_MAX = 1024,
-    CONNECTIONS_MAX = 32768 /* unless told: about 1 GiB, if all of them were busy HTTP/2 ones */
+    CONNECTIONS_MAX = 32768, /* unless told: about 1 GiB, if all of them were busy HTTP/2 ones */
+    SEGMENT_BYTES_MIN = 64 << 10,
+    SEGMENT_BYTES_MAX = 1 << 30
 };
 
 #define COUNT (OPTION_UNLIMITED | OPTION_POSITIVE) /* a limit of 0 would let nothing through */
@@ -41,7 +43,14 @@ static const struct option rows[] = {
       "who signs the certificates of shards; with it they are spoken to in TLS" },
     { "peers.cert-file", OPTION_TEXT, 0, AT(peers_cert_file), "", NULL, "the certificate that shards are shown" },
     { "peers.key-file", OPTION_TEXT, 0, AT(peers_key_file), "", NULL, "its private key" },
-    { "data.dir", OPTION_TEXT, 0, AT(data_dir), "", NULL, "folder of a shard, locked while it runs" },
+    { "data.dir", OPTION_TEXT, 0, AT(data_dir), "", NULL,
+      "folder of a shard, locked while it runs, with its log; without one a restart loses every profile" },
+    { "wal.mode", OPTION_ENUM, 0, AT(wal_mode), "sync", "sync|interval|memory",
+      "a push is answered when it is: sync: on the disk; interval: written; memory: in memory, never logged" },
+    { "wal.interval", OPTION_DURATION, OPTION_POSITIVE, AT(wal_interval_ns), "50ms", NULL,
+      "of mode interval: on the disk no later than this, so what a power cut may lose" },
+    { "wal.segment-bytes", OPTION_BYTES, OPTION_POSITIVE, AT(wal_segment_bytes), "16MiB", NULL,
+      "size of one file of the log, 64KiB to 1GiB" },
     { "shard-map", OPTION_TEXT, 0, AT(shard_map), "", NULL,
       "file that says which shard owns what; re-read when it changes" },
     { "shard.name", OPTION_TEXT, 0, AT(shard_name), "auto", NULL,
@@ -247,6 +256,8 @@ static enum code check(const struct config *c, struct fault *why)
                     "limits.max_flamegraph_nodes_default: more than limits.max_flamegraph_nodes_max");
     if (c->memory_limit_bytes != OPTION_IS_AUTO && c->memory_limit_bytes < MEMORY_LIMIT_MIN)
         return fail(why, CODE_INVALID_ARGUMENT, "memory-limit: at least %lldMiB", (long long)(MEMORY_LIMIT_MIN >> 20));
+    if (c->wal_segment_bytes < SEGMENT_BYTES_MIN || c->wal_segment_bytes > SEGMENT_BYTES_MAX)
+        return fail(why, CODE_INVALID_ARGUMENT, "wal.segment-bytes: from 64KiB to 1GiB");
     if (check_tls(c, why) != CODE_OK || check_networks(c->net_exempt_networks, why) != CODE_OK)
         return CODE_INVALID_ARGUMENT;
     if (c->net_loops > CORES_MAX || c->workers_decode > CORES_MAX || c->workers_query > CORES_MAX)

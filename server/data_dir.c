@@ -9,23 +9,42 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 4000 };
-
 static enum code bad(const char *path, const char *file, struct fault *why)
 {
     return fail(why, CODE_PERMISSION_DENIED, "data.dir: %s%s: %s", path, file, strerror(errno));
 }
 
-/* Like mkdir -p. */
+/* A folder that was made is there after a power cut only when the one above is on disk too. */
+static bool made_durable(char *path)
+{
+    char *slash = strrchr(path, '/');
+    int   fd;
+
+    if (slash == NULL)
+        fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    else if (slash == path)
+        fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    else {
+        *slash = '\0';
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        *slash = '/';
+    }
+    bool is_durable = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_durable;
+}
+
+/* Like mkdir -p, durably. */
 static enum code make_folders(const char *path, struct fault *why)
 {
-    char part[PATH_BYTES_MAX + 1];
+    char part[DATA_DIR_BYTES_MAX + 1];
 
     for (size_t i = 1; i <= strlen(path); i++)
         if (path[i] == '/' || path[i] == '\0') {
             memcpy(part, path, i);
             part[i] = '\0';
-            if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            if (mkdir(part, 0700) == 0 ? !made_durable(part) : errno != EEXIST)
                 return bad(part, "", why);
         }
     return CODE_OK;
@@ -80,8 +99,8 @@ static enum code stamp(int dir, const char *path, const char *shard, struct faul
 enum code data_dir_open(const char *path, const char *shard, int *fd, struct fault *why)
 {
     *fd = -1;
-    if (strlen(path) > PATH_BYTES_MAX)
-        return fail(why, CODE_INVALID_ARGUMENT, "data.dir: longer than %d bytes", PATH_BYTES_MAX);
+    if (strlen(path) > DATA_DIR_BYTES_MAX)
+        return fail(why, CODE_INVALID_ARGUMENT, "data.dir: longer than %d bytes", DATA_DIR_BYTES_MAX);
     enum code code = make_folders(path, why);
     if (code != CODE_OK)
         return code;

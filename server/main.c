@@ -164,11 +164,18 @@ static void reload(struct server *s, int argc, char **argv)
     arena_free(a);
 }
 
-/* Until a signal to end, which is returned. */
+/* Until a signal to end, which is returned; 0: it cannot go on. */
 static int serve(struct server *s, const sigset_t *set, int argc, char **argv)
 {
+    struct fault why;
+
     for (;;) {
-        int signal_number = next_signal(set, NS_PER_S);
+        bool is_replaying = server_state(s) == SERVER_REPLAYING;
+        int  signal_number = next_signal(set, is_replaying ? 10 * NS_PER_MS : NS_PER_S);
+        if (server_is_broken(s, &why)) {
+            log_error("cannot start", log_str("error", why.text));
+            return 0;
+        }
         if (is_end(signal_number))
             return signal_number;
         if (signal_number == SIGHUP)
@@ -218,6 +225,8 @@ static int run(const struct config *c, int argc, char **argv)
     }
     say_started(c, s);
     int signal_number = serve(s, &set, argc, argv);
+    if (signal_number == 0)
+        _exit(1); /* whoever is connected learns it from that */
     return shut_down(s, signal_number == SIGTERM ? c->shutdown_delay_ns : 0, &set);
 }
 

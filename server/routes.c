@@ -1,5 +1,6 @@
 /* The plain pages: probes, metrics, configuration, what runs here. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "server/process.h"
 #include "server/services.h"
 #include "server/wiring.h"
+#include "shard/shard.h"
 #include "wire/json.h"
 
 #define TEXT "text/plain; charset=utf-8"
@@ -25,6 +27,9 @@ static void reply_buf(struct call *c, int status, const char *type, struct buf *
 
 static void ready(struct call *c, struct slice body)
 {
+    struct fault why = { .text = "" };
+    char         text[sizeof why.text + 1];
+
     (void)body;
     switch (server_state(app_of(c)->server)) {
     case SERVER_READY:
@@ -32,6 +37,11 @@ static void ready(struct call *c, struct slice body)
         break;
     case SERVER_STARTING:
         call_http(c, 503, TEXT, SLICE("starting\n"));
+        break;
+    case SERVER_REPLAYING:
+        if (shard_check_loaded(app_of(c)->shard, &why) == CODE_OK)
+            snprintf(why.text, sizeof why.text, "almost ready");
+        call_http(c, 503, TEXT, slice_make(text, (size_t)snprintf(text, sizeof text, "%s\n", why.text)));
         break;
     case SERVER_LAME:
         call_http(c, 503, TEXT, SLICE("shutting down\n"));
@@ -111,13 +121,14 @@ static void services(struct call *c, struct slice body)
         unsigned    target;
         const char *name;
     } parts[] = { { TARGET_FRONTEND, "frontend" }, { TARGET_QUERIER, "querier" }, { TARGET_SHARD, "shard" } };
-    const struct server *s = app_of(c)->server;
-    struct buf           out = { 0 };
+    static const char *const states[] = { "Starting", "Starting", "Running", "Stopping" }; /* by enum server_state */
+    const struct server     *s = app_of(c)->server;
+    struct buf               out = { 0 };
 
     (void)body;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (config_has(server_config(s), parts[i].target))
-            buf_printf(&out, "%s => %s\n", parts[i].name, server_state(s) == SERVER_READY ? "Running" : "Stopping");
+            buf_printf(&out, "%s => %s\n", parts[i].name, states[server_state(s)]);
     reply_buf(c, 200, TEXT, &out);
 }
 

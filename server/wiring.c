@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,7 @@
 #include "server/ports.h"
 #include "server/process.h"
 #include "server/self_profile.h"
+#include "shard/disk.h"
 #include "shard/writer.h"
 
 #define MEMORY_WAIT_NS NS_PER_S
@@ -37,7 +40,8 @@ struct server {
     size_t               n_loops;
     struct shard        *shard;
     struct writer       *writer;
-    int                  data_fd; /* -1: none */
+    struct disk         *log_disk; /* NULL: memory only */
+    int                  data_fd;  /* -1: none */
     struct rpc_client   *client;
     struct router       *router;
     struct rpc_server   *rpc;
@@ -57,7 +61,19 @@ struct server {
     struct metric       *reload_good, *requests_shown;
 };
 
-enum server_state    server_state(const struct server *s) { return (enum server_state)s->state; }
+enum server_state server_state(const struct server *s)
+{
+    bool is_replaying =
+        s->state == SERVER_READY && s->writer != NULL && writer_state(s->writer, NULL) != WRITER_SERVING;
+
+    return is_replaying ? SERVER_REPLAYING : (enum server_state)s->state;
+}
+
+bool server_is_broken(const struct server *s, struct fault *why)
+{
+    return s->writer != NULL && writer_state(s->writer, why) == WRITER_BROKEN;
+}
+
 const struct config *server_config(const struct server *s) { return s->config; }
 struct policy       *server_policy(struct server *s) { return s->policy; }
 struct registry     *server_tenants(struct server *s) { return s->tenants; }
@@ -147,6 +163,32 @@ static void start_loops(struct server *s)
     }
 }
 
+/* One that nobody can guess. */
+static uint64_t secret_number(void)
+{
+    uint64_t n;
+
+    if (getrandom(&n, sizeof n, 0) != sizeof n)
+        abort();
+    return n;
+}
+
+static enum code open_data_dir(struct server *s, struct fault *why)
+{
+    const struct config *c = s->config;
+    char                 path[DATA_DIR_BYTES_MAX + 8];
+
+    if (c->data_dir[0] == '\0') {
+        log_warn("PROFILES ARE KEPT IN MEMORY ONLY: a restart loses them, as there is no --data.dir");
+        return CODE_OK;
+    }
+    enum code code = data_dir_open(c->data_dir, c->shard_name, &s->data_fd, why);
+    if (code != CODE_OK)
+        return code;
+    snprintf(path, sizeof path, "%s/wal", c->data_dir);
+    return disk_open(path, &s->log_disk, why);
+}
+
 /* A shard has data; the other parts open no file of it. */
 static enum code start_shard(struct server *s, struct fault *why)
 {
@@ -154,16 +196,20 @@ static enum code start_shard(struct server *s, struct fault *why)
 
     if (!config_has(c, TARGET_SHARD))
         return CODE_OK;
-    if (c->data_dir[0] != '\0') {
-        enum code code = data_dir_open(c->data_dir, c->shard_name, &s->data_fd, why);
-        if (code != CODE_OK)
-            return code;
-    }
+    enum code code = open_data_dir(s, why);
+    if (code != CODE_OK)
+        return code;
     struct shard_config sc = { .name = c->shard_name,
                                .retention_ns = c->retention_ns,
-                               .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes) };
+                               .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
+                               .seed = secret_number() };
     s->shard = shard_new(&sc);
-    s->writer = writer_start(s->shard);
+    struct keeper_config kc = { .shard = s->shard,
+                                .disk = s->log_disk,
+                                .segment_bytes = (size_t)c->wal_segment_bytes,
+                                .interval_ns = c->wal_interval_ns,
+                                .salt = (uint32_t)secret_number() };
+    s->writer = writer_start(keeper_new(&kc));
     return CODE_OK;
 }
 
@@ -186,8 +232,7 @@ static enum code start_router(struct server *s, struct fault *why)
         enum code code = open_peer_certificates(s, why);
         if (code != CODE_OK)
             return code;
-        s->client =
-            rpc_client_new(s->loops, s->n_loops, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
+        s->client = rpc_client_new(s->loops, s->n_loops, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
     }
     struct router_config rc = { .map_file = has_map ? c->shard_map : NULL,
                                 .self = s->shard ? c->shard_name : NULL,
@@ -348,8 +393,8 @@ enum code server_new(const struct config *config, struct server **out, struct fa
         server_free(s);
         return code;
     }
-    rpc_server_set_ready(s->rpc, true);
     s->state = SERVER_READY;
+    rpc_server_set_ready(s->rpc, server_state(s) == SERVER_READY);
     *out = s;
     return CODE_OK;
 }
@@ -357,7 +402,9 @@ enum code server_new(const struct config *config, struct server **out, struct fa
 void server_tick(struct server *s)
 {
     struct fault why;
-    bool         is_bad = router_reload(s->router, &why) != CODE_OK;
+
+    rpc_server_set_ready(s->rpc, server_state(s) == SERVER_READY);
+    bool is_bad = router_reload(s->router, &why) != CODE_OK;
 
     if (is_bad && !s->is_map_bad)
         log_error("shard map not taken in, the old one stays", log_str("error", why.text));
@@ -415,6 +462,8 @@ void server_free(struct server *s)
         writer_stop(s->writer);
     if (s->shard != NULL)
         shard_free(s->shard);
+    if (s->log_disk != NULL)
+        s->log_disk->ops->free(s->log_disk);
     for (size_t i = 0; i < s->n_loops; i++)
         loop_stop(s->loops[i]);
     for (size_t i = 0; i < s->n_loops; i++)

@@ -4,7 +4,8 @@
  *     loops (N) --connections--> rpc server --lanes--> services --> router --ring--> writer --> shard
  *                                                                      `--HTTP/2--> other shards
  *
- * W1  server_new builds everything, binds the address and is ready when it returns; nothing else is started later.
+ * W1  server_new builds everything and binds the address; nothing else is started later.  When it returns the server is
+ *     ready, or replaying its log: then it says so at /ready, pushes wait and questions are refused until that is over.
  * W2  Ending is server_lame (not ready, still serving), server_drain (no new connections), then server_free.
  * W3  Main thread only, but for server_state, server_config, server_policy, server_tenants and server_app.
  */
@@ -24,8 +25,14 @@ must_check enum code server_new(const struct config *config, struct server **out
 
 const char *server_address(const struct server *s, size_t i); /* of the i-th listener, with the port in use; or NULL */
 
-/* Once a second: a new shard map, new certificates are taken in.  Bad ones are logged once and the old ones stay. */
+/*
+ * Once a second, more often while the log is replayed: the end of that is noticed; a new shard map, new certificates are
+ * taken in.  Bad ones are logged once and the old ones stay.
+ */
 void server_tick(struct server *s);
+
+/* True: the log cannot be used, `why` says so, and nothing can be stored: the process had better end. */
+bool server_is_broken(const struct server *s, struct fault *why);
 
 /*
  * Takes in new limits and reads the tokens again.  On a fault both stay as they were.  (The map is server_tick's, and so
@@ -40,7 +47,7 @@ bool server_is_drained(const struct server *s);
 /* No call in flight (server_is_drained): frees everything. */
 void server_free(struct server *s);
 
-enum server_state { SERVER_STARTING, SERVER_READY, SERVER_LAME };
+enum server_state { SERVER_STARTING, SERVER_REPLAYING, SERVER_READY, SERVER_LAME };
 
 enum server_state    server_state(const struct server *s);
 const struct config *server_config(const struct server *s);

@@ -28,12 +28,13 @@ struct bucket;
 struct directory;
 struct tenant;
 
-/* One bucket in a row.  `bytes`, `series`, `profiles` and `samples` are the writer's: what is accounted for it. */
+/* One bucket in a row.  From `bytes` on the fields are the writer's: what is accounted for it. */
 struct held {
     int64_t        start_ns;
     struct bucket *bucket;
     size_t         bytes;
     int64_t        series, profiles, samples;
+    uint64_t       oldest_seq; /* of the records of the log that are in it; 0: none is */
 };
 
 struct directory *directory_new(struct epoch *e);

@@ -21,7 +21,7 @@ static size_t used_in_sight(const struct shard *s)
 {
     const struct directory_sums *sums = directory_sums(s->directory);
 
-    return sums->bucket_bytes + sums->own_bytes;
+    return sums->bucket_bytes + sums->own_bytes + dedup_bytes(s->dedup);
 }
 
 /*

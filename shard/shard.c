@@ -8,6 +8,7 @@
 #include "shard/shard_priv.h"
 
 #define SPAN_NS (600 * NS_PER_S)
+#define DEDUP_SHARE 16 /* of the limit, at most, goes to keys */
 
 struct shard *shard_new(const struct shard_config *config)
 {
@@ -22,6 +23,7 @@ struct shard *shard_new(const struct shard_config *config)
     assert(s->config.span_ns > 0 && s->config.retention_ns > 0);
     s->epoch = epoch_new();
     s->directory = directory_new(s->epoch);
+    s->dedup = dedup_new(s->config.limit_bytes / DEDUP_SHARE, s->config.seed);
     s->data_since_ns = INT64_MIN; /* nobody has told the time yet */
     stats_open(s);
     return s;
@@ -30,6 +32,7 @@ struct shard *shard_new(const struct shard_config *config)
 void shard_free(struct shard *s)
 {
     directory_free(s->directory);
+    dedup_free(s->dedup);
     epoch_free(s->epoch);
     assert(atomic_load(&s->meter) == 0); /* somebody still has a bucket pinned */
     free((char *)s->config.name);
@@ -40,7 +43,8 @@ const char *shard_name(const struct shard *s) { return s->config.name; }
 
 size_t shard_used(const struct shard *s)
 {
-    return atomic_load_explicit(&s->meter, memory_order_relaxed) + directory_sums(s->directory)->own_bytes;
+    return atomic_load_explicit(&s->meter, memory_order_relaxed) + directory_sums(s->directory)->own_bytes +
+           dedup_bytes(s->dedup);
 }
 
 /* The start of the span that a time lies in; false: so far out that the span has no end. */
@@ -74,9 +78,21 @@ static enum code append_new(struct shard *s, const struct batch *b, int64_t star
     return code;
 }
 
-static enum code append_batch(struct shard *s, const struct batch *b, int64_t now_ns, struct fault *why)
+/* After an append: what the batch's bucket holds now, and which part of the log it needs. */
+static void account(struct shard *s, const struct append *a, int64_t start_ns)
 {
-    int64_t start_ns;
+    struct tenant *t = directory_tenant(s->directory, a->batch->tenant);
+    struct held   *h = tenant_held(t, start_ns);
+
+    directory_weigh(s->directory, t, h);
+    if (a->seq != 0 && (h->oldest_seq == 0 || a->seq < h->oldest_seq))
+        h->oldest_seq = a->seq;
+}
+
+static enum code append_batch(struct shard *s, const struct append *a, int64_t now_ns, struct fault *why)
+{
+    const struct batch *b = a->batch;
+    int64_t             start_ns;
 
     if (b->n_rows == 0)
         return CODE_OK; /* nothing in it to keep */
@@ -90,27 +106,61 @@ static enum code append_batch(struct shard *s, const struct batch *b, int64_t no
     enum code      code = retain_room(s, b, &into, why);
     if (code == CODE_OK)
         code = into != NULL ? bucket_append(into, b, why) : append_new(s, b, start_ns, why);
-    if (code == CODE_OK) {
-        struct tenant *t = directory_tenant(s->directory, b->tenant);
-        directory_weigh(s->directory, t, tenant_held(t, start_ns));
+    if (code == CODE_OK)
+        account(s, a, start_ns);
+    return code;
+}
+
+bool shard_wants(const struct shard *s, const struct batch *b, int64_t now_ns)
+{
+    int64_t start_ns;
+
+    return b->n_rows > 0 && span_start(b->time_ns, s->config.span_ns, &start_ns) && !is_too_old(s, start_ns, now_ns) &&
+           !dedup_has(s->dedup, b->key);
+}
+
+uint64_t shard_oldest_seq(const struct shard *s)
+{
+    uint64_t oldest = UINT64_MAX;
+    size_t   n;
+
+    for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t)) {
+        const struct held *row = tenant_row(t, &n);
+        for (size_t i = 0; i < n; i++)
+            if (row[i].oldest_seq != 0 && row[i].oldest_seq < oldest)
+                oldest = row[i].oldest_seq;
     }
+    return oldest;
+}
+
+/* Once: a key that is known is a profile that was taken before. */
+static enum code append_once(struct shard *s, struct append *a, int64_t now_ns, int64_t *known)
+{
+    if (dedup_has(s->dedup, a->batch->key)) {
+        ++*known;
+        return CODE_OK;
+    }
+    enum code code = append_batch(s, a, now_ns, &a->why);
+    if (code == CODE_OK)
+        dedup_add(s->dedup, a->batch->key, now_ns);
     return code;
 }
 
 void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns)
 {
-    int64_t refused = 0;
+    int64_t refused = 0, known = 0;
 
     if (s->data_since_ns == INT64_MIN)
         s->data_since_ns = now_ns;
     retain_by_time(s, now_ns);
     for (size_t i = 0; i < n; i++) {
         struct append *a = appends[i];
-        a->code = append_batch(s, a->batch, now_ns, &a->why);
+        a->code = append_once(s, a, now_ns, &known);
         refused += a->code != CODE_OK;
     }
     epoch_poll(s->epoch);
-    metric_add(s->metrics.appended, (int64_t)n - refused);
+    metric_add(s->metrics.appended, (int64_t)n - refused - known);
+    metric_add(s->metrics.duplicates, known);
     metric_add(s->metrics.refused, refused);
     stats_show(s);
 }
@@ -156,6 +206,28 @@ struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int
     metric_add(s->metrics.visited, (int64_t)p.n);
     atomic_fetch_add_explicit(&s->visited, (int64_t)p.n, memory_order_relaxed);
     return p;
+}
+
+void shard_load_begin(struct shard *s) { atomic_store(&s->is_loading, true); }
+
+void shard_load_show(struct shard *s, uint64_t bytes, uint64_t of_bytes)
+{
+    atomic_store_explicit(&s->load_bytes, bytes, memory_order_relaxed);
+    atomic_store_explicit(&s->load_of_bytes, of_bytes, memory_order_relaxed);
+    metric_set(s->metrics.load_bytes, (int64_t)bytes);
+    metric_set(s->metrics.load_of_bytes, (int64_t)of_bytes);
+}
+
+/* Release: who sees it ended sees all that was loaded. */
+void shard_load_end(struct shard *s) { atomic_store_explicit(&s->is_loading, false, memory_order_release); }
+
+enum code shard_check_loaded(struct shard *s, struct fault *why)
+{
+    if (!atomic_load_explicit(&s->is_loading, memory_order_acquire))
+        return CODE_OK;
+    return fail(why, CODE_UNAVAILABLE, "shard %s is replaying %llu of %llu bytes of its log", s->config.name,
+                (unsigned long long)atomic_load_explicit(&s->load_bytes, memory_order_relaxed),
+                (unsigned long long)atomic_load_explicit(&s->load_of_bytes, memory_order_relaxed));
 }
 
 void shard_unpin(struct pin *p)

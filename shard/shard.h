@@ -9,7 +9,8 @@
  * S1  One thread (the writer) calls shard_step; any thread may pin.  shard_step takes time as an argument, touches no
  *     socket, file or clock and is deterministic: live appends, replay and simulation are one function.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
- * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.
+ * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.  One whose key
+ *     was seen before is OK and changes nothing (shard/dedup.h).
  * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most
  *     gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its tenant has given
  *     everything, or while queries hold what was dropped.
@@ -32,6 +33,7 @@ struct shard_config {
     int64_t     span_ns;      /* of a bucket; 0: 10 minutes */
     int64_t     retention_ns; /* by profile time; INT64_MAX: keep */
     size_t      limit_bytes;  /* accounted; SIZE_MAX: none */
+    uint64_t    seed;         /* any number that nobody outside knows */
 };
 
 struct shard *shard_new(const struct shard_config *config);
@@ -42,6 +44,7 @@ struct append {
     const struct batch *batch;
     enum code           code;
     struct fault        why;
+    uint64_t            seq; /* of its record in the log; 0: none.  The keeper's */
     void (*done)(struct append *a);
     struct append *next; /* the writer's */
 };
@@ -51,6 +54,21 @@ struct append {
  * done is not called.
  */
 void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns);
+
+/* Writer thread.  Whether a step may store the batch, by what can be told before: only such a one is worth logging. */
+bool shard_wants(const struct shard *s, const struct batch *b, int64_t now_ns);
+
+/* Writer thread.  The oldest record of the log that memory still needs; UINT64_MAX: none. */
+uint64_t shard_oldest_seq(const struct shard *s);
+
+/*
+ * A shard that is being filled from its log cannot answer: from shard_load_begin, before there are any readers, until
+ * shard_load_end.  UNAVAILABLE: it is, and how far.
+ */
+void                 shard_load_begin(struct shard *s);
+void                 shard_load_show(struct shard *s, uint64_t bytes, uint64_t of_bytes);
+void                 shard_load_end(struct shard *s);
+must_check enum code shard_check_loaded(struct shard *s, struct fault *why); /* any thread */
 
 /* The buckets of `tenant` that overlap [start_ns, end_ns], every generation, oldest first. */
 struct pin {

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/metric.h"
+#include "shard/dedup.h"
 #include "shard/directory.h"
 #include "shard/shard.h"
 
@@ -12,7 +13,7 @@ enum drop_reason { DROP_MEMORY, DROP_RETENTION, DROP_REASONS };
 /* What /metrics shows; the writer sets them at the end of a step. */
 struct shard_metrics {
     struct metric *bytes, *pinned_bytes, *limit_bytes, *series, *profiles, *samples, *buckets, *tenants, *data_since;
-    struct metric *appended, *refused, *visited;
+    struct metric *appended, *refused, *visited, *duplicates, *keys, *load_bytes, *load_of_bytes;
     struct metric *dropped_buckets[DROP_REASONS], *dropped_bytes[DROP_REASONS];
 };
 
@@ -24,10 +25,13 @@ struct shard {
 
     /* the writer's */
     struct directory *directory;
+    struct dedup     *dedup;
     int64_t           data_since_ns, next_retention_ns;
     int64_t           dropped_buckets, dropped_bytes;
 
     /* shared */
+    _Atomic bool     is_loading;
+    _Atomic uint64_t load_bytes, load_of_bytes;
     _Atomic int64_t visited;
     struct {
         _Atomic int64_t bytes, series, profiles, samples, buckets, tenants, dropped_buckets, dropped_bytes,

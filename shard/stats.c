@@ -52,6 +52,10 @@ void stats_open(struct shard *s)
     m->appended = metric_counter("hearth_shard_appended_profiles_total", "Profiles taken in.", labels);
     m->refused = metric_counter("hearth_shard_refused_profiles_total", "Profiles refused.", labels);
     m->visited = metric_counter("hearth_shard_visited_buckets_total", "Time buckets that queries looked at.", labels);
+    m->duplicates = metric_counter("hearth_dedup_hits_total", "Profiles that had been taken in before.", labels);
+    m->keys = gauge("hearth_dedup_keys", "Profiles that would be recognised if they came again.", labels);
+    m->load_bytes = gauge("hearth_wal_replay_bytes", "Bytes of the log replayed by this start.", labels);
+    m->load_of_bytes = gauge("hearth_wal_replay_of_bytes", "Bytes of the log that this start has to replay.", labels);
     open_drops(m, labels);
     metric_set(m->limit_bytes, s->config.limit_bytes == SIZE_MAX ? 0 : (int64_t)s->config.limit_bytes);
 }
@@ -77,7 +81,8 @@ void stats_show(struct shard *s)
     show(&s->shown.data_since_ns, s->metrics.data_since, s->data_since_ns);
     show(&s->shown.dropped_buckets, NULL, s->dropped_buckets);
     show(&s->shown.dropped_bytes, NULL, s->dropped_bytes);
-    metric_set(s->metrics.pinned_bytes, (int64_t)(used - sums->bucket_bytes - sums->own_bytes));
+    metric_set(s->metrics.keys, (int64_t)dedup_n(s->dedup));
+    metric_set(s->metrics.pinned_bytes, (int64_t)(used - sums->bucket_bytes - sums->own_bytes - dedup_bytes(s->dedup)));
 }
 
 static int64_t shown(const _Atomic int64_t *at) { return atomic_load_explicit(at, memory_order_relaxed); }

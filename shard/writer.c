@@ -9,63 +9,87 @@
 #include "base/metric.h"
 #include "base/queue.h"
 
-enum { RING_SLOTS = 4096, STEP_MAX = 256 };
+enum { RING_SLOTS = 4096 };
 
 struct writer {
-    struct shard  *shard;
+    struct keeper *keeper;
     struct queue  *ring;
     pthread_t      thread;
     struct append  stop; /* its place in the ring says: nothing comes after me */
     _Atomic bool   is_stopping;
+    struct fault   broken; /* before the state says so */
+    _Atomic int    state;  /* enum writer_state */
     struct metric *ring_full;
 };
 
-/* Waits up to `wait_ns` for the first append, then takes what is there; false: the stop mark was among them. */
-static bool drain(struct writer *w, int64_t wait_ns, struct append **out, size_t *n)
+/* Waits for the first append, then takes what is there; false: the stop mark was among them. */
+static bool drain(struct writer *w)
 {
-    *n = 0;
-    for (struct append *a; *n < STEP_MAX && (a = queue_pop(w->ring, wait_ns)) != NULL; wait_ns = 0) {
-        if (a == &w->stop)
-            return false;
-        out[(*n)++] = a;
-    }
-    return true;
+    int64_t        now_ns = clock_real_ns();
+    struct append *a = queue_pop(w->ring, keeper_wait_ns(w->keeper, now_ns));
+
+    if (a != NULL)
+        now_ns = clock_real_ns();
+    while (a != NULL && a != &w->stop && keeper_take(w->keeper, a, now_ns))
+        a = queue_pop(w->ring, 0);
+    keeper_step(w->keeper, now_ns); /* also with none: retention and reclamation go on while nobody pushes */
+    return a != &w->stop;
 }
 
-static void step(struct writer *w, struct append **appends, size_t n)
+/* Without its log the shard takes nothing. */
+static void refuse_all(struct writer *w)
 {
-    shard_step(w->shard, appends, n, clock_real_ns());
-    for (size_t i = 0; i < n; i++)
-        appends[i]->done(appends[i]); /* the append is its owner's again */
+    struct append *a;
+
+    while ((a = queue_pop(w->ring, -1)) != &w->stop) {
+        a->why = w->broken;
+        a->code = w->broken.code;
+        a->done(a);
+    }
 }
 
 static void *writer_main(void *arg)
 {
     struct writer *w = arg;
-    struct append *appends[STEP_MAX];
-    size_t         n;
-    bool           is_going = true;
 
     pthread_setname_np(pthread_self(), "writer");
-    step(w, appends, 0); /* the shard learns the time its data begins */
-    while (is_going) {
-        is_going = drain(w, NS_PER_S, appends, &n);
-        step(w, appends, n); /* also with none: retention and reclamation go on while nobody pushes */
+    if (keeper_has_log(w->keeper) && keeper_replay(w->keeper, &w->broken) != CODE_OK) {
+        atomic_store_explicit(&w->state, WRITER_BROKEN, memory_order_release);
+        refuse_all(w);
+        return NULL;
     }
+    keeper_step(w->keeper, clock_real_ns()); /* the shard learns the time its data begins */
+    shard_load_end(keeper_shard(w->keeper));
+    atomic_store_explicit(&w->state, WRITER_SERVING, memory_order_release);
+    while (drain(w))
+        continue;
     return NULL;
 }
 
-struct writer *writer_start(struct shard *s)
+struct writer *writer_start(struct keeper *k)
 {
     struct writer *w = mem_zalloc(sizeof *w);
 
-    w->shard = s;
+    w->keeper = k;
     w->ring = queue_new(RING_SLOTS);
     w->ring_full =
         metric_counter("hearth_writer_ring_full_total", "Batches refused because a writer's ring was full.", "");
+    if (keeper_has_log(k)) {
+        shard_load_begin(keeper_shard(k));
+        w->state = WRITER_REPLAYING;
+    }
     if (pthread_create(&w->thread, NULL, writer_main, w) != 0)
         abort();
     return w;
+}
+
+enum writer_state writer_state(struct writer *w, struct fault *why)
+{
+    enum writer_state state = (enum writer_state)atomic_load_explicit(&w->state, memory_order_acquire);
+
+    if (state == WRITER_BROKEN && why != NULL)
+        *why = w->broken;
+    return state;
 }
 
 bool writer_submit(struct writer *w, struct append *a)
@@ -86,6 +110,7 @@ void writer_stop(struct writer *w)
     while (!queue_push(w->ring, last))
         sched_yield(); /* full: the writer is making room */
     pthread_join(w->thread, NULL);
+    keeper_free(w->keeper, clock_real_ns());
     queue_free(w->ring);
     free(w);
 }

@@ -105,7 +105,7 @@ int main(void)
     pthread_t          threads[PUSHERS + READERS];
 
     shard = shard_new(&(struct shard_config){ .name = "w", .retention_ns = INT64_MAX, .limit_bytes = 4 << 20 });
-    writer = writer_start(shard);
+    writer = writer_start(keeper_new(&(struct keeper_config){ .shard = shard }));
     for (int i = 0; i < PUSHERS; i++)
         pthread_create(&threads[i], NULL, pusher, tenants[i]);
     for (int i = 0; i < READERS; i++)

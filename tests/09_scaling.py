@@ -25,7 +25,7 @@ class Pusher(threading.Thread):
             frontends = list(self.cluster.frontends)
             try:
                 frontends[(turn + self.number) % len(frontends)].push(
-                    pprof({f"main;turn{turn % 50}": 1}), service=f"service-{turn % 40}", pod=f"pod-{self.number}")
+                    pprof({f"main;turn{turn % 50}": 1}, time_ns=time.time_ns()), service=f"service-{turn % 40}", pod=f"pod-{self.number}")
                 self.acked += 1
             except Exception as e:  # every one of them is a failure of this test
                 self.faults.append(e)

@@ -14,7 +14,7 @@ from pprof import pprof
 IS_TSAN = "fsanitize=thread" in os.environ.get("HEARTH_BUILD_FLAGS", "")
 SECONDS = 60 if IS_TSAN else 4
 # Each profile weighs 16, whatever its stacks: a torn one would show in the sum.
-PROFILES = [pprof({f"main;work_{i};deep_{i % 5}": 9, "main;idle": 7}) for i in range(40)]
+STACKS = [{f"main;work_{i};deep_{i % 5}": 9, "main;idle": 7} for i in range(40)]
 faults = []
 
 
@@ -33,7 +33,8 @@ class Worker(threading.Thread):
 
 
 def push(worker):
-    server.push(PROFILES[worker.done % len(PROFILES)], service=f"service-{worker.done % 7}", pusher=str(worker.number))
+    profile = pprof(STACKS[worker.done % len(STACKS)], time_ns=time.time_ns())
+    server.push(profile, service=f"service-{worker.done % 7}", pusher=str(worker.number))
 
 
 def query(worker):

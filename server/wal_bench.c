@@ -1,0 +1,215 @@
+/*
+ * What durability costs: the profiles beside the checkout (generated ones when there are none), each many times as an
+ * agent sends them, through a keeper without a log and with one in the folder named (default: build/), then replayed.
+ *
+ *     CPU of the writer's thread for a batch; bytes of log for a profile; how long one waits for its ack; replay rate
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metric.h"
+#include "ingest/ingest.h"
+#include "ingest/pprof_make.h"
+#include "ingest/shared_files.h"
+#include "shard/disk.h"
+#include "shard/keeper.h"
+
+enum { BATCHES_MAX = 1024, PUSHES = 1500, GENERATED = 20 };
+
+static struct batch batches[BATCHES_MAX];
+static size_t       n_batches;
+
+static const struct decode_limits no_limits = {
+    .profile_bytes_max = INT64_MAX,
+    .samples_max = INT64_MAX,
+    .sample_labels_max = INT64_MAX,
+    .depth_max = 1000,
+    .symbol_bytes_max = 65535,
+    .label_names_max = INT64_MAX,
+    .label_name_bytes_max = 1024,
+    .label_value_bytes_max = 2048,
+    .oldest_ns = INT64_MIN,
+    .newest_ns = INT64_MAX,
+};
+
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static void add(struct slice body, struct arena *a, const char *name)
+{
+    struct label         labels[] = { { SLICE("__name__"), SLICE("process_cpu") },
+                                      { SLICE("service_name"), arena_copy(a, slice_of(name)) } };
+    struct ingest_source source = { .tenant = SLICE("t"), .labels = { labels, 2 }, .now_ns = 1 };
+    struct fault         why;
+    size_t               raw;
+
+    if (n_batches < BATCHES_MAX &&
+        ingest_pprof(body, &source, &no_limits, a, &batches[n_batches], &raw, &why) == CODE_OK &&
+        batches[n_batches].n_rows > 0)
+        n_batches++;
+}
+
+static void folder_add(const char *pattern, struct arena *a)
+{
+    glob_t found = shared_glob(pattern);
+
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct slice body = file_read(found.gl_pathv[i], a);
+        if (body.n > 0)
+            add(body, a, strrchr(found.gl_pathv[i], '/') + 1);
+    }
+    globfree(&found);
+}
+
+static void generate(struct arena *a)
+{
+    for (int i = 0; i < GENERATED; i++) {
+        struct pprof_make m;
+        pprof_make_init(&m);
+        pprof_make_type(&m, SLICE("cpu"), SLICE("nanoseconds"));
+        for (int k = 0; k < 500; k++) {
+            uint64_t frame = pprof_make_frame(&m, arena_printf(a, "package.Function%d", (i * 7 + k) % 900));
+            pprof_make_sample(&m, &frame, 1, (int64_t[]){ 10000000 }, 1, NULL, 0);
+        }
+        add(arena_copy(a, pprof_make_bytes(&m)), a, "generated");
+        pprof_make_fini(&m);
+    }
+}
+
+static void on_done(struct append *a)
+{
+    if (a->code != CODE_OK)
+        printf("%s\n", a->why.text);
+    assert(a->code == CODE_OK);
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static struct shard *shard_make(void)
+{
+    return shard_new(&(struct shard_config){ .name = "bench", .retention_ns = INT64_MAX, .limit_bytes = SIZE_MAX });
+}
+
+/* `together` profiles in each step; every file comes once a minute. */
+static void push(struct keeper *k, const char *what, size_t together)
+{
+    static int64_t waits[PUSHES];
+    struct append  all[64];
+    size_t         n_waits = 0;
+    int64_t        cpu = -cpu_ns(), t0 = 1700000000 * NS_PER_S;
+
+    for (size_t i = 0; i < PUSHES; i += together) {
+        int64_t began_ns = clock_mono_ns(), now_ns = t0 + (int64_t)(i / n_batches) * 60 * NS_PER_S;
+        for (size_t j = 0; j < together; j++) {
+            struct batch *b = &batches[(i + j) % n_batches];
+            uint64_t      number = i + j + 1;
+            b->time_ns = now_ns + (int64_t)j;
+            b->key = hash128(&number, sizeof number);
+            all[j] = (struct append){ .batch = b, .done = on_done };
+            if (!keeper_take(k, &all[j], now_ns))
+                keeper_step(k, now_ns);
+        }
+        keeper_step(k, now_ns);
+        waits[n_waits++] = clock_mono_ns() - began_ns;
+    }
+    cpu += cpu_ns();
+    qsort(waits, n_waits, sizeof *waits, compare);
+    printf("%-22s %2zu a step: %7.1f us of CPU a profile; ack p50 %.3f ms, p99 %.3f ms\n", what, together,
+           (double)cpu / 1e3 / PUSHES, (double)waits[n_waits / 2] / 1e6, (double)waits[n_waits * 99 / 100] / 1e6);
+}
+
+static void memory_only(size_t together)
+{
+    struct shard  *s = shard_make();
+    struct keeper *k = keeper_new(&(struct keeper_config){ .shard = s });
+
+    push(k, "memory", together);
+    keeper_free(k, 0);
+    shard_free(s);
+}
+
+static void remove_one(void *arg, const char *name)
+{
+    struct disk *d = arg;
+    if (name[0] != '.')
+        d->ops->remove(d, name);
+}
+
+static void replay(const struct keeper_config *kc)
+{
+    struct keeper_config again = *kc;
+    struct fault         why;
+    int64_t              cpu = -cpu_ns(), wall = -clock_mono_ns();
+
+    again.shard = shard_make();
+    struct keeper *k = keeper_new(&again);
+    enum code      code = keeper_replay(k, &why);
+    cpu += cpu_ns();
+    wall += clock_mono_ns();
+    assert(code == CODE_OK);
+    struct shard_stats s = shard_stats(again.shard);
+    int64_t            bytes = metric_read(metric_gauge("hearth_wal_replay_of_bytes", "", "shard=\"bench\""));
+    printf(
+        "replay: %lld profiles, %.1f MB (%.0f bytes a profile), %.3f s of CPU (%.3f s): %.2f GB/s, %.1f us a profile\n",
+        (long long)s.profiles, (double)bytes / 1e6, (double)bytes / (double)s.profiles, (double)cpu / 1e9,
+        (double)wall / 1e9, (double)bytes / (double)cpu, (double)cpu / 1e3 / (double)s.profiles);
+    keeper_free(k, 0);
+    shard_free(again.shard);
+}
+
+static void logged(struct disk *d, size_t together)
+{
+    struct shard        *s = shard_make();
+    struct keeper_config kc = { .shard = s, .disk = d, .segment_bytes = 16 << 20, .interval_ns = 50 * NS_PER_MS };
+    struct keeper       *k = keeper_new(&kc);
+    struct fault         why;
+
+    enum code code = keeper_replay(k, &why);
+    assert(code == CODE_OK);
+    push(k, "log, synced each step", together);
+    keeper_free(k, 0);
+    shard_free(s);
+    replay(&kc);
+    d->ops->list(d, remove_one, d);
+}
+
+int main(int argc, char **argv)
+{
+    struct arena *a = arena_new(0);
+    struct disk  *d;
+    struct fault  why;
+    char          path[4096];
+
+    log_setup(LOG_WARN, false);
+    folder_add("testdata/pprof/*", a);
+    folder_add("testdata/pprof/*/*", a);
+    if (n_batches == 0)
+        generate(a);
+    snprintf(path, sizeof path, "%s/wal-bench.XXXXXX", argc > 1 ? argv[1] : "build");
+    if (mkdtemp(path) == NULL || disk_open(path, &d, &why) != CODE_OK) {
+        fprintf(stderr, "cannot make a folder there: %s\n", path);
+        return 1;
+    }
+    for (size_t together = 1; together <= 16; together *= 16) {
+        memory_only(together);
+        logged(d, together);
+    }
+    d->ops->free(d);
+    rmdir(path);
+    arena_free(a);
+    return 0;
+}

@@ -1,0 +1,50 @@
+/*
+ * Keeper: a shard and its log, stepped as one: what was acknowledged is in both.
+ *
+ *     keeper_take ... keeper_take --> keeper_step: log, sync --> shard_step --> refusals logged --> done() of each
+ *
+ * R1  The log comes first.  When it fails, what it should have held is answered UNAVAILABLE, with the reason, and the
+ *     shard is as it was; nothing is ever acknowledged into memory only (but batches of mode memory, which ask for it).
+ * R2  What the log holds and the shard then refused is logged as refused before that is answered.
+ * R3  Replay is the same steps again: the same batches at the same times, through shard_step.
+ * R4  A segment goes when memory holds nothing of it any more.
+ * R5  One thread, the shard's writer.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "shard/shard.h"
+
+struct disk;
+struct keeper;
+
+struct keeper_config {
+    struct shard *shard;
+    struct disk  *disk; /* NULL: memory only */
+    size_t        segment_bytes;
+    int64_t       interval_ns;
+    uint32_t      salt;
+};
+
+struct keeper *keeper_new(const struct keeper_config *config);
+struct shard  *keeper_shard(const struct keeper *k);
+bool           keeper_has_log(const struct keeper *k);
+
+/*
+ * Fills the shard from its log, which then goes on.  Before anything else, where there is a log.  DATA_LOSS,
+ * FAILED_PRECONDITION, UNAVAILABLE: the log cannot be used, and why; the keeper can only be freed.
+ */
+must_check enum code keeper_replay(struct keeper *k, struct fault *why);
+
+/* The append becomes part of the step to come.  False: enough of them, step now. */
+bool keeper_take(struct keeper *k, struct append *a, int64_t now_ns);
+
+/* All that were taken (none will do, too: time passes), and calls done for each. */
+void keeper_step(struct keeper *k, int64_t now_ns);
+
+/* How long the next step may wait for appends. */
+int64_t keeper_wait_ns(const struct keeper *k, int64_t now_ns);
+
+void keeper_free(struct keeper *k, int64_t now_ns); /* nothing taken; the log is durable afterwards */
