@@ -28,10 +28,10 @@ struct level {
 };
 
 struct graph {
-    uint64_t    *name_hash;
-    size_t       n_names, boxes_max; /* in any level */
-    uint64_t     total;
-    struct level above, here;
+    uint64_t     *name_hash;
+    size_t        n_names, boxes_max; /* in any level */
+    uint64_t      total;
+    struct level  above, here;
     struct tally *out;
 };
 
@@ -173,7 +173,10 @@ enum code answer_flame(struct slice bytes, struct arena *a, struct tally *out, s
 
 /* ---- series ---- */
 
-uint64_t answer_point_key(struct slice label, int64_t time_ms) { return hash_pair(hash_slice(label), (uint64_t)time_ms); }
+uint64_t answer_point_key(struct slice label, int64_t time_ms)
+{
+    return hash_pair(hash_slice(label), (uint64_t)time_ms);
+}
 
 /* Sums travel as doubles; those of a test are whole and below 2^53. */
 static bool point_read(struct slice point, int64_t *time_ms, int64_t *sum)
@@ -258,7 +261,10 @@ enum code answer_types(struct slice bytes, struct tally *out, struct fault *why)
     return c.is_bad ? unreadable(why, "ProfileTypesResponse") : CODE_OK;
 }
 
-uint64_t answer_label_key(struct slice name, struct slice value) { return hash_pair(hash_slice(name), hash_slice(value)); }
+uint64_t answer_label_key(struct slice name, struct slice value)
+{
+    return hash_pair(hash_slice(name), hash_slice(value));
+}
 
 static uint64_t label_set_key(struct slice set)
 {

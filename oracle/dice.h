@@ -14,7 +14,10 @@ static inline uint64_t dice_mix(uint64_t x)
     return x ^ x >> 31;
 }
 
-static inline uint64_t dice_at(uint64_t seed, uint64_t a, uint64_t b) { return dice_mix(dice_mix(dice_mix(seed) ^ a) ^ b); }
+static inline uint64_t dice_at(uint64_t seed, uint64_t a, uint64_t b)
+{
+    return dice_mix(dice_mix(dice_mix(seed) ^ a) ^ b);
+}
 
 /* Of [0, n); n > 0. */
 static inline uint32_t dice_below(uint64_t dice, uint32_t n) { return (uint32_t)((dice >> 32) * n >> 32); }

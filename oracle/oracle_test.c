@@ -129,7 +129,10 @@ static void slow_sums(const struct workload *w, const struct ledger *l, const st
 
 /* ---- flame graphs, drawn from the rows in the order of their paths ---- */
 
-static int row_cmp(const void *a, const void *b) { return strcmp(((const struct row *)a)->path, ((const struct row *)b)->path); }
+static int row_cmp(const void *a, const void *b)
+{
+    return strcmp(((const struct row *)a)->path, ((const struct row *)b)->path);
+}
 
 static size_t depth_of(const char *path)
 {
@@ -281,7 +284,7 @@ static void test_stacks(void)
 
 static void test_same_seed_same_bytes(void)
 {
-    struct arena   *a = arena_new(0), *scratch = arena_new(0);
+    struct arena    *a = arena_new(0), *scratch = arena_new(0);
     struct workload *w[] = { workload_make(1, a), workload_make(1, a), workload_make(2, a) };
     struct buf       bytes[3] = { 0 };
 

@@ -21,7 +21,7 @@ struct making {
     const struct kind       *kind;
     uint32_t                *slot_of_stack, *stacks, n_stacks; /* slot 0: none yet */
     uint32_t                *slot_of_name, *names, n_names;
-    int64_t                (*sums)[KIND_TYPES_MAX];
+    int64_t (*sums)[KIND_TYPES_MAX];
 };
 
 static void samples_sum(struct making *m, const struct workload *w, const struct profile *p)

@@ -3,8 +3,9 @@
 #include "base/hash.h"
 #include "oracle/answer.h"
 
-const struct slice series_label_names[SERIES_LABELS] = { SLICE("service_name"), SLICE("pod"),    SLICE("region"),
-                                                         SLICE("run"),          SLICE("marker"), SLICE("__profile_type__") };
+const struct slice series_label_names[SERIES_LABELS] = { SLICE("service_name"), SLICE("pod"),
+                                                         SLICE("region"),       SLICE("run"),
+                                                         SLICE("marker"),       SLICE("__profile_type__") };
 
 static bool is_like(const struct question *q, const struct profile *p)
 {
@@ -71,10 +72,10 @@ static bool next_stored(const struct oracle *o, const struct question *q, const 
 /* ---- stacks: sums by stack first, then each stack's path once ---- */
 
 struct stack_sums {
-    const struct oracle *o;
+    const struct oracle   *o;
     const struct question *q;
-    struct arena        *arena;
-    int64_t            **of_service; /* [services], each [n_stacks] of its pool, made when needed */
+    struct arena          *arena;
+    int64_t              **of_service; /* [services], each [n_stacks] of its pool, made when needed */
 };
 
 static void profile_sum(struct stack_sums *s, const struct profile *p)
@@ -94,7 +95,7 @@ static void profile_sum(struct stack_sums *s, const struct profile *p)
 static void paths_add(const struct stack_sums *s, struct tally *out)
 {
     const struct workload_spec *spec = workload_spec_of(s->o->w);
-    uint64_t root = hash_slice(workload_marker(s->o->w, s->q->like.tenant, s->arena));
+    uint64_t                    root = hash_slice(workload_marker(s->o->w, s->q->like.tenant, s->arena));
 
     for (uint32_t service = 0; service < spec->services; service++) {
         const struct stack_pool *pool = workload_pool(s->o->w, service, s->q->like.kind);

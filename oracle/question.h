@@ -42,7 +42,10 @@ void question_selector(const struct workload *w, const struct question *q, struc
 must_check bool expect_stacks(const struct oracle *o, const struct question *q, struct candidates c, struct arena *a,
                               struct tally *out);
 
-/* The same of SelectSeries by pod: T = from + i * step takes (T - step, T]. */
+/*
+ * The same of SelectSeries by pod: T = from + i * step takes (T - step, T], i > 0.  The window is whole steps; the request
+ * says from + step, for the API's first point looks one step back.
+ */
 must_check bool expect_points(const struct oracle *o, const struct question *q, struct candidates c, int64_t step_ms,
                               struct arena *a, struct tally *out);
 

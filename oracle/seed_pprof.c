@@ -9,7 +9,15 @@
 #include "wire/zip.h"
 
 enum { SEED_BYTES_MAX = 64 << 20, SEED_STACKS_MAX = 1 << 20 };
-enum { P_SAMPLE_TYPE = 1, P_SAMPLE = 2, P_LOCATION = 4, P_FUNCTION = 5, P_STRING = 6, P_PERIOD_TYPE = 11, P_PERIOD = 12 };
+enum {
+    P_SAMPLE_TYPE = 1,
+    P_SAMPLE = 2,
+    P_LOCATION = 4,
+    P_FUNCTION = 5,
+    P_STRING = 6,
+    P_PERIOD_TYPE = 11,
+    P_PERIOD = 12
+};
 
 /* A function's name, a location's message, by id. */
 struct by_id {
@@ -206,7 +214,10 @@ static struct stack_pool *pool_of(const struct seed *s)
 }
 
 /* A part of a profile type's id: not empty, no colon. */
-static bool is_part(struct slice s) { return s.n > 0 && s.n < 128 && slice_find(s, SLICE(":")) == s.n && utf8_is_valid(s); }
+static bool is_part(struct slice s)
+{
+    return s.n > 0 && s.n < 128 && slice_find(s, SLICE(":")) == s.n && utf8_is_valid(s);
+}
 
 static bool kind_is_whole(const struct kind *k)
 {

@@ -33,8 +33,8 @@ struct stack_pool *stack_pool_invent(uint64_t seed, const struct stack_shape *sh
  * The stacks and sample types of a pprof, gzip or plain; frames without a function's name are left out, and so are stacks
  * that have no others.  INVALID_ARGUMENT: no pprof, or one without such stacks.
  */
-must_check enum code stack_pool_of_pprof(struct slice pprof, struct arena *a, struct stack_pool **out, struct kind *kind,
-                                         struct fault *why);
+must_check enum code stack_pool_of_pprof(struct slice pprof, struct arena *a, struct stack_pool **out,
+                                         struct kind *kind, struct fault *why);
 
 /* What a path of function names comes to: the hash of the root's name, then path_hash_below for each name under it. */
 static inline uint64_t path_hash_below(uint64_t parent, uint64_t name_hash)

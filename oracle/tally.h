@@ -16,11 +16,11 @@
 struct tally;
 
 struct tally *tally_new(void);
-void          tally_free(struct tally *t); /* NULL is fine */
-void          tally_add(struct tally *t, uint64_t what, int64_t much); /* adds up; a sum of 0 is as if it were not there */
-int64_t       tally_of(const struct tally *t, uint64_t what);
-size_t        tally_n(const struct tally *t);
-int64_t       tally_total(const struct tally *t);
+void          tally_free(struct tally *t);                       /* NULL is fine */
+void    tally_add(struct tally *t, uint64_t what, int64_t much); /* adds up; a sum of 0 is as if it were not there */
+int64_t tally_of(const struct tally *t, uint64_t what);
+size_t  tally_n(const struct tally *t);
+int64_t tally_total(const struct tally *t);
 
 struct tally_difference {
     size_t   n;    /* how many differ */

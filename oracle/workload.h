@@ -31,8 +31,8 @@ struct workload_spec {
     uint32_t           batch, samples;
     struct stack_shape shape;
     double             stack_zipf, service_zipf;
-    uint32_t           hot_percent; /* of the requests, by the first tenant; 0: all tenants alike */
-    int64_t            churn_ns;    /* pods get another name this often; 0: never */
+    uint32_t           hot_percent;    /* of the requests, by the first tenant; 0: all tenants alike */
+    int64_t            churn_ns;       /* pods get another name this often; 0: never */
     bool               is_round_robin; /* series take turns instead of being drawn */
     struct kind        kinds[WORKLOAD_KINDS_MAX];
     uint32_t           n_kinds;
@@ -56,9 +56,9 @@ struct sample {
 struct workload *workload_new(const struct workload_spec *spec, const int64_t *at_ns, struct arena *a);
 
 const struct workload_spec *workload_spec_of(const struct workload *w);
-int64_t                     workload_slot_ns(const struct workload *w, uint64_t request); /* begin of its slot, since 1970 */
-void                        workload_profile(const struct workload *w, uint64_t number, struct profile *out);
-const struct stack_pool    *workload_pool(const struct workload *w, uint32_t service, uint32_t kind);
+int64_t workload_slot_ns(const struct workload *w, uint64_t request); /* begin of its slot, since 1970 */
+void    workload_profile(const struct workload *w, uint64_t number, struct profile *out);
+const struct stack_pool *workload_pool(const struct workload *w, uint32_t service, uint32_t kind);
 
 /* The i-th sample, i < spec.samples; several may be of one stack. */
 void workload_sample(const struct workload *w, const struct profile *p, uint32_t i, struct sample *out);
@@ -66,7 +66,8 @@ void workload_sample(const struct workload *w, const struct profile *p, uint32_t
 /* ---- names ---- */
 
 struct slice workload_tenant(const struct workload *w, uint32_t tenant, struct arena *a); /* empty: there is only one */
-struct slice workload_marker(const struct workload *w, uint32_t tenant, struct arena *a); /* in each of its stacks and series */
+struct slice workload_marker(const struct workload *w, uint32_t tenant,
+                             struct arena *a); /* in each of its stacks and series */
 struct slice workload_service(uint32_t service, struct arena *a);
 struct slice workload_pod(const struct profile *p, struct arena *a);
 struct slice workload_region(uint32_t pod);
