@@ -148,13 +148,12 @@ static enum code places_read(struct archive *r, struct cursor c, struct fault *w
 
 enum code archive_open(struct slice bytes, struct arena *a, struct archive *out, struct fault *why)
 {
-    struct cursor c = { (const uint8_t *)bytes.p, (const uint8_t *)bytes.p + bytes.n };
-    struct slice  header;
+    struct slice header;
 
     *out = (struct archive){ .bytes = bytes };
     if (bytes.n < MAGIC_BYTES || memcmp(bytes.p, magic, MAGIC_BYTES) != 0)
         return fail(why, CODE_INVALID_ARGUMENT, "not an archive: it does not begin with %s", magic);
-    c.p += MAGIC_BYTES;
+    struct cursor c = { (const uint8_t *)bytes.p + MAGIC_BYTES, (const uint8_t *)bytes.p + bytes.n };
     if (!take_bytes(&c, &header) || header.n > ARCHIVE_HEADER_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "the archive's header is cut short, or larger than 1 MiB");
     enum code code = header_read(header, a, &out->header, why);

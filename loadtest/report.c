@@ -45,6 +45,8 @@ void report_text(const struct trial *t, enum result result, struct slice why, st
                batch == 1 ? "" : "s", t->seconds > 0 ? (double)s->n_acked / t->seconds : 0);
     buf_printf(out, "answers       %ld acked, %ld refused, %ld unanswered; %ld sent late, %ld missed\n", s->n_acked,
                s->n_refused, s->n_unknown, s->n_late, s->n_missed);
+    if (s->n_resent > 0)
+        buf_printf(out, "              %ld sent a second time\n", s->n_resent);
     if (s->first_refusal[0])
         buf_printf(out, "              the first not acked: %s\n", s->first_refusal);
     buf_text(out, "latency, ms                   p50       p90       p99     p99.9       max\n");
@@ -167,6 +169,7 @@ static void put_counts(struct json_writer *w, const struct trial *t)
     put_int(w, "unanswered", s->n_unknown);
     put_int(w, "late", s->n_late);
     put_int(w, "missed", s->n_missed);
+    put_int(w, "resent", s->n_resent);
     put_int(w, "queries", s->n_reads);
     put_int(w, "queries_failed", s->n_reads_failed);
     put_double(w, "server_cpu_s", t->server_cpu_s);

@@ -115,7 +115,8 @@ void report_html(const struct trial *t, enum result result, struct slice why, st
     buf_printf(out,
                "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>hearth-load</title>\n"
                "<style>body{font:15px sans-serif;max-width:%dpx;margin:2em auto}pre{background:#f4f4f4;padding:1em;"
-               "overflow:auto;white-space:pre-wrap}svg text{font:12px sans-serif}h2{font-size:16px}.r{color:%s}</style></head><body>\n",
+               "overflow:auto;white-space:pre-wrap}svg text{font:12px "
+               "sans-serif}h2{font-size:16px}.r{color:%s}</style></head><body>\n",
                WIDE + 20, result == RESULT_FINE ? "#2a7" : "#c22");
     buf_printf(out, "<h1>hearth-load</h1>\n<p class=\"r\">%s</p>\n<pre>", result_text(result));
     put_escaped(out, buf_view(&text));

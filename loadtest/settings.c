@@ -35,6 +35,9 @@ static const struct setting table[] = {
     { "read-rate", VALUE_NUMBER, AT(read_rate), "0", "queries a second beside, in the mix that Grafana makes" },
     { "verify-rate", VALUE_NUMBER, AT(verify_rate), "5", "verified questions a second while the load runs" },
     { "find-knee", VALUE_BOOL, AT(finds_knee), "false", "find the highest rate at which everything holds" },
+    { "resend-percent", VALUE_COUNT, AT(resend_percent), "0",
+      "of the requests come again byte for byte once they are acked, as from an agent that did not hear; each counts "
+      "once" },
     { "seed", VALUE_COUNT, AT(seed), "1", "all that is sent comes out of this" },
     { "start-time", VALUE_COUNT, AT(start_time), "0", "time of the first profile, seconds since 1970; 0: now" },
     { "tenants", VALUE_COUNT, AT(tenants), "1", "1: without a tenant; more need multi-tenancy" },

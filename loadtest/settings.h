@@ -25,7 +25,8 @@ struct settings {
     int64_t     in_flight;
 
     /* the workload */
-    int64_t     seed, tenants, services, pods, batch, samples, stacks, functions, depth_min, depth_max, hot_percent;
+    int64_t seed, tenants, services, pods, batch, samples, stacks, functions, depth_min, depth_max, hot_percent,
+        resend_percent;
     double      stack_zipf, service_zipf;
     int64_t     churn_ns, start_time;
     bool        is_round_robin, is_gzip;

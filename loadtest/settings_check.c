@@ -60,6 +60,7 @@ static enum code check_sizes(const struct settings *s, struct fault *why)
                    { "depth-min", s->depth_min, 1, STACK_DEPTH_MAX },
                    { "depth-max", s->depth_max, s->depth_min, STACK_DEPTH_MAX },
                    { "hot-percent", s->hot_percent, 0, 100 },
+                   { "resend-percent", s->resend_percent, 0, 100 },
                    { "in-flight", s->in_flight, 1, 100000 } };
 
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)

@@ -25,8 +25,8 @@ struct stats {
     struct hist    from_intended, from_sent, reads, this_second;
     struct second *seconds;
     size_t         n_seconds;
-    _Atomic long   n_sent, n_acked, n_refused, n_unknown, n_reads, n_reads_failed; /* requests */
-    long           n_late, n_missed;                                               /* of the sender */
+    _Atomic long   n_sent, n_acked, n_refused, n_unknown, n_reads, n_reads_failed, n_resent; /* requests */
+    long           n_late, n_missed;                                                         /* of the sender */
     char           first_refusal[200], first_read_failure[200];
 };
 

@@ -11,7 +11,7 @@
 #include "rpc/envelope.h"
 #include "rpc/errors.h"
 
-enum { TOKEN_BYTES_MAX = 4096, ANSWER_BYTES_MAX = 512 << 20, FIELDS_MAX = 6 };
+enum { TOKEN_BYTES_MAX = 4096, ANSWER_BYTES_MAX = 128 << 20, FIELDS_MAX = 6 };
 
 struct target {
     char                address[256]; /* host:port */
@@ -121,7 +121,7 @@ void shot_close(struct shot *s)
 void shot_free(struct shot *s)
 {
     buf_free(&s->body);
-    arena_free(s->arena);
+    arena_free(s->arena); /* it lives there */
 }
 
 static struct slice field_of(const struct http_reply *r, const char *name)

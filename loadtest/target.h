@@ -38,6 +38,7 @@ struct shot {
     shot_done_fn        *on_done;
     void                *arg;
     uint64_t             number; /* the sender's */
+    struct shot         *then;   /* the sender's: the same again, once this is acked; or NULL */
 
     /* the answer, for on_done */
     enum outcome outcome;

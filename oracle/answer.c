@@ -42,8 +42,8 @@ static void graph_count(struct slice bytes, struct graph *g)
 
     while (pb_next(&c, &f)) {
         g->n_names += f.number == NAMES;
-        if (f.number == LEVELS && f.wire == PB_BYTES && f.value > g->boxes_max)
-            g->boxes_max = f.value; /* a box takes more than a byte */
+        if (f.number == LEVELS && f.wire == PB_BYTES && f.value / TUPLE > g->boxes_max)
+            g->boxes_max = f.value / TUPLE; /* each number takes at least a byte */
     }
 }
 
@@ -89,7 +89,7 @@ static bool box_place(struct graph *g, size_t *parent, const uint64_t v[TUPLE], 
 
 static bool level_read(struct graph *g, struct slice values, bool is_root)
 {
-    const uint8_t *p = (const uint8_t *)values.p, *end = p + values.n;
+    const uint8_t *p = (const uint8_t *)values.p, *end = values.n ? p + values.n : p;
     size_t         parent = 0;
     int64_t        x = 0;
 

@@ -3,8 +3,10 @@
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import json
 import os
+import signal
 import subprocess
 import threading
+import time
 
 from hearth import BIN, Server, folder
 
@@ -47,6 +49,16 @@ with Server("--multitenancy=true") as server:
     # batches, churn, the closed loop, and the stacks of a real profile
     load(server.url, "--tenants=2", "--duration=2s", "--formats=connect,grpc", "--batch=3", "--churn=500ms", want=FINE)
     load(server.url, "--tenants=2", "--duration=1s", "--max", "--in-flight=4", want=FINE)
+
+    # A server that does not answer in time: nobody knows what it has taken, until it is asked.
+    running = subprocess.Popen(command(server.url, "--tenants=2", "--duration=4s", "--timeout=1s", "--settle=1s"),
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    time.sleep(1.5)
+    server.process.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    server.process.send_signal(signal.SIGCONT)
+    out = running.communicate(timeout=120)[0]
+    assert running.returncode == FINE and " are settled, 0 contradict" in out, out
 
     # nobody there, and words that mean nothing
     load("http://127.0.0.1:1", want=UNREACHABLE)
