@@ -42,6 +42,8 @@ void knee_find(const struct settings *s, struct target *t, const struct seeds *s
             trial_free(next);
         }
         *(is_fine ? &good : &bad) = rate;
+        if (trials_are_stopped())
+            break;
     }
     fprintf(stderr, "knee: the highest rate that held is %.1f requests a second\n", good);
     free(next);

@@ -113,12 +113,21 @@ static int start(int argc, char **argv, struct arena *a, struct fault *why)
     return result;
 }
 
+/* Once: who interrupts again means it. */
+static void on_interrupt(int number)
+{
+    signal(number, SIG_DFL);
+    trials_stop();
+}
+
 int main(int argc, char **argv)
 {
     struct arena *a = arena_new(0);
     struct fault  why = { .code = CODE_OK };
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGINT, on_interrupt);
+    signal(SIGTERM, on_interrupt);
     int result = start(argc, argv, a, &why);
     if (why.code != CODE_OK)
         fprintf(stderr, "hearth-load: %s\n", why.text);

@@ -232,7 +232,7 @@ static void send_open(struct sender *s)
 {
     struct trial *t = s->trial;
 
-    for (uint64_t r = 0; r < t->n_requests && !t->is_over; r++) {
+    for (uint64_t r = 0; r < t->n_requests && !trials_are_stopped(); r++) {
         int64_t      due_ns = t->stats.start_ns + t->at_ns[r];
         struct shot *shot = request_make(s, r);
         trial_sleep(t, due_ns);
@@ -253,8 +253,8 @@ static void send_closed(struct sender *s)
     struct trial *t = s->trial;
     int64_t       end_ns = t->stats.start_ns + t->settings->duration_ns;
 
-    for (uint64_t r = 0; r < t->n_requests && clock_mono_ns() < end_ns && !t->is_over; r++) {
-        while (t->n_open >= t->settings->in_flight)
+    for (uint64_t r = 0; r < t->n_requests && clock_mono_ns() < end_ns && !trials_are_stopped(); r++) {
+        while (t->n_open >= t->settings->in_flight && !trials_are_stopped())
             trial_sleep(t, clock_mono_ns() + NS_PER_MS / 10);
         t->at_ns[r] = clock_mono_ns() - t->stats.start_ns;
         struct shot *shot = request_make(s, r);

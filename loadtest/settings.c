@@ -4,25 +4,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <yaml.h>
 
-#include "base/clock.h"
-#include "loadtest/schedule.h"
+#include "loadtest/settings_priv.h"
 #include "wire/json.h"
-
-enum value_kind { VALUE_TEXT, VALUE_COUNT, VALUE_NUMBER, VALUE_DURATION, VALUE_BOOL };
-
-struct setting {
-    const char     *name;
-    enum value_kind kind;
-    size_t          offset;
-    const char     *otherwise;
-    const char     *help;
-};
 
 #define AT(field) offsetof(struct settings, field)
 
-static const struct setting table[] = {
+const struct setting settings_table[] = {
     { "url", VALUE_TEXT, AT(url), "http://127.0.0.1:4040", "the server, in clear text" },
     { "token-file", VALUE_TEXT, AT(token_file), "", "a file that holds the bearer token" },
     { "rate", VALUE_NUMBER, AT(rate), "50", "requests a second (each pushes `batch` profiles)" },
@@ -75,13 +63,13 @@ static const struct setting table[] = {
     { "quiet", VALUE_BOOL, AT(is_quiet), "false", "no progress on standard error" },
     { "help", VALUE_BOOL, AT(wants_help), "false", "this text" },
 };
-enum { N_SETTINGS = sizeof table / sizeof *table };
+_Static_assert(sizeof settings_table / sizeof *settings_table == N_SETTINGS, "settings_priv.h counts them");
 
-static const struct setting *setting_find(struct slice name)
+const struct setting *setting_find(struct slice name)
 {
     for (size_t i = 0; i < N_SETTINGS; i++)
-        if (slice_is(name, table[i].name))
-            return &table[i];
+        if (slice_is(name, settings_table[i].name))
+            return &settings_table[i];
     return NULL;
 }
 
@@ -119,8 +107,8 @@ static bool duration_parse(struct slice text, int64_t *ns)
     return false;
 }
 
-static enum code setting_set(const struct setting *s, struct settings *out, struct slice text, struct arena *a,
-                             struct fault *why)
+enum code setting_set(const struct setting *s, struct settings *out, struct slice text, struct arena *a,
+                      struct fault *why)
 {
     static const char *const wanted[] = { "a text", "a whole number", "a number", "a duration like 90s, 500ms, 5m",
                                           "true or false" };
@@ -162,134 +150,12 @@ void settings_defaults(struct settings *out)
 
     *out = (struct settings){ .preset = "" };
     for (size_t i = 0; i < N_SETTINGS; i++) {
-        if (table[i].kind == VALUE_TEXT) /* the table's own text stays */
-            *(const char **)((char *)out + table[i].offset) = table[i].otherwise;
-        else if (setting_set(&table[i], out, slice_of(table[i].otherwise), a, &why) != CODE_OK)
+        if (settings_table[i].kind == VALUE_TEXT) /* the table's own text stays */
+            *(const char **)((char *)out + settings_table[i].offset) = settings_table[i].otherwise;
+        else if (setting_set(&settings_table[i], out, slice_of(settings_table[i].otherwise), a, &why) != CODE_OK)
             abort(); /* a mistake in the table */
     }
     arena_free(a);
-}
-
-/* ---- YAML: one mapping of words to words or lists of words ---- */
-
-struct yaml {
-    yaml_parser_t    parser;
-    const char      *name;
-    struct arena    *arena;
-    struct settings *out;
-    bool             is_seen[N_SETTINGS];
-    struct fault    *why;
-};
-
-static enum code yaml_bad(struct yaml *y, yaml_mark_t at, const char *what)
-{
-    return fail(y->why, CODE_INVALID_ARGUMENT, "%s:%zu:%zu: %s", y->name, at.line + 1, at.column + 1, what);
-}
-
-static enum code yaml_next(struct yaml *y, yaml_event_t *e)
-{
-    enum code code = CODE_OK;
-
-    if (!yaml_parser_parse(&y->parser, e))
-        code = yaml_bad(y, y->parser.problem_mark, y->parser.problem ? y->parser.problem : "not YAML");
-    else if (e->type == YAML_ALIAS_EVENT)
-        code = yaml_bad(y, e->start_mark, "aliases are not taken here");
-    if (code != CODE_OK) {
-        yaml_event_delete(e);
-        memset(e, 0, sizeof *e);
-    }
-    return code;
-}
-
-static struct slice scalar_of(const yaml_event_t *e) { return slice_make(e->data.scalar.value, e->data.scalar.length); }
-
-/* `[a, b]` as `a,b`. */
-static enum code yaml_list(struct yaml *y, struct buf *out)
-{
-    yaml_event_t e;
-    enum code    code;
-
-    while ((code = yaml_next(y, &e)) == CODE_OK && e.type == YAML_SCALAR_EVENT && out->n < 4096) {
-        if (out->n > 0)
-            buf_byte(out, ',');
-        buf_slice(out, scalar_of(&e));
-        yaml_event_delete(&e);
-    }
-    if (code == CODE_OK && e.type != YAML_SEQUENCE_END_EVENT)
-        code = yaml_bad(y, e.start_mark, "only words stand in a list, and not that many");
-    yaml_event_delete(&e);
-    return code;
-}
-
-static enum code yaml_value(struct yaml *y, const struct setting *s)
-{
-    struct buf   list = { 0 };
-    struct fault why;
-    yaml_event_t e;
-    enum code    code = yaml_next(y, &e);
-
-    if (code == CODE_OK && e.type == YAML_SCALAR_EVENT)
-        buf_slice(&list, scalar_of(&e));
-    else if (code == CODE_OK && e.type == YAML_SEQUENCE_START_EVENT)
-        code = yaml_list(y, &list);
-    else if (code == CODE_OK)
-        code = yaml_bad(y, e.start_mark, "a word or a list of words is wanted");
-    if (code == CODE_OK && setting_set(s, y->out, buf_view(&list), y->arena, &why) != CODE_OK)
-        code = yaml_bad(y, e.start_mark, why.text);
-    yaml_event_delete(&e);
-    buf_free(&list);
-    return code;
-}
-
-static enum code yaml_key(struct yaml *y, const yaml_event_t *e)
-{
-    const struct setting *s = e->type == YAML_SCALAR_EVENT ? setting_find(scalar_of(e)) : NULL;
-
-    if (s == NULL)
-        return yaml_bad(y, e->start_mark, "no such setting; --help lists them");
-    if (y->is_seen[s - table])
-        return yaml_bad(y, e->start_mark, "this setting stands here a second time");
-    y->is_seen[s - table] = true;
-    return yaml_value(y, s);
-}
-
-static enum code yaml_document(struct yaml *y)
-{
-    bool      is_open = false;
-    enum code code;
-
-    for (;;) {
-        yaml_event_t e;
-        if ((code = yaml_next(y, &e)) != CODE_OK)
-            return code;
-        yaml_event_type_t type = e.type;
-        if (is_open && type != YAML_MAPPING_END_EVENT)
-            code = yaml_key(y, &e);
-        else if (type == YAML_MAPPING_START_EVENT)
-            is_open = true;
-        else if (type == YAML_MAPPING_END_EVENT)
-            is_open = false;
-        else if (type == YAML_SCALAR_EVENT && e.data.scalar.length > 0)
-            code = yaml_bad(y, e.start_mark, "a mapping of settings is wanted");
-        else if (type == YAML_SEQUENCE_START_EVENT)
-            code = yaml_bad(y, e.start_mark, "a mapping of settings is wanted");
-        yaml_event_delete(&e);
-        if (code != CODE_OK || type == YAML_STREAM_END_EVENT)
-            return code;
-    }
-}
-
-enum code settings_read_yaml(const char *name, struct slice text, struct arena *a, struct settings *out,
-                             struct fault *why)
-{
-    struct yaml y = { .name = name, .arena = a, .out = out, .why = why };
-
-    if (!yaml_parser_initialize(&y.parser))
-        abort(); /* out of memory */
-    yaml_parser_set_input_string(&y.parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
-    enum code code = yaml_document(&y);
-    yaml_parser_delete(&y.parser);
-    return code;
 }
 
 /* ---- presets and flags ---- */
@@ -381,9 +247,9 @@ void settings_print(const struct settings *s, struct buf *out)
     json_open(&w, '{');
     json_key(&w, SLICE("preset")), json_text(&w, slice_of(s->preset));
     for (size_t i = 0; i < N_SETTINGS; i++) {
-        const void *field = (const char *)s + table[i].offset;
-        json_key(&w, slice_of(table[i].name));
-        switch (table[i].kind) {
+        const void *field = (const char *)s + settings_table[i].offset;
+        json_key(&w, slice_of(settings_table[i].name));
+        switch (settings_table[i].kind) {
         case VALUE_TEXT:
             json_text(&w, slice_of(*(const char *const *)field));
             break;
@@ -412,8 +278,9 @@ void settings_help(struct buf *out)
         buf_printf(out, " %s", presets[i].name);
     buf_text(out, "\n\nSettings, of a preset's file and of the command line:\n");
     for (size_t i = 0; i < N_SETTINGS; i++)
-        buf_printf(out, "  --%-20s %s%s%s%s\n", table[i].name, table[i].help, *table[i].otherwise ? " (" : "",
-                   table[i].otherwise, *table[i].otherwise ? ")" : "");
+        buf_printf(out, "  --%-20s %s%s%s%s\n", settings_table[i].name, settings_table[i].help,
+                   *settings_table[i].otherwise ? " (" : "", settings_table[i].otherwise,
+                   *settings_table[i].otherwise ? ")" : "");
     buf_text(out, "\nExit codes:\n"
                   "  0  every threshold and every answer holds\n"
                   "  1  verification failed: an answer was not what was sent\n"

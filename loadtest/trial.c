@@ -1,6 +1,7 @@
 #include "loadtest/trial.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -15,16 +16,22 @@ enum { CLOSED_RATE_MAX = 20000 };
 #define NAP_NS (50 * NS_PER_MS)
 #define LEAD_NS (20 * NS_PER_MS) /* from the start of the threads to the first request */
 
+static volatile sig_atomic_t is_stopped;
+
+void trials_stop(void) { is_stopped = 1; }
+
+bool trials_are_stopped(void) { return is_stopped != 0; }
+
 bool trial_sleep(struct trial *t, int64_t until_ns)
 {
     int64_t now_ns;
 
-    while (!t->is_over && (now_ns = clock_mono_ns()) < until_ns) {
+    while (!t->is_over && !is_stopped && (now_ns = clock_mono_ns()) < until_ns) {
         int64_t         wake_ns = until_ns - now_ns > NAP_NS ? now_ns + NAP_NS : until_ns;
         struct timespec at = { wake_ns / NS_PER_S, wake_ns % NS_PER_S };
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
     }
-    return !t->is_over;
+    return !t->is_over && !is_stopped;
 }
 
 /* ---- what is made before ---- */
@@ -124,11 +131,11 @@ static void *watch_beside(void *trial)
 }
 
 /* Until every answer has come; each comes by its own timeout. */
-static void drain(struct trial *t)
+static void drain(const _Atomic long *n_open)
 {
     struct timespec nap = { 0, NS_PER_MS };
 
-    while (t->n_open > 0 || t->n_reads_open > 0)
+    while (*n_open > 0)
         nanosleep(&nap, NULL);
 }
 
@@ -145,14 +152,13 @@ static void load(struct trial *t)
         if (is_wanted[i] && pthread_create(&threads[i], NULL, bodies[i], t) != 0)
             abort();
     send_all(t);
-    while (t->n_open > 0)
-        trial_sleep(t, clock_mono_ns() + NS_PER_MS);
+    drain(&t->n_open);
     t->seconds = (double)(clock_mono_ns() - t->stats.start_ns) / 1e9;
     t->is_over = true;
     for (int i = 0; i < 3; i++)
         if (is_wanted[i])
             pthread_join(threads[i], NULL);
-    drain(t);
+    drain(&t->n_reads_open);
     if (vitals_read(t->target, t->settings->server_pid, &after)) {
         t->server_cpu_s = after.cpu_s - before.cpu_s;
         t->server_rss_bytes = after.rss_bytes;

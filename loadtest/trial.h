@@ -63,3 +63,7 @@ void *check_beside(void *trial);
 
 /* Sleeps until then; false: the trial is over. */
 bool trial_sleep(struct trial *t, int64_t until_ns);
+
+/* From a signal's handler: loads end now, what was sent is verified, no further trial begins. */
+void trials_stop(void);
+bool trials_are_stopped(void);

@@ -60,6 +60,14 @@ with Server("--multitenancy=true") as server:
     out = running.communicate(timeout=120)[0]
     assert running.returncode == FINE and " are settled, 0 contradict" in out, out
 
+    # Interrupted, it verifies what it has sent.
+    running = subprocess.Popen(command(server.url, "--tenants=2", "--duration=10m"), stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)
+    time.sleep(2)
+    running.send_signal(signal.SIGINT)
+    out = running.communicate(timeout=60)[0]
+    assert running.returncode == FINE and " 0 wrong" in out, out
+
     # nobody there, and words that mean nothing
     load("http://127.0.0.1:1", want=UNREACHABLE)
     load(server.url, "--no-such-thing", want=USAGE)
