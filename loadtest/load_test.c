@@ -107,6 +107,7 @@ static void test_settings(void)
                 { "--depth-min=50", "depth-max: 40 is not from 50 to 512" },
                 { "--plant-fault=leak", "leak needs two tenants" },
                 { "--rate=1e9", "more than" },
+                { "--stacks=100000", "boxes of a flame graph" },
                 { "--url", "--url needs a value" },
                 { "nonsense", "no preset is called `nonsense`" } };
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SEED_FILE_BYTES_MAX = 64 << 20 };
+enum { SEED_FILE_BYTES_MAX = 64 << 20, SEED_FRAMES_MAX = BOXES_WHOLE - 2 };
 
 static enum code file_read(int folder, const char *name, struct arena *a, struct slice *out, struct fault *why)
 {
@@ -31,13 +31,33 @@ static enum code file_read(int folder, const char *name, struct arena *a, struct
     return CODE_OK;
 }
 
-/* Two files of one name and type would be one stream, told apart by nothing. */
-static bool is_new(const struct seeds *s, const struct kind *k)
+static bool kinds_equal(const struct kind *a, const struct kind *b)
 {
-    for (uint32_t i = 0; i < s->n; i++)
-        if (slice_eq(s->kinds[i].name, k->name))
-            return false;
-    return true;
+    bool are = a->n_types == b->n_types && slice_eq(a->period_type, b->period_type) &&
+               slice_eq(a->period_unit, b->period_unit);
+
+    for (uint32_t i = 0; are && i < a->n_types; i++)
+        are = slice_eq(a->types[i].type, b->types[i].type) && slice_eq(a->types[i].unit, b->types[i].unit);
+    return are;
+}
+
+/* Files of one kind share it; of one name but other types they could not be told apart in every answer. */
+static enum code pool_add(struct seeds *s, const struct kind *k, const struct stack_pool *pool, struct fault *why)
+{
+    uint32_t i = 0;
+
+    if (stack_pool_frames(pool) > SEED_FRAMES_MAX)
+        return fail(why, CODE_INVALID_ARGUMENT, "more than %d frames", SEED_FRAMES_MAX);
+    while (i < s->n && !slice_eq(s->kinds[i].name, k->name))
+        i++;
+    if (i == WORKLOAD_KINDS_MAX || (i < s->n && s->pools[i].n == SEED_POOLS_MAX))
+        return fail(why, CODE_RESOURCE_EXHAUSTED, "there are enough seeds of this kind");
+    if (i < s->n && !kinds_equal(&s->kinds[i], k))
+        return fail(why, CODE_ALREADY_EXISTS, "another seed called %.*s has other sample types", SLICE_ARGS(k->name));
+    if (i == s->n)
+        s->kinds[s->n++] = *k;
+    s->pools[i].at[s->pools[i].n++] = pool;
+    return CODE_OK;
 }
 
 static void file_take(int folder, const char *name, struct arena *a, struct seeds *out)
@@ -50,15 +70,10 @@ static void file_take(int folder, const char *name, struct arena *a, struct seed
 
     if (code == CODE_OK)
         code = stack_pool_of_pprof(bytes, a, &pool, &kind, &why);
-    if (code == CODE_OK && !is_new(out, &kind))
-        code =
-            fail(&why, CODE_ALREADY_EXISTS, "another seed is already the profile called %.*s", SLICE_ARGS(kind.name));
-    if (code != CODE_OK) {
+    if (code == CODE_OK)
+        code = pool_add(out, &kind, pool, &why);
+    if (code != CODE_OK)
         fprintf(stderr, "seed %s left out: %s\n", name, why.text);
-        return;
-    }
-    out->kinds[out->n] = kind;
-    out->pools[out->n++] = pool;
 }
 
 enum code seeds_load(const char *folder, struct arena *a, struct seeds *out, struct fault *why)
@@ -71,7 +86,7 @@ enum code seeds_load(const char *folder, struct arena *a, struct seeds *out, str
     if (n < 0 || fd < 0)
         return fail(why, CODE_INVALID_ARGUMENT, "seed-profiles: %s: %s", folder, strerror(errno));
     for (int i = 0; i < n; i++) {
-        if (entries[i]->d_name[0] != '.' && out->n < WORKLOAD_KINDS_MAX)
+        if (entries[i]->d_name[0] != '.')
             file_take(fd, entries[i]->d_name, a, out);
         free(entries[i]);
     }

@@ -1,9 +1,8 @@
 /* What a setting alone cannot show, and bounds on what is allocated. */
 #include "loadtest/schedule.h"
 #include "loadtest/settings.h"
+#include "loadtest/verify.h"
 #include "oracle/workload.h"
-
-enum { POOL_FRAMES_MAX = 1 << 26 };
 
 bool word_next(struct slice *list, struct slice *word)
 {
@@ -66,8 +65,9 @@ static enum code check_sizes(const struct settings *s, struct fault *why)
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (check_range(ranges[i].name, ranges[i].v, ranges[i].least, ranges[i].most, why) != CODE_OK)
             return why->code;
-    if (s->stacks * s->depth_max > POOL_FRAMES_MAX)
-        return fail(why, CODE_INVALID_ARGUMENT, "stacks, depth-max: more than %d frames in all", POOL_FRAMES_MAX);
+    if (s->stacks * s->depth_max > BOXES_WHOLE - 2)
+        return fail(why, CODE_INVALID_ARGUMENT,
+                    "stacks, depth-max: more than the %d boxes of a flame graph that is whole", BOXES_WHOLE);
     return CODE_OK;
 }
 

@@ -16,9 +16,9 @@
 #include "oracle/question.h"
 
 struct seeds {
-    struct kind              kinds[WORKLOAD_KINDS_MAX];
-    const struct stack_pool *pools[WORKLOAD_KINDS_MAX];
-    uint32_t                 n;
+    struct kind       kinds[WORKLOAD_KINDS_MAX];
+    struct seed_pools pools[WORKLOAD_KINDS_MAX]; /* of each */
+    uint32_t          n;
 };
 
 struct trial {

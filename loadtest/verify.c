@@ -7,7 +7,7 @@
 #include "oracle/dice.h"
 
 /* LISTED_MAX: profiles whose labels are written out for one question beside the load. */
-enum { NODES_WHOLE = 1 << 20, REQUESTS_OF_A_QUESTION_MAX = 1000, LISTED_MAX = 50000 };
+enum { REQUESTS_OF_A_QUESTION_MAX = 1000, LISTED_MAX = 50000 };
 
 void verdict_fault(struct verifier *v, const struct question *q, const char *method, const char *what)
 {
@@ -89,7 +89,7 @@ bool ask_stacks(struct verifier *v, const struct question *q, struct tally *out)
     struct buf   answer = { 0 };
     struct fault why;
 
-    ask.max_nodes = NODES_WHOLE;
+    ask.max_nodes = BOXES_WHOLE;
     bool is_there = put(v, q, &ask, &answer);
     if (is_there && answer_flame(buf_view(&answer), v->arena, out, &why) != CODE_OK) {
         unsound(v, q, ask.method, &why);
@@ -249,6 +249,8 @@ void verify_random(struct verifier *v, uint64_t settled, uint64_t dice)
         return;
     q.by = masks[throw_below(&dice, sizeof masks / sizeof *masks)];
     workload_profile(v->oracle.w, throw_below(&dice, settled), &q.like);
+    if (workload_boxes_max(v->oracle.w, q.like.kind) > BOXES_WHOLE)
+        q.by |= BY_SERVICE;
     q.type = (uint32_t)throw_below(&dice, workload_spec_of(v->oracle.w)->kinds[q.like.kind].n_types);
     uint64_t choice = throw_below(&dice, 10);
     if (choice == 0) {

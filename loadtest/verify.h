@@ -13,7 +13,8 @@
 #include "loadtest/ask.h"
 #include "oracle/question.h"
 
-enum { FAULTS_SHOWN = 8, FAULT_BYTES = 480 };
+/* BOXES_WHOLE: a flame graph may have so many, and only one that is whole can be checked. */
+enum { FAULTS_SHOWN = 8, FAULT_BYTES = 480, BOXES_WHOLE = 1 << 20 };
 
 struct verdict {
     _Atomic long n_asked, n_wrong, n_unanswered; /* unanswered: an error or nobody there */

@@ -194,6 +194,8 @@ static void kind_fill(const struct seed *s, struct kind *k)
         else if (f.number == P_PERIOD && f.wire == PB_VARINT && f.value > 0 && f.value < INT64_MAX)
             k->period = (int64_t)f.value;
     }
+    if (k->period_type.n == 0 && k->n_types > 0) /* many clients say none, and a type's id has to */
+        k->period_type = k->types[0].type, k->period_unit = k->types[0].unit;
     k->name = kind_name_of(k->types, k->n_types);
 }
 

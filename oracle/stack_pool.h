@@ -36,6 +36,8 @@ struct stack_pool *stack_pool_invent(uint64_t seed, const struct stack_shape *sh
 must_check enum code stack_pool_of_pprof(struct slice pprof, struct arena *a, struct stack_pool **out,
                                          struct kind *kind, struct fault *why);
 
+static inline uint32_t stack_pool_frames(const struct stack_pool *p) { return p->frame_at[p->n_stacks]; }
+
 /* What a path of function names comes to: the hash of the root's name, then path_hash_below for each name under it. */
 static inline uint64_t path_hash_below(uint64_t parent, uint64_t name_hash)
 {

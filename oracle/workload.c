@@ -10,21 +10,22 @@ enum { POOLS_MAX = 32 };
 enum throw { THROW_TENANT = 1, THROW_HOT, THROW_SERVICE, THROW_POD, THROW_KIND, THROW_POOL, THROW_CHURN };
 
 struct workload {
-    struct workload_spec     spec;
-    const int64_t           *at_ns;
-    struct zipf              stacks, services;
-    const struct zipf       *seed_stacks; /* [n_kinds] */
+    struct workload_spec spec;
+    const int64_t       *at_ns;
+    struct zipf          stacks, services;
+    struct zipf (*seed_stacks)[SEED_POOLS_MAX]; /* [n_kinds] */
     const struct stack_pool *pools[POOLS_MAX];
     uint32_t                 n_pools;
 };
 
-static const struct zipf *seed_zipfs(const struct workload_spec *s, struct arena *a)
+static void seeds_take(struct workload *w, struct arena *a)
 {
-    struct zipf *z = arena_array(a, s->n_kinds, sizeof *z);
+    const struct workload_spec *s = &w->spec;
 
+    w->seed_stacks = arena_array(a, s->n_kinds, sizeof *w->seed_stacks);
     for (uint32_t i = 0; i < s->n_kinds; i++)
-        z[i] = zipf_make(s->seeds[i]->n_stacks, s->stack_zipf, a);
-    return z;
+        for (uint32_t j = 0; j < s->seeds[i].n; j++)
+            w->seed_stacks[i][j] = zipf_make(s->seeds[i].at[j]->n_stacks, s->stack_zipf, a);
 }
 
 struct workload *workload_new(const struct workload_spec *spec, const int64_t *at_ns, struct arena *a)
@@ -36,7 +37,7 @@ struct workload *workload_new(const struct workload_spec *spec, const int64_t *a
     w->at_ns = at_ns;
     w->services = zipf_make(spec->services, spec->service_zipf, a);
     if (spec->seeds != NULL) {
-        w->seed_stacks = seed_zipfs(spec, a);
+        seeds_take(w, a);
         return w;
     }
     w->stacks = zipf_make(spec->shape.stacks, spec->stack_zipf, a);
@@ -90,7 +91,24 @@ void workload_profile(const struct workload *w, uint64_t number, struct profile 
 
 const struct stack_pool *workload_pool(const struct workload *w, uint32_t service, uint32_t kind)
 {
-    return w->spec.seeds != NULL ? w->spec.seeds[kind] : w->pools[service % w->n_pools];
+    if (w->spec.seeds == NULL)
+        return w->pools[service % w->n_pools];
+    return w->spec.seeds[kind].at[service % w->spec.seeds[kind].n];
+}
+
+static const struct zipf *stacks_of(const struct workload *w, const struct profile *p)
+{
+    return w->spec.seeds == NULL ? &w->stacks : &w->seed_stacks[p->kind][p->service % w->spec.seeds[p->kind].n];
+}
+
+uint64_t workload_boxes_max(const struct workload *w, uint32_t kind)
+{
+    uint32_t n_pools = w->spec.seeds != NULL ? w->spec.seeds[kind].n : w->n_pools;
+    uint64_t boxes = 2; /* the root and the marker */
+
+    for (uint32_t i = 0; i < n_pools; i++)
+        boxes += stack_pool_frames(workload_pool(w, i, kind));
+    return boxes;
 }
 
 void workload_sample(const struct workload *w, const struct profile *p, uint32_t i, struct sample *out)
@@ -98,7 +116,7 @@ void workload_sample(const struct workload *w, const struct profile *p, uint32_t
     const struct kind *k = &w->spec.kinds[p->kind];
     uint64_t           dice = dice_at(w->spec.seed ^ 0x5A, p->number, i), values = dice_mix(dice);
 
-    out->stack = zipf_rank(w->seed_stacks ? &w->seed_stacks[p->kind] : &w->stacks, dice);
+    out->stack = zipf_rank(stacks_of(w, p), dice);
     for (uint32_t t = 0; t < k->n_types; t++) {
         out->values[t] = (int64_t)(1 + values % 100) * k->types[t].scale;
         if (!k->is_proportional)

@@ -23,20 +23,27 @@
 enum { SLOT_MS = 10, WORKLOAD_KINDS_MAX = 64, REGIONS = 3, SAMPLES_MAX = 16000 };
 #define SLOT_NS (INT64_C(1000000) * SLOT_MS)
 
+/* Stacks that somebody measured: services take turns. */
+enum { SEED_POOLS_MAX = 16 };
+struct seed_pools {
+    const struct stack_pool *at[SEED_POOLS_MAX];
+    uint32_t                 n;
+};
+
 struct workload_spec {
-    uint64_t           seed;
-    int64_t            base_ns; /* when it begins: a multiple of SLOT_NS */
-    struct slice       run;     /* value of the label `run`: keeps this load apart from whatever else is stored */
-    uint32_t           tenants, services, pods; /* pods of each service */
-    uint32_t           batch, samples;
-    struct stack_shape shape;
-    double             stack_zipf, service_zipf;
-    uint32_t           hot_percent;    /* of the requests, by the first tenant; 0: all tenants alike */
-    int64_t            churn_ns;       /* pods get another name this often; 0: never */
-    bool               is_round_robin; /* series take turns instead of being drawn */
-    struct kind        kinds[WORKLOAD_KINDS_MAX];
-    uint32_t           n_kinds;
-    const struct stack_pool *const *seeds; /* one for each kind, instead of invented stacks; or NULL */
+    uint64_t                 seed;
+    int64_t                  base_ns; /* when it begins: a multiple of SLOT_NS */
+    struct slice             run;     /* value of the label `run`: keeps this load apart from whatever else is stored */
+    uint32_t                 tenants, services, pods; /* pods of each service */
+    uint32_t                 batch, samples;
+    struct stack_shape       shape;
+    double                   stack_zipf, service_zipf;
+    uint32_t                 hot_percent;    /* of the requests, by the first tenant; 0: all tenants alike */
+    int64_t                  churn_ns;       /* pods get another name this often; 0: never */
+    bool                     is_round_robin; /* series take turns instead of being drawn */
+    struct kind              kinds[WORKLOAD_KINDS_MAX];
+    uint32_t                 n_kinds;
+    const struct seed_pools *seeds; /* [n_kinds], instead of invented stacks; or NULL */
 };
 
 struct workload;
@@ -59,6 +66,9 @@ const struct workload_spec *workload_spec_of(const struct workload *w);
 int64_t workload_slot_ns(const struct workload *w, uint64_t request); /* begin of its slot, since 1970 */
 void    workload_profile(const struct workload *w, uint64_t number, struct profile *out);
 const struct stack_pool *workload_pool(const struct workload *w, uint32_t service, uint32_t kind);
+
+/* No answer about profiles of the kind has more boxes than this, whatever is selected. */
+uint64_t workload_boxes_max(const struct workload *w, uint32_t kind);
 
 /* The i-th sample, i < spec.samples; several may be of one stack. */
 void workload_sample(const struct workload *w, const struct profile *p, uint32_t i, struct sample *out);
