@@ -17,12 +17,12 @@
 
 enum { REFUSALS_SAID = 5 };
 
-static volatile sig_atomic_t is_interrupted;
+static _Atomic bool is_interrupted; /* set on whichever thread the signal finds */
 
 static void interrupt(int signal_number)
 {
     (void)signal_number;
-    is_interrupted = 1;
+    is_interrupted = true;
 }
 
 struct playing {

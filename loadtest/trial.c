@@ -1,7 +1,6 @@
 #include "loadtest/trial.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -16,11 +15,11 @@ enum { CLOSED_RATE_MAX = 20000 };
 #define NAP_NS (50 * NS_PER_MS)
 #define LEAD_NS (20 * NS_PER_MS) /* from the start of the threads to the first request */
 
-static volatile sig_atomic_t is_stopped;
+static _Atomic bool is_stopped; /* set by a signal, on whichever thread it finds */
 
-void trials_stop(void) { is_stopped = 1; }
+void trials_stop(void) { is_stopped = true; }
 
-bool trials_are_stopped(void) { return is_stopped != 0; }
+bool trials_are_stopped(void) { return is_stopped; }
 
 bool trial_sleep(struct trial *t, int64_t until_ns)
 {
