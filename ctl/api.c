@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -10,9 +11,10 @@
 #include "base/slice.h"
 #include "ctl/api.h"
 #include "net/loop.h"
+#include "net/tls.h"
 #include "rpc/client.h"
 
-enum { IN_FLIGHT_MAX = 256, TOKEN_MAX = 4096, ADDRESS_MAX = 300, FIELDS_MAX = 5, RESPONSE_BYTES_MAX = 256 << 20 };
+enum { PEM_MAX = 1 << 20, IN_FLIGHT_MAX = 256, TOKEN_MAX = 4096, ADDRESS_MAX = 300, FIELDS_MAX = 5, RESPONSE_BYTES_MAX = 256 << 20 };
 
 struct api {
     struct loop       *loop;
@@ -33,20 +35,21 @@ struct pending {
     struct buf                        bytes;
 };
 
-/* http://host[:port][/] or host[:port]; the port is 4040 when none is given. */
+static bool is_https(const char *url) { return slice_starts(slice_of(url), SLICE("https://")); }
+
+/* http[s]://host[:port][/] or host[:port]; the port is 4040 when none is given. */
 static enum code address_parse(const char *url, char *out, struct fault *why)
 {
     struct slice s = slice_of(url);
 
-    if (slice_starts(s, SLICE("https://")))
-        return fail(why, CODE_INVALID_ARGUMENT, "%s: TLS is not spoken yet; use http://, through a tunnel if need be",
-                    url);
-    if (slice_starts(s, SLICE("http://")))
+    if (is_https(url))
+        s = slice_from(s, 8);
+    else if (slice_starts(s, SLICE("http://")))
         s = slice_from(s, 7);
     if (s.n > 0 && s.p[s.n - 1] == '/')
         s.n--;
     if (s.n == 0 || s.n > ADDRESS_MAX - 8 || slice_find(s, SLICE("/")) < s.n || slice_find(s, SLICE(" ")) < s.n)
-        return fail(why, CODE_INVALID_ARGUMENT, "\"%s\" is not a server's address: write http://HOST:PORT", url);
+        return fail(why, CODE_INVALID_ARGUMENT, "\"%s\" is not a server's address: write http://HOST:PORT or https://HOST:PORT", url);
     bool         is_v6 = s.p[0] == '[';
     struct slice tail = is_v6 ? slice_from(s, slice_find(s, SLICE("]"))) : s;
     bool         has_port = slice_find(tail, SLICE(":")) < tail.n;
@@ -86,13 +89,47 @@ void api_set_tenant(struct api *api, const char *tenant)
     api->fields[n] = NULL;
 }
 
+static enum code pem_read(const char *path, struct arena *a, struct slice *out, struct fault *why)
+{
+    if (path == NULL)
+        return CODE_OK;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return fail(why, CODE_INVALID_ARGUMENT, "%s: %s", path, strerror(errno));
+    char *text = arena_alloc(a, PEM_MAX);
+    *out = slice_make(text, fread(text, 1, PEM_MAX, file));
+    fclose(file);
+    return CODE_OK;
+}
+
+/* NULL for http://. */
+static enum code tls_open(const struct api_config *config, struct tls **out, struct fault *why)
+{
+    struct tls_config tls = { .ca_name = config->ca_file, .cert_name = config->cert_file, .key_name = config->key_file };
+    struct arena     *a = arena_new(0);
+
+    *out = NULL;
+    enum code code = pem_read(config->ca_file, a, &tls.ca, why);
+    if (code == CODE_OK)
+        code = pem_read(config->cert_file, a, &tls.cert, why);
+    if (code == CODE_OK)
+        code = pem_read(config->key_file, a, &tls.key, why);
+    if (code == CODE_OK && is_https(config->url))
+        code = tls_client_new(&tls, out, why);
+    arena_free(a);
+    return code;
+}
+
 enum code api_open(const struct api_config *config, struct api **out, struct fault *why)
 {
     struct api *api = mem_zalloc(sizeof *api);
+    struct tls *tls = NULL;
     enum code   code = address_parse(config->url, api->address, why);
 
     if (code == CODE_OK && config->token_file != NULL)
         code = token_read(config->token_file, api->bearer, sizeof api->bearer, why);
+    if (code == CODE_OK)
+        code = tls_open(config, &tls, why);
     if (code != CODE_OK) {
         free(api);
         return code;
@@ -101,7 +138,8 @@ enum code api_open(const struct api_config *config, struct api **out, struct fau
     api->timeout_ns = config->timeout_ns;
     api->answers = queue_new(2 * IN_FLIGHT_MAX);
     api->loop = loop_new(0);
-    api->client = rpc_client_new(&api->loop, 1, NULL);
+    api->client = rpc_client_new(&api->loop, 1, tls);
+    tls_unref(tls);
     loop_start(api->loop);
     *out = api;
     return CODE_OK;

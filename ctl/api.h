@@ -16,13 +16,15 @@
 struct api;
 
 struct api_config {
-    const char *url;        /* "http://host:port", or without the scheme */
-    const char *tenant;     /* NULL: no header */
-    const char *token_file; /* NULL: no token */
-    int64_t     timeout_ns; /* for each question */
+    const char *url;                  /* "http://host:port" or "https://host:port"; without a scheme: http */
+    const char *tenant;               /* NULL: no header */
+    const char *token_file;           /* NULL: no token */
+    const char *ca_file;              /* with https; NULL: whom the system trusts */
+    const char *cert_file, *key_file; /* with https; NULL: none is shown */
+    int64_t     timeout_ns;           /* for each question */
 };
 
-/* INVALID_ARGUMENT: the address or the token file is of no use, and why. */
+/* INVALID_ARGUMENT: the address or one of the files is of no use, and why. */
 must_check enum code api_open(const struct api_config *config, struct api **out, struct fault *why);
 void                 api_close(struct api *api); /* every answer taken; NULL is fine */
 

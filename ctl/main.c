@@ -69,7 +69,10 @@ static enum code session_open(struct session *s, struct fault *why)
     const struct options *o = s->options;
     struct api_config     config = { .url = setting(o->url, "HEARTH_URL", "http://127.0.0.1:4040"),
                                      .tenant = setting(o->tenant, "HEARTH_TENANT", NULL),
-                                     .token_file = setting(o->token_file, "HEARTH_TOKEN_FILE", NULL) };
+                                     .token_file = setting(o->token_file, "HEARTH_TOKEN_FILE", NULL),
+                                     .ca_file = setting(o->ca_file, "HEARTH_CA_FILE", NULL),
+                                     .cert_file = setting(o->cert_file, "HEARTH_CERT_FILE", NULL),
+                                     .key_file = setting(o->key_file, "HEARTH_KEY_FILE", NULL) };
     const char           *timeout = o->timeout ? o->timeout : "30s";
 
     s->now_ns = clock_real_ns();

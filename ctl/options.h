@@ -23,6 +23,7 @@ enum { LABELS_MAX = 64 };
 struct options {
     /* common */
     const char *url, *tenant, *token_file, *colour;
+    const char *ca_file, *cert_file, *key_file;
     const char *from, *to, *timeout;
     bool        is_json, wants_help;
 

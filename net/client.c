@@ -3,9 +3,19 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+
+const struct http_patience http_patience_default = {
+    .connect_ms = 3000,
+    .ping_after_ms = 10000,
+    .ping_wait_ms = 5000,
+    .idle_ms = 120000,
+};
+
+/* ---- the end of requests ---- */
 
 static void run_over(struct turn *t)
 {
@@ -29,84 +39,23 @@ static void run_over(struct turn *t)
         };
         r->on_done(r->arg, &reply);
         buf_free(&r->answer);
+        outq_free(&r->unsent);
         arena_free(r->arena); /* r lives there */
         r = next;
     }
 }
 
-struct http_client *http_client_new(struct loop *l, struct tls *tls)
-{
-    struct http_client *c = mem_zalloc(sizeof *c);
-
-    assert(loop_is_mine(l));
-    c->loop = l;
-    c->tls = tls_ref(tls);
-    c->over_last = &c->over;
-    c->turn.run = run_over;
-    c->callbacks = link_callbacks();
-    return c;
-}
-
-void http_client_set_tls(struct http_client *c, struct tls *tls)
-{
-    assert(loop_is_mine(c->loop));
-    tls_ref(tls);
-    tls_unref(c->tls);
-    c->tls = tls;
-}
-
-void http_client_free(struct http_client *c)
-{
-    assert(loop_is_mine(c->loop));
-    c->is_closing = true;
-    for (struct link *l = c->links, *next; l != NULL; l = next) {
-        next = l->next;
-        link_die(l, CODE_CANCELED, "the client is closed");
-    }
-    while (c->over != NULL)
-        run_over(&c->turn);
-    turn_forget(&c->turn);
-    for (struct link *l = c->links; l != NULL; l = l->next)
-        l->client = NULL; /* they live until libuv has closed their sockets */
-    if (c->links != NULL)
-        c->links->link = NULL;
-    while (c->peers != NULL) {
-        struct peer *p = c->peers;
-        c->peers = p->next;
-        free(p);
-    }
-    nghttp2_session_callbacks_del(c->callbacks);
-    tls_unref(c->tls);
-    free(c);
-}
-
-static struct peer *peer_at(struct http_client *c, const char *address)
-{
-    for (struct peer *p = c->peers; p != NULL; p = p->next)
-        if (strcmp(p->address, address) == 0)
-            return p;
-    size_t       n = strlen(address) + 1;
-    struct peer *p = mem_zalloc(sizeof *p + n);
-    memcpy(p->address, address, n);
-    p->client = c;
-    p->next = c->peers;
-    c->peers = p;
-    return p;
-}
-
-static void unlink_request(struct http_request *r)
+static void unlink_running(struct http_request *r)
 {
     struct link *l = r->on;
 
     *r->link = r->next;
     if (r->next != NULL)
         r->next->link = r->link;
-    if (r->state == REQUEST_WAITING && l->waiting_last == &r->next)
-        l->waiting_last = r->link;
-    if (r->state == REQUEST_RUNNING) {
-        l->n_running--;
-        nghttp2_session_set_stream_user_data(l->session, r->id, NULL);
-    }
+    l->n_running--;
+    l->used_ms = loop_now_ms(r->client->loop);
+    nghttp2_session_set_stream_user_data(l->session, r->id, NULL);
+    sock_touch(&l->sock); /* there is room for another */
 }
 
 void request_over(struct http_request *r, enum code code, const char *format, ...)
@@ -119,8 +68,10 @@ void request_over(struct http_request *r, enum code code, const char *format, ..
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    if (r->on != NULL)
-        unlink_request(r);
+    if (r->state == REQUEST_RUNNING)
+        unlink_running(r);
+    else if (r->peer != NULL)
+        peer_remove(r->peer, r);
     loop_timer_free(r->timer);
     r->state = REQUEST_OVER;
     r->code = code;
@@ -133,12 +84,8 @@ void request_over(struct http_request *r, enum code code, const char *format, ..
 
 static void break_off(struct http_request *r, enum code code, const char *why)
 {
-    struct link *l = r->on;
-
-    if (r->state == REQUEST_RUNNING) {
-        nghttp2_submit_rst_stream(l->session, NGHTTP2_FLAG_NONE, r->id, NGHTTP2_CANCEL);
-        sock_touch(&l->sock);
-    }
+    if (r->state == REQUEST_RUNNING)
+        link_cancel(r->on, r);
     request_over(r, code, "%s", why);
 }
 
@@ -148,6 +95,64 @@ static void on_deadline(void *arg)
 
     break_off(r, CODE_DEADLINE_EXCEEDED, "the deadline has passed");
 }
+
+/* ---- the client ---- */
+
+struct http_client *http_client_new(struct loop *l, struct tls *tls)
+{
+    struct http_client *c = mem_zalloc(sizeof *c);
+
+    assert(loop_is_mine(l));
+    c->loop = l;
+    c->tls = tls_ref(tls);
+    c->patience = http_patience_default;
+    c->over_last = &c->over;
+    c->turn.run = run_over;
+    c->callbacks = link_callbacks();
+    if (nghttp2_option_new(&c->option) != 0)
+        abort(); /* out of memory */
+    nghttp2_option_set_no_auto_window_update(c->option, 1);
+    return c;
+}
+
+void http_client_set_tls(struct http_client *c, struct tls *tls)
+{
+    assert(loop_is_mine(c->loop));
+    tls_ref(tls);
+    tls_unref(c->tls);
+    c->tls = tls;
+}
+
+void http_client_set_patience(struct http_client *c, const struct http_patience *p)
+{
+    assert(loop_is_mine(c->loop) && c->peers == NULL);
+    c->patience = *p;
+}
+
+void http_client_free(struct http_client *c)
+{
+    assert(loop_is_mine(c->loop));
+    c->is_closing = true;
+    for (struct peer *p = c->peers; p != NULL; p = p->next) {
+        peer_fail(p, CODE_CANCELED, "the client is closed");
+        for (struct link *l = p->links; l != NULL; l = l->next)
+            link_die(l, CODE_CANCELED, "the client is closed");
+    }
+    while (c->over != NULL)
+        run_over(&c->turn);
+    turn_forget(&c->turn);
+    while (c->peers != NULL) {
+        struct peer *p = c->peers;
+        c->peers = p->next;
+        peer_free(p);
+    }
+    nghttp2_session_callbacks_del(c->callbacks);
+    nghttp2_option_del(c->option);
+    tls_unref(c->tls);
+    free(c);
+}
+
+/* ---- requests ---- */
 
 static nghttp2_nv nv_of(struct arena *a, struct slice name, struct slice value)
 {
@@ -167,6 +172,8 @@ static struct http_request *request_new(struct http_client *c, const struct http
 
     *r = (struct http_request){ .client = c,
                                 .arena = a,
+                                .is_whole = !s->is_open,
+                                .events = s->events,
                                 .answer_max = s->body_bytes_max,
                                 .deadline_ns = s->deadline_ns,
                                 .on_done = s->on_done,
@@ -178,16 +185,9 @@ static struct http_request *request_new(struct http_client *c, const struct http
     r->nv[r->n_nv++] = nv_of(a, SLICE(":path"), s->path);
     for (size_t i = 0; i < s->n_fields; i++)
         r->nv[r->n_nv++] = nv_of(a, s->fields[i].name, s->fields[i].value);
-    r->body = arena_copy(a, s->body);
+    r->unsent.piece_bytes = 1; /* no more than the body: the rest is given */
+    outq_copy(&r->unsent, s->body.p, s->body.n);
     return r;
-}
-
-/* The link that takes new requests for this address; NULL right after a failure, for as long as the backoff says. */
-static struct link *peer_link(struct peer *p)
-{
-    if (p->live == NULL && loop_now_ms(p->client->loop) >= p->retry_ms)
-        p->live = link_new(p);
-    return p->live;
 }
 
 struct http_request *http_client_send(struct http_client *c, const struct http_send *s)
@@ -204,17 +204,11 @@ struct http_request *http_client_send(struct http_client *c, const struct http_s
         request_over(r, CODE_DEADLINE_EXCEEDED, "the deadline has passed");
         return r;
     }
-    struct peer *p = peer_at(c, s->address);
-    struct link *l = peer_link(p);
-    if (l == NULL) {
-        request_over(r, CODE_UNAVAILABLE, "%s", p->why);
-        return r;
-    }
     if (s->deadline_ns) {
         r->timer = loop_timer_new(c->loop, on_deadline, r);
         loop_timer_arm(r->timer, left_ns);
     }
-    link_add(l, r);
+    peer_add(peer_at(c, s->address), r);
     return r;
 }
 
@@ -223,4 +217,38 @@ void http_client_cancel(struct http_request *r)
     assert(loop_is_mine(r->client->loop));
     if (r->state != REQUEST_OVER)
         break_off(r, CODE_CANCELED, "canceled");
+}
+
+static void more(struct http_request *r)
+{
+    if (r->state == REQUEST_RUNNING)
+        link_resume(r->on, r);
+}
+
+void http_request_give(struct http_request *r, void *bytes, size_t n)
+{
+    assert(loop_is_mine(r->client->loop) && !r->is_whole);
+    if (r->state == REQUEST_OVER) {
+        free(bytes);
+        return;
+    }
+    outq_give(&r->unsent, bytes, n);
+    r->is_writable_due = true;
+    more(r);
+}
+
+void http_request_finish(struct http_request *r)
+{
+    assert(loop_is_mine(r->client->loop));
+    r->is_whole = true;
+    more(r);
+}
+
+size_t http_request_unsent(const struct http_request *r) { return r->state == REQUEST_OVER ? 0 : r->unsent.n; }
+
+void http_request_consume(struct http_request *r, size_t n)
+{
+    assert(loop_is_mine(r->client->loop));
+    if (r->state == REQUEST_RUNNING && n > 0)
+        link_consume(r->on, r, n);
 }

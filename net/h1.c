@@ -13,7 +13,14 @@
 #include "base/mem.h"
 #include "net/h1_priv.h"
 
-enum { LINGER_BYTES_MAX = 1 << 20, LINGER_MS = 2000, ARENA_KEPT_MAX = 64 << 10 };
+enum {
+    LINGER_BYTES_MAX = 1 << 20,
+    LINGER_MS = 2000,
+    ARENA_KEPT_MAX = 64 << 10,
+    EARLY_A_TURN = 4,     /* pipelined requests; then others have their turn */
+    PROBE_FIRST_MS = 500, /* see probe() */
+    PROBE_MS = 5000
+};
 
 static void body_ends(struct h1 *h)
 {
@@ -62,10 +69,22 @@ static void request_begins(struct h1 *h, const struct h1_head *head, const struc
     h->is_open = h->is_used = true;
     h->state = H1_BODY;
     h1_wait_begins(h);
+    pace_begin(&h->pace, h1_now_ms(h));
+    conn_request_begins(h->c);
     h1_app(h)->on_head(x, h1_app(h)->arg);
     if (!x->has_body)
         body_ends(h);
     sock_touch(&h->c->sock);
+}
+
+/* Some are mere wishes that we do not grant (505, 417); others are too long, or could be understood in two ways. */
+static void refuse_head(struct h1 *h, struct h1_wrong w)
+{
+    if (w.status == 414 || w.status == 431)
+        abuse_count(ABUSE_HEADER_BOMB);
+    else if (w.status == 400 || w.status == H1_NOT_HTTP)
+        abuse_count(ABUSE_MALFORMED);
+    h1_refuse(h, w);
 }
 
 /* Each of the take_ functions returns how many bytes of `in` it used; none means that it waits. */
@@ -80,7 +99,7 @@ static size_t take_head(struct h1 *h, struct slice in)
         blank = 2; /* an empty line before a request is to be forgiven, once */
     n = h1_head_end(slice_from(in, blank), limits->head_bytes_max, &h->scanned, &wrong);
     if (wrong.status) {
-        h1_refuse(h, wrong);
+        refuse_head(h, wrong);
         return 0;
     }
     if (n == 0) {
@@ -94,7 +113,7 @@ static size_t take_head(struct h1 *h, struct slice in)
     memcpy(copy, in.p + blank, n);
     wrong = h1_head_parse(copy, n, fields, limits->fields_max, &head);
     if (wrong.status) {
-        h1_refuse(h, wrong);
+        refuse_head(h, wrong);
         return 0;
     }
     request_begins(h, &head, fields);
@@ -105,8 +124,16 @@ static void give_piece(struct h1 *h, struct slice piece)
 {
     h->unconsumed += piece.n;
     h->expects_continue = false;
-    h1_wait_begins(h);
+    pace_moved(&h->pace, piece.n, h1_now_ms(h));
+    h->c->moved_ms = h1_now_ms(h);
     h1_app(h)->on_body(&h->x.pub, piece);
+}
+
+/* Chunks of next to nothing: each costs us as much as a large one. */
+static bool is_dribbling(struct h1 *h, size_t n)
+{
+    guard_earn(&h->c->guard, ABUSE_DRIBBLE, (int64_t)(n / DRIBBLE_BYTES));
+    return !guard_charge(&h->c->guard, ABUSE_DRIBBLE, 1, h1_now_ms(h));
 }
 
 static size_t take_body(struct h1 *h, struct slice in)
@@ -122,10 +149,15 @@ static size_t take_body(struct h1 *h, struct slice in)
             body_ends(h);
         return piece.n;
     }
-    while ((piece = h1_chunk_next(&h->chunk, &rest)).n > 0)
+    while ((piece = h1_chunk_next(&h->chunk, &rest)).n > 0) {
         give_piece(h, piece);
+        if (is_dribbling(h, piece.n)) {
+            h1_refuse_abuse(h, ABUSE_DRIBBLE, (struct h1_wrong){ 429, "the chunks of the body are too small" });
+            return in.n;
+        }
+    }
     if (h->chunk.state == H1_CHUNK_BAD)
-        h1_refuse(h, (struct h1_wrong){ 400, h->chunk.wrong });
+        h1_refuse_abuse(h, ABUSE_MALFORMED, (struct h1_wrong){ 400, h->chunk.wrong });
     else if (h->chunk.state == H1_CHUNK_END)
         body_ends(h);
     return in.n - rest.n;
@@ -177,7 +209,7 @@ static void on_bytes(struct conn *c, struct slice bytes)
 /* What came early, now that the exchange before it is over; a bounded output first leaves. */
 static void take_early(struct h1 *h)
 {
-    h->is_held = h->c->sock.out.n > h1_limits(h)->unsent_bytes_max;
+    h->is_held = h->c->sock.out.n > h1_early_max(h);
     if (h->is_held || h->in.n == 0)
         return;
     size_t used = take_all(h, buf_view(&h->in));
@@ -185,22 +217,39 @@ static void take_early(struct h1 *h)
     h->in.n -= used;
 }
 
+/* Between two looks nothing but sending makes the unsent less; what the app adds is marked at the next one. */
+static void see_what_left(struct h1 *h)
+{
+    size_t unsent = h1_unsent(h);
+
+    if (unsent < h->marked)
+        conn_moved(h->c, h->marked - unsent);
+    h->marked = unsent;
+}
+
 static void on_turn(struct conn *c)
 {
     struct h1 *h = c->state;
 
+    see_what_left(h);
     if (h->is_held && h->state == H1_HEAD)
         take_early(h);
-    while (h->is_open && !c->sock.is_closing) {
+    for (int n = 0; h->is_open && !c->sock.is_closing; n++) {
         h1_answer_more(h);
         if (h->is_open || h->state != H1_HEAD)
             break;
+        if (n == EARLY_A_TURN && h->in.n > 0) {
+            h->is_held = true;
+            sock_touch(&c->sock);
+            break;
+        }
         take_early(h);
     }
     if (h->in.n == 0 && h->in.cap > LOOP_SCRATCH_BYTES)
         buf_free(&h->in);
     if (h->state == H1_HEAD && h->is_eof && !h->is_held)
         h1_linger(h);
+    h->marked = h1_unsent(h);
 }
 
 static void lingered_enough(struct h1 *h)
@@ -218,6 +267,7 @@ static void on_sent(struct conn *c)
 {
     struct h1 *h = c->state;
 
+    see_what_left(h);
     if (h->state == H1_LINGER && c->sock.out.n == 0) {
         lingered_enough(h);
         if (c->sock.is_closing)
@@ -228,21 +278,50 @@ static void on_sent(struct conn *c)
         if (h1_app(h)->on_writable != NULL)
             h1_app(h)->on_writable(&h->x.pub);
     }
-    if (h->is_held && c->sock.out.n <= h1_limits(h)->unsent_bytes_max)
+    if (h->is_held && c->sock.out.n <= h1_early_max(h))
         sock_touch(&c->sock);
     h1_set_reading(h);
 }
 
-/* A client may shut down its side and still read: what was asked wholly is answered. */
+/* A client may shut down its side and still read: what was asked wholly is answered, unless probe() finds it gone. */
 static void on_eof(struct conn *c)
 {
     struct h1 *h = c->state;
 
     h->is_eof = true;
+    h1_wait_begins(h);
     if (h->state == H1_BODY || (h->state == H1_LINGER && h->is_shut))
         h1_close_now(h);
     sock_touch(&c->sock);
     h1_set_reading(h);
+}
+
+/*
+ * The client has shut down its side in the middle of a call: has it gone, or does it still read?  Only bytes that are
+ * sent can tell (a reset comes back), and the only ones that mean nothing are an interim answer.
+ */
+static void probe(struct h1 *h)
+{
+    outq_copy(&h->c->sock.out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    h->is_probed = true;
+    h1_wait_begins(h);
+    sock_touch(&h->c->sock);
+}
+
+static bool is_probe_due(const struct h1 *h, int64_t waited_ns)
+{
+    return h->is_eof && h->state == H1_ANSWER && !h->has_head && h->minor == 1 &&
+           waited_ns > (h->is_probed ? PROBE_MS : PROBE_FIRST_MS) * NS_PER_MS;
+}
+
+/* The client owes us bytes, and we would take them. */
+static bool is_body_late(struct h1 *h, int64_t now_ms)
+{
+    if (!h->c->sock.is_reading || h->c->sock.out.n > 0 || h->x.pub.is_patient) {
+        pace_begin(&h->pace, now_ms);
+        return false;
+    }
+    return pace_is_slow(&h->pace, h1_limits(h)->body_wait_ns, h1_limits(h)->rate_min, now_ms);
 }
 
 static void on_tick(struct conn *c, int64_t now_ms)
@@ -259,9 +338,11 @@ static void on_tick(struct conn *c, int64_t now_ms)
     else if (h->state == H1_HEAD && !has_begun && waited_ns > limits->idle_ns)
         conn_close(c);
     else if (h->state == H1_HEAD && has_begun && !h->is_held && waited_ns > limits->head_wait_ns)
-        h1_refuse(h, (struct h1_wrong){ 408, "the request did not come in time" });
-    else if (h->state == H1_BODY && c->sock.is_reading && waited_ns > limits->body_wait_ns)
-        h1_refuse(h, (struct h1_wrong){ 408, "the rest of the request did not come in time" });
+        h1_refuse_abuse(h, ABUSE_SLOW_HEAD, (struct h1_wrong){ 408, "the request did not come in time" });
+    else if (h->state == H1_BODY && is_body_late(h, now_ms))
+        h1_refuse_abuse(h, ABUSE_SLOW_BODY, (struct h1_wrong){ 408, "the rest of the request did not come in time" });
+    else if (is_probe_due(h, waited_ns))
+        probe(h);
     if (h->state == H1_HEAD && h->in.n == 0) /* idle connections keep no buffers */
         buf_free(&h->in);
 }
@@ -273,6 +354,16 @@ static void drain(struct conn *c)
     if (h->state == H1_HEAD && h->in.n == 0)
         h1_linger(h);
     h->is_last = true;
+}
+
+/* The next answer says so: a request may be on its way. */
+static void part(struct conn *c) { (void)c; }
+
+static size_t held(const struct conn *c)
+{
+    const struct h1 *h = c->state;
+
+    return h1_unsent(h) + (h->is_open ? EXCHANGE_BYTES : 0);
 }
 
 static void gone(struct conn *c) { h1_exchange_gone(c->state); }
@@ -295,6 +386,8 @@ static const struct conn_proto h1_proto = {
     .on_sent = on_sent,
     .on_tick = on_tick,
     .drain = drain,
+    .part = part,
+    .held = held,
     .gone = gone,
     .end = end,
 };

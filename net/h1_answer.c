@@ -63,6 +63,12 @@ void h1_refuse(struct h1 *h, struct h1_wrong w)
     h1_linger(h);
 }
 
+void h1_refuse_abuse(struct h1 *h, enum abuse what, struct h1_wrong w)
+{
+    abuse_count(what);
+    h1_refuse(h, w);
+}
+
 static bool has_no_body(const struct h1 *h) { return h->is_head_method || h->status == 204 || h->status == 304; }
 
 /* The framing: a length when the whole body is there, else chunks, or for HTTP/1.0 the end of the connection. */
@@ -71,7 +77,7 @@ static void put_head(struct h1 *h)
     struct slice date = loop_date(h->c->sock.loop);
 
     h->is_chunked_out = !h->is_finished && h->minor == 1 && !has_no_body(h);
-    if (h->state == H1_BODY || (h->is_eof && h->in.n == 0) || h->c->door->is_draining ||
+    if (h->state == H1_BODY || (h->is_eof && h->in.n == 0) || h->c->door->is_draining || h->c->is_parting ||
         (!h->is_finished && h->minor == 0))
         h->is_last = true;
     buf_put(&h->head, "date: ", 6);

@@ -23,6 +23,8 @@ struct h1 {
     size_t          unconsumed; /* body bytes the app has not consumed */
     size_t          lingered;
     int64_t         since_ms; /* when the present wait began */
+    struct pace     pace;     /* of the body */
+    size_t          marked;   /* h1_unsent when last looked at: what is gone since has left */
     struct buf      head;     /* of the answer, without framing fields and the empty line */
     struct outq     body;     /* of the answer, not yet in the socket's queue */
     int             status;
@@ -30,7 +32,7 @@ struct h1 {
     bool            is_used;  /* a request came before */
     bool            is_chunked_in, expects_continue, is_head_method;
     bool            is_last; /* the connection ends with this exchange */
-    bool            is_eof, is_shut;
+    bool            is_eof, is_shut, is_probed;
     bool            has_head, is_head_sent, is_finished, is_aborted, is_chunked_out;
     bool            is_writable_due; /* written since unsent was last nothing */
     bool            is_held;         /* pipelined requests wait for output to leave */
@@ -40,14 +42,27 @@ static inline const struct http_app *h1_app(const struct h1 *h) { return h->c->d
 
 static inline const struct http_limits *h1_limits(const struct h1 *h) { return h->c->door->limits; }
 
-static inline void h1_wait_begins(struct h1 *h) { h->since_ms = loop_now_ms(h->c->sock.loop); }
+static inline int64_t h1_now_ms(const struct h1 *h) { return loop_now_ms(h->c->sock.loop); }
+
+static inline void h1_wait_begins(struct h1 *h) { h->since_ms = h1_now_ms(h); }
 
 static inline size_t h1_unsent(const struct h1 *h) { return h->body.n + h->c->sock.out.n; }
+
+/* Output above which pipelined requests wait: little where memory is short. */
+static inline size_t h1_early_max(const struct h1 *h)
+{
+    const struct door *d = h->c->door;
+
+    return h1_limits(h)->unsent_bytes_max / (d->held > d->held_max ? 16 : 1);
+}
 
 extern const struct carrier h1_carrier;
 
 /* A whole answer of the carrier's own, to a request that cannot be understood; nothing after it can be either. */
 void h1_refuse(struct h1 *h, struct h1_wrong w);
+
+/* The same to one that went over a budget. */
+void h1_refuse_abuse(struct h1 *h, enum abuse what, struct h1_wrong w);
 
 /* At the end of a turn: what the app has given goes to the socket's queue, and the exchange ends when that was all. */
 void h1_answer_more(struct h1 *h);

@@ -38,6 +38,8 @@ struct h2_stream *h2_stream_new(struct h2 *h, int32_t id)
     }
     a = s->x.pub.arena;
     *s = (struct h2_stream){ .h = h, .id = id, .body = s->body, .since_ms = h2_now_ms(h) };
+    pace_begin(&s->request, s->since_ms);
+    pace_begin(&s->answer, s->since_ms);
     s->x = (struct carried){ .by = &h2_carrier };
     s->x.pub.arena = a;
     conn_describe(h->c, &s->x.pub);
@@ -61,6 +63,13 @@ void h2_stream_free(struct h2_stream *s)
     free(s);
 }
 
+void h2_stream_stop(struct h2_stream *s)
+{
+    s->early_ms = 0;
+    nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+    sock_touch(&s->h->c->sock);
+}
+
 static void touched_forget(struct h2_stream *s)
 {
     struct h2_stream **at = &s->h->touched;
@@ -80,6 +89,7 @@ void h2_stream_end(struct h2_stream *s)
         h2_app(h)->on_gone(&s->x.pub);
     touched_forget(s);
     h->held -= s->body.n;
+    h->heads -= s->kept_bytes;
     outq_drop(&s->body, s->body.n);
     *s->link = s->next;
     if (s->next != NULL)
@@ -120,6 +130,13 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *into, si
     return (ssize_t)s->body.n;
 }
 
+/* Windows may be of any size, but not make us send very many frames of nearly nothing. */
+static void charge_window(struct h2 *h, size_t n, bool is_cut)
+{
+    guard_earn(&h->c->guard, ABUSE_TINY_WINDOWS, (int64_t)(n / WINDOW_BYTES) + (is_cut ? 0 : 2));
+    h2_charge(h, ABUSE_TINY_WINDOWS, is_cut);
+}
+
 int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t n,
                      nghttp2_data_source *source, void *arg)
 {
@@ -131,6 +148,9 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
     outq_copy(&h->c->sock.out, head, 9);
     outq_move_n(&h->c->sock.out, &s->body, n);
     h->held -= n;
+    pace_moved(&s->answer, n, h2_now_ms(h));
+    conn_moved(h->c, n);
+    charge_window(h, n, s->body.n > 0);
     return 0;
 }
 
@@ -187,12 +207,22 @@ static void wrote(struct h2_stream *s, size_t n)
     stream_touch(s);
 }
 
+/* Answers that a stalled connection holds already are enough: this one is not kept. */
+static bool is_unwanted(struct h2_stream *s)
+{
+    if (!s->is_aborted && s->h->held > h2_limits(s->h)->held_bytes_max && conn_is_stalled(s->h->c)) {
+        abuse_count(ABUSE_SLOW_READ);
+        h2_reset(s, NGHTTP2_CANCEL);
+    }
+    return s->is_aborted;
+}
+
 static void h2_write(struct exchange *x, struct slice bytes)
 {
     struct h2_stream *s = stream_of(x);
 
     assert(s->has_head && !s->is_finished);
-    if (s->is_head_method)
+    if (s->is_head_method || is_unwanted(s))
         return;
     outq_copy(&s->body, bytes.p, bytes.n);
     wrote(s, bytes.n);
@@ -203,7 +233,7 @@ static void h2_give(struct exchange *x, void *bytes, size_t n)
     struct h2_stream *s = stream_of(x);
 
     assert(s->has_head && !s->is_finished);
-    if (s->is_head_method) {
+    if (s->is_head_method || is_unwanted(s)) {
         free(bytes);
         return;
     }
@@ -224,16 +254,16 @@ static void h2_finish(struct exchange *x, const struct http_field *trailers, siz
     stream_touch(s);
 }
 
-static void h2_abort(struct exchange *x)
+void h2_reset(struct h2_stream *s, uint32_t error)
 {
-    struct h2_stream *s = stream_of(x);
-
     if (s->is_aborted)
         return;
     s->is_aborted = true;
-    nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
+    nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, error);
     sock_touch(&s->h->c->sock);
 }
+
+static void h2_abort(struct exchange *x) { h2_reset(stream_of(x), NGHTTP2_INTERNAL_ERROR); }
 
 static void h2_consume(struct exchange *x, size_t n)
 {
@@ -241,8 +271,6 @@ static void h2_consume(struct exchange *x, size_t n)
 
     assert(n <= s->unconsumed);
     s->unconsumed -= n;
-    if (s->unconsumed == 0)
-        s->since_ms = h2_now_ms(s->h);
     nghttp2_session_consume(s->h->session, s->id, n);
     sock_touch(&s->h->c->sock);
 }

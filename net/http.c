@@ -1,18 +1,7 @@
 #include <assert.h>
 
-#include "base/clock.h"
 #include "net/carrier.h"
 #include "net/loop.h"
-
-const struct http_limits http_limits_default = {
-    .head_bytes_max = 64 << 10,
-    .fields_max = 128,
-    .unsent_bytes_max = 1 << 20,
-    .streams_max = 250,
-    .idle_ns = 300 * NS_PER_S,
-    .head_wait_ns = 10 * NS_PER_S,
-    .body_wait_ns = 30 * NS_PER_S,
-};
 
 static const struct carrier *by(const struct exchange *x) { return ((const struct carried *)x)->by; }
 

@@ -11,7 +11,8 @@
  * H3  Request bytes stay charged to the connection's flow-control window until exchange_consume: a slow app slows its
  *     sender and holds bounded memory.
  * H4  exchange_head once, then writes, then exchange_finish once.  When the peer has gone they do nothing.
- * H5  Nothing is sent from inside a callback; output is gathered and leaves in one writev per turn of the loop.
+ * H5  Nothing is sent from inside a callback; output is gathered and leaves in one writev, behind the bytes that were read
+ *     or at the end of the loop's turn.
  */
 #pragma once
 
@@ -23,6 +24,7 @@
 #include "base/slice.h"
 
 struct loop;
+struct networks;
 
 struct http_field {
     struct slice name, value; /* names are lower-case */
@@ -42,6 +44,7 @@ struct exchange {
     struct loop             *loop;
     struct arena            *arena; /* lives as long as the exchange */
     void                    *user;  /* the app's, NULL at on_head */
+    bool                     is_patient; /* set by the app in on_head: a body that pauses is not late */
 };
 
 /* The first value of a field, by lower-case name; an empty slice with p == NULL when absent. */
@@ -78,15 +81,26 @@ struct http_app {
     void (*on_gone)(struct exchange *x);
 };
 
-/* What a connection may cost; every bound is checked before memory is taken. */
+/* What a connection may cost; every bound is checked before memory is taken.  net/guard.c has the defaults. */
 struct http_limits {
-    size_t  head_bytes_max;   /* request line and fields; over: 431 */
-    size_t  fields_max;       /* over: 431 */
-    size_t  unsent_bytes_max; /* per connection, then reading stops */
-    int     streams_max;      /* HTTP/2 concurrent streams */
-    int64_t idle_ns;          /* no exchange open; then the connection is closed */
-    int64_t head_wait_ns;     /* from the first byte (or accept) to a whole head */
-    int64_t body_wait_ns;     /* between two pieces of body */
+    size_t  head_bytes_max;          /* request line and fields; over: 431 */
+    size_t  fields_max;              /* over: 431 */
+    size_t  heads_bytes_max;         /* of all streams open on an HTTP/2 connection; over: 431 */
+    size_t  unsent_bytes_max;        /* per connection, then reading stops */
+    size_t  held_bytes_max;          /* answers that wait on one connection; over: new streams are refused */
+    size_t  held_total_bytes_max;    /* on all of a listener; over: the largest that do not move are closed */
+    int     streams_max;             /* HTTP/2 concurrent streams */
+    int64_t requests_max;            /* of a connection; then the client is asked to take another */
+    int64_t connections_max;         /* of a listener */
+    int64_t address_connections_max; /* of one address; over either: closed at once */
+    int64_t idle_ns;                 /* no exchange open; then the connection is closed */
+    int64_t age_max_ns;     /* up to a tenth less, then the client is asked to take another; INT64_MAX: never */
+    int64_t head_wait_ns;   /* from the first byte (or accept) to a whole head */
+    int64_t body_wait_ns;   /* in each such span a body that we wait for brings at least rate_min */
+    int64_t answer_wait_ns; /* in each such span a client takes at least rate_min of an answer */
+    size_t  rate_min;       /* bytes a second */
+
+    const struct networks *exempt; /* from address_connections_max; borrowed, NULL: none */
 };
 
 extern const struct http_limits http_limits_default;

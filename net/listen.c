@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "net/admit.h"
 #include "net/bind.h"
 #include "net/conn.h"
 
@@ -35,9 +36,9 @@ struct listener {
     struct http_app    app;
     struct http_limits limits;
     struct h2_shared  *h2;
+    struct admit      *admit;
     struct metric     *n_accepted;
     char               address[96];
-    _Atomic int64_t    connections;
     atomic_bool        is_drained;
     sem_t              ended; /* each door, at each of the two steps of listener_free */
     size_t             n;
@@ -48,17 +49,18 @@ struct listener {
 
 /* A connection on its way to another loop. */
 struct handover {
-    struct task   task;
-    struct entry *to;
-    int           fd;
-    char          peer[sizeof ((struct conn *)0)->peer];
+    struct task     task;
+    struct entry   *to;
+    int             fd;
+    struct admitted admitted;
+    char            peer[sizeof ((struct conn *)0)->peer];
 };
 
 static void run_handover(struct task *t)
 {
     struct handover *h = (struct handover *)t;
 
-    conn_new(&h->to->door, h->fd, h->peer);
+    conn_new(&h->to->door, h->fd, h->peer, h->admitted);
     if (h->to->is_closing)
         conn_close(h->to->door.conns);
     free(h);
@@ -86,21 +88,27 @@ static struct entry *least_busy(struct entry *mine)
 
 static void accepted(struct entry *e, int fd, const struct sockaddr_storage *from)
 {
-    struct entry *to = least_busy(e);
-    int           yes = 1;
-    char          peer[sizeof ((struct conn *)0)->peer];
+    struct entry   *to = least_busy(e);
+    struct admitted admitted;
+    int             yes = 1, lowat = SOCK_OUT_ENOUGH;
+    char            peer[sizeof ((struct conn *)0)->peer];
 
+    if (!admit_enter(e->door.listener->admit, address_of(from), &admitted)) {
+        close(fd);
+        return;
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat,
+               sizeof lowat); /* the kernel would hold megabytes uncounted */
     address_print(from, peer, sizeof peer);
-    atomic_fetch_add_explicit(&e->door.listener->connections, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&to->door.n_conns, 1, memory_order_relaxed);
     metric_add(e->door.listener->n_accepted, 1);
     if (to == e) {
-        conn_new(&e->door, fd, peer);
+        conn_new(&e->door, fd, peer, admitted);
         return;
     }
     struct handover *h = mem_alloc(sizeof *h);
-    *h = (struct handover){ .task.run = run_handover, .to = to, .fd = fd };
+    *h = (struct handover){ .task.run = run_handover, .to = to, .fd = fd, .admitted = admitted };
     memcpy(h->peer, peer, sizeof peer);
     loop_post(to->door.loop, &h->task);
 }
@@ -141,7 +149,9 @@ static int64_t tick_ns(const struct http_limits *l)
 {
     int64_t least = l->idle_ns < l->head_wait_ns ? l->idle_ns : l->head_wait_ns;
 
-    least = (least < l->body_wait_ns ? least : l->body_wait_ns) / 4;
+    least = least < l->body_wait_ns ? least : l->body_wait_ns;
+    least = least < l->age_max_ns ? least : l->age_max_ns;
+    least = (least < l->answer_wait_ns ? least : l->answer_wait_ns) / 4;
     if (least > TICK_MS_MAX * NS_PER_MS)
         return TICK_MS_MAX * NS_PER_MS;
     return least < TICK_MS_MIN * NS_PER_MS ? TICK_MS_MIN * NS_PER_MS : least;
@@ -229,10 +239,10 @@ static void run_close(struct task *t)
     closed_maybe(e);
 }
 
-void door_conn_gone(struct door *d)
+void door_conn_gone(struct door *d, struct admitted a)
 {
     atomic_fetch_sub_explicit(&d->n_conns, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&d->listener->connections, 1, memory_order_relaxed);
+    admit_leave(d->listener->admit, a);
     closed_maybe((struct entry *)d);
 }
 
@@ -243,6 +253,7 @@ static void listener_drop(struct listener *l)
     for (size_t i = 0; i < l->n; i++)
         tls_unref(l->entries[i].door.tls);
     h2_shared_free(l->h2);
+    admit_free(l->admit);
     sem_destroy(&l->ended);
     free(l);
 }
@@ -252,6 +263,9 @@ static void entry_init(struct entry *e, struct listener *l, struct loop *loop, s
     e->door = (struct door){
         .listener = l, .loop = loop, .app = &l->app, .limits = &l->limits, .h2 = l->h2, .tls = tls_ref(tls)
     };
+    e->door.held_shown = metric_gauge("hearth_net_held_bytes",
+                                      "Memory of open exchanges and of answers that wait for their clients.", "");
+    e->door.held_max = l->limits.held_total_bytes_max / l->n;
     e->open.run = run_open;
     e->drain.run = run_drain;
     e->stop.run = run_stop;
@@ -271,6 +285,8 @@ enum code listener_new(const char *address, struct loop *const *loops, size_t n_
     l->limits = *limits;
     l->n = n_loops;
     l->h2 = h2_shared_new();
+    l->admit = admit_new(&l->limits);
+    abuse_init();
     l->n_accepted = metric_counter("hearth_net_connections_total", "Connections accepted.", "");
     sem_init(&l->ended, 0, 0);
     for (size_t i = 0; i < n_loops; i++)
@@ -326,10 +342,7 @@ void listener_drain(struct listener *l)
         loop_post(l->entries[i].door.loop, &l->entries[i].drain);
 }
 
-int64_t listener_connections(const struct listener *l)
-{
-    return atomic_load_explicit(&l->connections, memory_order_relaxed);
-}
+int64_t listener_connections(const struct listener *l) { return admit_count(l->admit); }
 
 static void wait_for_all(struct listener *l)
 {

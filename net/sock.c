@@ -15,6 +15,7 @@ enum {
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+static void run_turn(struct turn *t);
 
 static struct outq *wire_of(struct sock *s) { return s->tls ? tls_session_wire(s->tls) : &s->out; }
 
@@ -156,12 +157,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if ((events & UV_READABLE) && s->is_reading)
         on_readable(s);
+    if (s->turn.link != NULL) { /* answers leave while they are still in the cache */
+        turn_forget(&s->turn);
+        run_turn(&s->turn);
+    }
 }
 
 static void left(struct sock *s, struct outq *wire, size_t n)
 {
     outq_drop(wire, n);
-    s->stalled_ms = 0;
     if (s->tls != NULL && wire->n == 0) { /* S3 */
         outq_drop(&s->out, s->n_sealed);
         s->n_sealed = 0;
@@ -185,8 +189,6 @@ static bool send_some(struct sock *s)
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
             broke(s, errno);
-        else if (s->stalled_ms == 0)
-            s->stalled_ms = loop_now_ms(s->loop);
         return false;
     }
     left(s, wire, (size_t)n);

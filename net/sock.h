@@ -35,8 +35,7 @@ struct sock {
     void                  *owner;
     struct tls_session    *tls; /* NULL: clear text */
     struct outq            out;
-    size_t                 n_sealed;   /* so much of `out` is in the session's wire */
-    int64_t                stalled_ms; /* since when the peer takes nothing; 0: it does */
+    size_t                 n_sealed; /* so much of `out` is in the session's wire */
     struct turn            turn;
     uv_poll_t              poll;
     int                    fd, events;

@@ -2,8 +2,9 @@
  * For the tests of this room: a listener on a free port of the loopback with a small app, and raw sockets to talk to
  * it.
  *
- *     /echo /count /query /bare /trailers answer at the end; /early at once; /stream 20 MB; /names the peer's; /hold consumes
- *     nothing and waits for release_held; /silent never answers; /abort breaks off
+ *     /echo /count /query /bare /trailers answer at the end; /patient too, however slow; /early at once; /stream 20 MB;
+ *     /big 1 MB in one piece; /names the peer's; /hold consumes nothing and waits for release_held; /silent never
+ *     answers; /abort breaks off
  */
 #pragma once
 
@@ -21,10 +22,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "net/listen.h"
 #include "net/loop.h"
 
 /* --- the app ------------------------------------------------------------------------------------------------------ */
+
+enum { BIG_BYTES = 1000000 };
 
 struct echo {
     struct buf    body;
@@ -66,6 +70,8 @@ static __attribute__((unused)) void app_head(struct exchange *x, void *arg)
         atomic_store(&held_exchange, x);
     } else if (slice_is(x->path, "/silent")) {
         atomic_fetch_add(&silent, 1);
+    } else if (slice_is(x->path, "/patient")) {
+        x->is_patient = true;
     }
 }
 
@@ -90,7 +96,7 @@ static __attribute__((unused)) void app_end(struct exchange *x)
         exchange_head(x, 200, fields, 2);
         exchange_write(x, buf_view(&e->body));
         exchange_finish(x, &trailer, x->version == 2 ? 1 : 0);
-    } else if (slice_is(x->path, "/count")) {
+    } else if (slice_is(x->path, "/count") || slice_is(x->path, "/patient")) {
         char text[32];
         exchange_head(x, 200, fields, 1);
         exchange_write(x, slice_make(text, (size_t)snprintf(text, sizeof text, "%zu", e->n)));
@@ -114,6 +120,10 @@ static __attribute__((unused)) void app_end(struct exchange *x)
             exchange_write(x, SLICE(" "));
         }
         exchange_write(x, SLICE(".\n"));
+        exchange_finish(x, NULL, 0);
+    } else if (slice_is(x->path, "/big")) {
+        exchange_head(x, 200, fields, 1);
+        exchange_write_owned(x, mem_zalloc(BIG_BYTES), BIG_BYTES);
         exchange_finish(x, NULL, 0);
     } else if (slice_is(x->path, "/query")) {
         exchange_head(x, 200, fields, 1);
@@ -210,6 +220,15 @@ static __attribute__((unused)) void server_stop(struct server *s)
 static __attribute__((unused)) bool none_open(void *arg)
 {
     return listener_connections(((struct server *)arg)->listener) == 0;
+}
+
+/* hearth_net_abuse_total of a class */
+static __attribute__((unused)) int64_t counted(const char *class)
+{
+    char labels[64];
+
+    snprintf(labels, sizeof labels, "class=\"%s\"", class);
+    return metric_read(metric_counter("hearth_net_abuse_total", "", labels));
 }
 
 /* --- HTTP/1.1 ----------------------------------------------------------------------------------------------------- */

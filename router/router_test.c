@@ -152,7 +152,7 @@ static const char *field(const struct rpc_request *r, const char *name)
     return "";
 }
 
-struct rpc_pending *rpc_client_call(struct rpc_client *client, const struct rpc_request *r)
+struct rpc_stream *rpc_client_call(struct rpc_client *client, const struct rpc_request *r)
 {
     struct wire_call *c = mem_zalloc(sizeof *c);
     pthread_t         thread;

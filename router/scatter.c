@@ -1,7 +1,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "router/router_priv.h"
 
@@ -11,7 +10,6 @@ struct asked {
     struct scattered  *all;
     struct peer_fields fields;
     uint16_t           shard;
-    bool               is_second_try;
 };
 
 struct scattered {
@@ -34,7 +32,21 @@ static void finish_one(struct scattered *all)
     what.done(what.arg);
 }
 
-static rpc_reply_fn on_answer;
+static void on_answer(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *answer)
+{
+    struct asked         *q = arg;
+    const struct scatter *what = &q->all->what;
+    const char           *name = q->all->map->shards[q->shard].name;
+    char                  why[480];
+
+    (void)was_sent;
+    if (code != CODE_OK) {
+        metric_add(q->all->router->metrics.unanswered, 1);
+        snprintf(why, sizeof why, "shard %s: %s", name, text);
+    }
+    what->reply(what->arg, name, code, code == CODE_OK ? "" : why, answer);
+    finish_one(q->all);
+}
 
 static void ask(struct asked *q)
 {
@@ -47,32 +59,12 @@ static void ask(struct asked *q)
         .fields = q->fields.at,
         .deadline_ns = all->what.deadline_ns == INT64_MAX ? 0 : all->what.deadline_ns,
         .response_bytes_max = ANSWER_BYTES_MAX,
+        .retry = { .attempts_max = 2, .is_idempotent = true }, /* a connection that died while idle */
         .on_reply = on_answer,
         .arg = q,
     };
 
     rpc_client_call(all->router->config.client, &call);
-}
-
-static void on_answer(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *answer)
-{
-    struct asked         *q = arg;
-    const struct scatter *what = &q->all->what;
-    const char           *name = q->all->map->shards[q->shard].name;
-    char                  why[480];
-
-    (void)was_sent;
-    if (code == CODE_UNAVAILABLE && !q->is_second_try && clock_mono_ns() < what->deadline_ns) {
-        q->is_second_try = true; /* a connection that died while idle; asking twice changes nothing */
-        ask(q);
-        return;
-    }
-    if (code != CODE_OK) {
-        metric_add(q->all->router->metrics.unanswered, 1);
-        snprintf(why, sizeof why, "shard %s: %s", name, text);
-    }
-    what->reply(what->arg, name, code, code == CODE_OK ? "" : why, answer);
-    finish_one(q->all);
 }
 
 void router_scatter(struct router *r, const struct scatter *s)

@@ -18,6 +18,7 @@ bool               call_is_cancelled(const struct call *c) { return atomic_load(
 struct slice       call_path(const struct call *c) { return c->path; }
 struct slice       call_query(const struct call *c) { return c->query; }
 bool               call_is_get(const struct call *c) { return c->is_get; }
+const ProtobufCMessageDescriptor *call_response_type(const struct call *c) { return c->row->method->response; }
 void               call_set_user(struct call *c, void *user) { c->user = user; }
 void              *call_user(const struct call *c) { return c->user; }
 bool               call_client_streams(const struct call *c) { return c->row->kind.client_streams; }
@@ -30,6 +31,12 @@ struct slice call_field(const struct call *c, const char *name)
         if (slice_eq(c->fields[i].name, wanted))
             return c->fields[i].value;
     return (struct slice){ 0 };
+}
+
+const struct slice *call_peer_names(const struct call *c, size_t *n)
+{
+    *n = c->n_peer_names;
+    return c->peer_names;
 }
 
 const struct http_field *call_fields(const struct call *c, size_t *n)
@@ -98,6 +105,8 @@ static void copy_head(struct call *c, const struct exchange *x)
 
     for (size_t i = 0; i < x->n_fields; i++)
         n += x->fields[i].name.n + x->fields[i].value.n;
+    for (size_t i = 0; i < x->n_peer_names; i++)
+        n += x->peer_names[i].n;
     char *room = arena_alloc(c->arena, n);
     c->fields = arena_array(c->arena, x->n_fields, sizeof *c->fields);
     c->n_fields = x->n_fields;
@@ -107,6 +116,12 @@ static void copy_head(struct call *c, const struct exchange *x)
     }
     c->path = copy_into(&room, x->path);
     c->query = copy_into(&room, x->query);
+    if (x->n_peer_names == 0)
+        return;
+    c->peer_names = arena_array(c->arena, x->n_peer_names, sizeof *c->peer_names);
+    c->n_peer_names = x->n_peer_names;
+    for (size_t i = 0; i < x->n_peer_names; i++)
+        c->peer_names[i] = copy_into(&room, x->peer_names[i]);
 }
 
 struct call *call_new(const struct face *f, struct row *row, struct exchange *x)

@@ -50,6 +50,10 @@ const struct http_field *call_fields(const struct call *c, size_t *n);
 struct slice  call_path(const struct call *c);
 struct slice  call_query(const struct call *c); /* behind '?', not decoded: of plain routes, and of Connect's GET */
 bool          call_is_get(const struct call *c);
+const ProtobufCMessageDescriptor *call_response_type(const struct call *c); /* what call_send and call_reply take */
+
+/* Whom the client's verified certificate names (net/http.h); none without one. */
+const struct slice *call_peer_names(const struct call *c, size_t *n);
 
 /* Set by rpc_config.authorize for the methods to read: who calls.  In an arena that lives as long as the call. */
 void  call_set_user(struct call *c, void *user);

@@ -58,6 +58,8 @@ struct call {
     struct http_field        *fields;
     size_t                    n_fields;
     struct slice              path, query;
+    struct slice             *peer_names;
+    size_t                    n_peer_names;
     int64_t                   deadline_ns, started_ns;
     const struct compression *comes_by, *goes_by; /* what messages may be packed by; NULL: not */
     bool                      is_plain, is_get;

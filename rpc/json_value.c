@@ -173,11 +173,13 @@ static bool put_enum(struct json_reading *r, const ProtobufCFieldDescriptor *f, 
     struct slice       number;
     const char        *name;
 
+    bool is_null_value = f->descriptor == &google__protobuf__null_value__descriptor;
+
     PUT(int, p, 0);
-    if (f->descriptor == &google__protobuf__null_value__descriptor && json_read_null(&r->in))
+    if (is_null_value && json_read_null(&r->in))
         return true;
-    if (json_read_number(&r->in, &number))
-        return put_integer(PROTOBUF_C_TYPE_INT32, number, p);
+    if (json_read_number(&r->in, &number)) /* of a NullValue no other than 0 has a form that reads back */
+        return put_integer(PROTOBUF_C_TYPE_INT32, number, p) && !(is_null_value && *(int *)p != 0);
     if (!json_read_string(&r->in, &s) || !put_text(r, s, &name))
         return false;
     const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value_by_name(f->descriptor, name);

@@ -239,6 +239,7 @@ static const char *const refused[][2] = {
     { "\"oneNumber\":1,\"oneText\":\"\"", "oneText: another field of the same choice" },
     { "\"oneNull\":null,\"one_inner\":{}", "oneInner: another field of the same choice" },
     { "\"oneNull\":1.5", "oneNull" },
+    { "\"oneNull\":1e2", "oneNull" },
     { "\"time\":5", "time: not a time" },
     { "\"time\":\"2024-02-30T00:00:00Z\"", "time: not a time" },
     { "\"duration\":\"1\"", "duration: not a duration" },

@@ -1,6 +1,7 @@
 /*
  * What a step of a method begins with, on its lane: the caller is known, the message inflated and decoded.
  */
+#include "net/guard.h"
 #include "rpc/call_priv.h"
 
 enum {
@@ -31,9 +32,10 @@ static enum code unpack(struct call *c, struct fault *why)
     }
     if (code == CODE_OK && c->message.n > claim && !charge(c, c->message.n - claim))
         return call_too_busy(why);
-    if (code == CODE_RESOURCE_EXHAUSTED)
-        return fail(why, code, "message size is larger than configured max %zu", max);
-    return code;
+    if (code != CODE_RESOURCE_EXHAUSTED)
+        return code;
+    abuse_count(ABUSE_DECOMPRESSION_BOMB);
+    return fail(why, code, "message size is larger than configured max %zu", max);
 }
 
 /* What a message of the largest size may take decoded. */

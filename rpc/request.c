@@ -31,6 +31,7 @@ void call_head(struct call *c)
     struct fault why;
     size_t       max = c->inbox.message_bytes_max;
 
+    c->x->is_patient = call_client_streams(c);
     if (c->dialect->read_head(c, &why) != CODE_OK) {
         call_refuse(c, &why);
         return;

@@ -24,7 +24,6 @@
 #include "proto/push.pb-c.h"
 #include "proto/querier.pb-c.h"
 #include "proto/reflection.pb-c.h"
-#include "rpc/client.h"
 #include "rpc/codec.h"
 #include "rpc/envelope.h"
 #include "rpc/server.h"
@@ -677,97 +676,6 @@ static void test_http1(void)
                      SLICE("HTTP/1.1 505 ")));
 }
 
-/* ---- our client ---- */
-
-struct answered {
-    sem_t     done;
-    enum code code;
-    char      text[256];
-    bool      was_sent;
-    size_t    n_names;
-};
-
-static void on_reply(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *response)
-{
-    struct answered *a = arg;
-
-    a->code = code;
-    a->was_sent = was_sent;
-    snprintf(a->text, sizeof a->text, "%s", text);
-    a->n_names = response ? ((const Types__V1__LabelValuesResponse *)(const void *)response)->n_names : 0;
-    sem_post(&a->done);
-}
-
-static struct answered call_it(struct rpc_client *c, const char *address, int64_t start, int64_t timeout_ns)
-{
-    Types__V1__LabelValuesRequest q = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
-    struct answered               a = { .n_names = 99 };
-
-    q.name = "abc";
-    q.start = start;
-    sem_init(&a.done, 0, 0);
-    struct rpc_request r = { .address = address,
-                             .path = timeout_ns ? QUERIER "LabelNames" : QUERIER "LabelValues",
-                             .message = &q.base,
-                             .response = &types__v1__label_values_response__descriptor,
-                             .fields = FIELDS("x-who", "me"),
-                             .deadline_ns = timeout_ns ? clock_mono_ns() + timeout_ns : 0,
-                             .response_bytes_max = 10000,
-                             .on_reply = on_reply,
-                             .arg = &a };
-    rpc_client_call(c, &r);
-    sem_wait(&a.done);
-    return a;
-}
-
-/* A call that is under way is given up; one to a path that nobody serves. */
-static void test_client_ends(struct rpc_client *c, const char *address)
-{
-    Types__V1__LabelNamesRequest q = TYPES__V1__LABEL_NAMES_REQUEST__INIT;
-    struct answered              a = { .n_names = 99 };
-    struct rpc_request           r = { .address = address,
-                                       .path = QUERIER "LabelNames",
-                                       .message = &q.base,
-                                       .response = &types__v1__label_names_response__descriptor,
-                                       .response_bytes_max = 10000,
-                                       .on_reply = on_reply,
-                                       .arg = &a };
-
-    sem_init(&a.done, 0, 0);
-    struct rpc_pending *pending = rpc_client_call(c, &r);
-    sem_wait(&slow_runs);
-    rpc_pending_cancel(pending);
-    sem_wait(&a.done);
-    assert(a.code == CODE_CANCELED && a.n_names == 0);
-    sem_post(&slow_may_end);
-    r.path = QUERIER "Nothing";
-    rpc_client_call(c, &r);
-    sem_wait(&a.done);
-    assert(a.code == CODE_UNIMPLEMENTED && a.was_sent && strstr(a.text, "404") != NULL);
-}
-
-static void test_client(void)
-{
-    struct rpc_client *c = rpc_client_new(&the_loop, 1, NULL);
-    const char        *address = listener_address(listener);
-
-    struct answered a = call_it(c, address, 7, 0);
-    assert(a.code == CODE_OK && a.n_names == 7 && a.was_sent);
-    a = call_it(c, address, -1, 0);
-    assert(a.code == CODE_NOT_FOUND && strcmp(a.text, "100% no \"abc\"") == 0 && a.was_sent);
-    a = call_it(c, address, 100000, 0);
-    assert(a.code == CODE_RESOURCE_EXHAUSTED);
-    a = call_it(c, "127.0.0.1:1", 7, 0);
-    assert(a.code == CODE_UNAVAILABLE && !a.was_sent && strstr(a.text, "127.0.0.1:1") != NULL);
-    a = call_it(c, address, 1, 400 * NS_PER_MS);
-    assert(a.code == CODE_DEADLINE_EXCEEDED);
-    sem_wait(&slow_runs);
-    sem_post(&slow_may_end);
-    test_client_ends(c, address);
-    wait_for_end();
-    rpc_client_free(c);
-}
-
 /* ---- the world's beginning and end ---- */
 
 static void world_begin(void)
@@ -837,7 +745,6 @@ int main(void)
     test_long_stream();
     test_health();
     test_http1();
-    test_client();
     world_end();
     return 0;
 }

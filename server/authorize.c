@@ -114,6 +114,34 @@ static enum code admit_tenants(struct call *c, struct server *s, enum door door,
     return CODE_OK;
 }
 
+static bool list_names(struct slice list, struct slice name)
+{
+    while (list.n > 0) {
+        struct slice item = slice_make(list.p, slice_find(list, SLICE(",")));
+        if (name.n > 0 && slice_eq(slice_trim(item), name))
+            return true;
+        list = slice_from(list, item.n < list.n ? item.n + 1 : item.n);
+    }
+    return false;
+}
+
+/* A process of the cluster is known by its certificate or by the cluster's token. */
+static enum code admit_peer(struct call *c, struct server *s, struct fault *why)
+{
+    const struct config *config = server_config(s);
+    struct slice         list = slice_of(config->auth_cluster_names);
+    size_t               n;
+    const struct slice  *names = call_peer_names(c, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (list_names(list, names[i]))
+            return CODE_OK;
+    if (list.n > 0 && config->auth_cluster_token_file[0] == '\0')
+        return fail(why, CODE_PERMISSION_DENIED,
+                    "only peers of this cluster, known by their certificates, may call this service");
+    return policy_check_peer(server_policy(s), authorize_secret(c), why);
+}
+
 enum code authorize(struct call *c, const char *path, struct fault *why)
 {
     struct server *s = app_of(c)->server;
@@ -123,7 +151,7 @@ enum code authorize(struct call *c, const char *path, struct fault *why)
     case DOOR_OPEN:
         return CODE_OK;
     case DOOR_PEER:
-        return policy_check_peer(server_policy(s), authorize_secret(c), why);
+        return admit_peer(c, s, why);
     case DOOR_KNOWN:
         return policy_check_any(server_policy(s), authorize_secret(c), why);
     default:

@@ -5,16 +5,22 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/network.h"
 #include "server/memory_limit.h"
 
 #define AT(field) offsetof(struct config, field)
 
-enum { CONFIG_BYTES_MAX = 1 << 20, CORES_MAX = 1024 };
+enum {
+    CONFIG_BYTES_MAX = 1 << 20,
+    CORES_MAX = 1024,
+    CONNECTIONS_MAX = 32768 /* unless told: about 1 GiB, if all of them were busy HTTP/2 ones */
+};
 
 #define COUNT (OPTION_UNLIMITED | OPTION_POSITIVE) /* a limit of 0 would let nothing through */
 
@@ -55,10 +61,20 @@ static const struct option rows[] = {
       "hashed bearer tokens and their tenants; without it everybody may do everything" },
     { "auth.cluster-token-file", OPTION_TEXT, 0, AT(auth_cluster_token_file), "", NULL,
       "a secret that frontends, queriers and shards of one cluster share" },
+    { "auth.cluster-names", OPTION_TEXT, 0, AT(auth_cluster_names), "", NULL,
+      "comma list: a client certificate that bears one of these names is a process of the cluster, as the token is" },
     { "auth.hash-token", OPTION_BOOL, OPTION_COMMAND, AT(hash_token), "false", NULL,
       "read a token from standard input, print its hash for the tokens file, and exit" },
     { "net.loops", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(net_loops), "auto", NULL,
       "threads for connections; auto: one for each core" },
+    { "net.connections-max", OPTION_INT, OPTION_AUTO | COUNT, AT(net_connections_max), "auto", NULL,
+      "most open at once; auto: three quarters of the file descriptors, at most 32768" },
+    { "net.connections-per-address", OPTION_INT, COUNT, AT(net_connections_per_address), "unlimited", NULL,
+      "connections open at once from one address (of IPv6 a /64); behind an Ingress everybody is one address" },
+    { "net.exempt-networks", OPTION_TEXT, 0, AT(net_exempt_networks), "", NULL,
+      "networks that net.connections-per-address does not count: 10.0.0.0/8, fd00::/8" },
+    { "net.connection-age-max", OPTION_DURATION, COUNT, AT(net_connection_age_max_ns), "1h", NULL,
+      "age at which (or up to a tenth before) a client is asked to take another connection" },
     { "workers.decode", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(workers_decode), "auto", NULL,
       "threads for profiles on their way in; auto: one for each core" },
     { "workers.query", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(workers_query), "auto", NULL,
@@ -200,6 +216,17 @@ static enum code check_tls(const struct config *c, struct fault *why)
     return CODE_OK;
 }
 
+static enum code check_networks(const char *text, struct fault *why)
+{
+    struct arena          *a = arena_new(0);
+    const struct networks *list;
+    struct fault           wrong;
+    enum code              code = networks_parse(slice_of(text), a, &list, &wrong);
+
+    arena_free(a);
+    return code == CODE_OK ? CODE_OK : fail(why, code, "net.exempt-networks: %s", wrong.text);
+}
+
 /* What each value alone cannot show. */
 static enum code check(const struct config *c, struct fault *why)
 {
@@ -208,16 +235,19 @@ static enum code check(const struct config *c, struct fault *why)
     if (!has_map && !config_has(c, TARGET_SHARD))
         return fail(why, CODE_INVALID_ARGUMENT,
                     "target: a process without a shard needs --shard-map to find the shards");
-    if (has_map && c->auth_tokens_file[0] != '\0' && c->auth_cluster_token_file[0] == '\0')
-        return fail(
-            why, CODE_INVALID_ARGUMENT,
-            "auth.tokens-file: with --shard-map the processes also need --auth.cluster-token-file to know each other");
+    if (has_map && c->auth_tokens_file[0] != '\0' && c->auth_cluster_token_file[0] == '\0' &&
+        c->auth_cluster_names[0] == '\0')
+        return fail(why, CODE_INVALID_ARGUMENT,
+                    "auth.tokens-file: with --shard-map the processes also need --auth.cluster-token-file or "
+                    "--auth.cluster-names to know each other");
+    if (c->auth_cluster_names[0] != '\0' && c->tls_ca_file[0] == '\0')
+        return fail(why, CODE_INVALID_ARGUMENT, "auth.cluster-names: nobody's certificate is asked for without --tls.client-ca-file");
     if (c->limits.max_flamegraph_nodes_default > c->limits.max_flamegraph_nodes_max)
         return fail(why, CODE_INVALID_ARGUMENT,
                     "limits.max_flamegraph_nodes_default: more than limits.max_flamegraph_nodes_max");
     if (c->memory_limit_bytes != OPTION_IS_AUTO && c->memory_limit_bytes < MEMORY_LIMIT_MIN)
         return fail(why, CODE_INVALID_ARGUMENT, "memory-limit: at least %lldMiB", (long long)(MEMORY_LIMIT_MIN >> 20));
-    if (check_tls(c, why) != CODE_OK)
+    if (check_tls(c, why) != CODE_OK || check_networks(c->net_exempt_networks, why) != CODE_OK)
         return CODE_INVALID_ARGUMENT;
     if (c->net_loops > CORES_MAX || c->workers_decode > CORES_MAX || c->workers_query > CORES_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "net.loops, workers.decode, workers.query: at most %d", CORES_MAX);
@@ -263,6 +293,16 @@ static const char *host_name(struct arena *a)
     return arena_copy(a, slice_of(text)).p;
 }
 
+static int64_t connections_choose(void)
+{
+    struct rlimit files = { 0 };
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return CONNECTIONS_MAX;
+    int64_t fits = (int64_t)(files.rlim_cur / 4 * 3);
+    return fits < CONNECTIONS_MAX ? fits : CONNECTIONS_MAX;
+}
+
 void config_settle(struct config *c, struct arena *a)
 {
     long    online = sysconf(_SC_NPROCESSORS_ONLN);
@@ -274,6 +314,8 @@ void config_settle(struct config *c, struct arena *a)
         c->memory_limit_bytes = memory_limit_choose();
     if (c->shutdown_delay_ns == OPTION_IS_AUTO)
         c->shutdown_delay_ns = config_is_loopback(c) ? 0 : 10 * NS_PER_S;
+    if (c->net_connections_max == OPTION_IS_AUTO)
+        c->net_connections_max = connections_choose();
     int64_t *counts[] = { &c->net_loops, &c->workers_decode, &c->workers_query };
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         if (*counts[i] == OPTION_IS_AUTO)

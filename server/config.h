@@ -34,10 +34,13 @@ struct config {
     int         log_format; /* 0 logfmt, 1 json */
     int         log_level;  /* enum log_level */
     const char *auth_tokens_file;
-    const char *auth_cluster_token_file;
+    const char *auth_cluster_token_file, *auth_cluster_names;
     bool        self_profile;
     int64_t     shutdown_delay_ns;
     int64_t     net_loops;
+    int64_t     net_connections_max, net_connections_per_address;
+    const char *net_exempt_networks;
+    int64_t     net_connection_age_max_ns;
     int64_t     workers_decode, workers_query;
     int64_t     debug_query_delay_ns;
 

@@ -9,7 +9,8 @@
  *
  *     index of the shard         75 %   accounted to the byte, oldest buckets go first (shard/shard.h S4)
  *     requests being read        12 %   bodies in flight and what they are decoded into
- *     everything else            13 %   queries' trees, connections, the allocator's slack
+ *     answers not yet taken       5 %   above, connections that take nothing are closed (net/http.h)
+ *     everything else             8 %   queries' trees, connections, the allocator's slack
  *
  * Without a shard the requests have half of the rest.
  */
@@ -23,6 +24,8 @@
 int64_t memory_limit_choose(void);
 
 static inline int64_t memory_for_shard(int64_t limit_bytes) { return (limit_bytes - MEMORY_OWN) / 100 * 75; }
+
+static inline int64_t memory_for_answers(int64_t limit_bytes) { return (limit_bytes - MEMORY_OWN) / 100 * 5; }
 
 static inline int64_t memory_for_requests(int64_t limit_bytes, int has_shard)
 {

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "net/loop.h"
+#include "net/network.h"
 #include "proto/descriptors.h"
 #include "router/router.h"
 #include "rpc/client.h"
@@ -264,9 +265,26 @@ static enum code start_rpc(struct server *s, struct fault *why)
     return rpc_server_new(&rc, &s->rpc, why);
 }
 
+static enum code http_limits_choose(const struct server *s, struct http_limits *out, struct fault *why)
+{
+    const struct config *c = s->config;
+
+    *out = http_limits_default;
+    out->held_total_bytes_max = (size_t)memory_for_answers(c->memory_limit_bytes) / c->listening.n;
+    out->connections_max = c->net_connections_max;
+    out->address_connections_max = c->net_connections_per_address;
+    out->age_max_ns = c->net_connection_age_max_ns;
+    return networks_parse(slice_of(c->net_exempt_networks), s->arena, &out->exempt, why);
+}
+
 static enum code start_ports(struct server *s, struct fault *why)
 {
-    return ports_open(s->config, s->loops, s->n_loops, s->rpc, &http_limits_default, &s->ports, why);
+    struct http_limits limits;
+    enum code          code = http_limits_choose(s, &limits, why);
+
+    if (code != CODE_OK)
+        return code;
+    return ports_open(s->config, s->loops, s->n_loops, s->rpc, &limits, &s->ports, why);
 }
 
 static enum code start(struct server *s, struct fault *why)

@@ -136,7 +136,7 @@ work 1234/1240 [002] 5678.910101:   10101010 cpu-clock:pppH:
                        (["types", "--from", "soon"], "not a time"), (["top", "--limit", "many"], "--limit"),
                        (["diff", "a", "b", "c"], "two selectors"), (["top", "-o", "x"], "it is for: pprof"),
                        (["diff", "--left-from", "-1m", "--left-to", "-2m"], "--left-from is after"),
-                       (["types", "--url", "https://x"], "TLS")):
+                       (["types", "--url", "https://x", "--ca-file", "/no/such"], "/no/such")):
         _, err = ctl(*args, want=2)
         assert word in err, f"{args}: {err}"
 

@@ -9,7 +9,7 @@ import ssl
 import subprocess
 
 from certs import Authority
-from hearth import BIN, Cluster, RpcError, Server, connect, wait_until
+from hearth import BIN, Cluster, RpcError, Server, connect, run_ctl, wait_until
 from pprof import pprof
 
 ca, strangers = Authority("ca"), Authority("strangers")
@@ -90,6 +90,12 @@ with Server(*SHOWS, tls=ca.client()) as server:
 with Server(*SHOWS, CA, tls=ca.client(agent)) as server:
     assert isinstance(ask(server.port, "/ready", ca.client()), Exception)
     assert isinstance(ask(server.port, "/ready", ca.client(stranger)), Exception)
+    server.push(pprof({"main": 1}), service="checkout")
+    shown = ("--ca-file", ca.ca, "--cert-file", agent[0], "--key-file", agent[1])
+    status, out, err = run_ctl("labels", "service_name", *shown, server=server)
+    assert status == 0 and "checkout" in out, (status, out, err)
+    status, out, err = run_ctl("labels", *shown[:2], server=server)
+    assert status != 0 and "certificate required" in err, (status, out, err)
     assert server.metrics()['hearth_tls_handshakes_total{result="no_certificate"}'] >= 1
     assert server.metrics()['hearth_tls_handshakes_total{result="bad_certificate"}'] >= 1
 with Server(*SHOWS, CA, "--tls.client-auth=optional", tls=ca.client()) as server:
@@ -129,8 +135,22 @@ with Cluster(shards=2, frontends=1, queriers=1, args=peers, tls=ca.client(agent)
         except RpcError as e:
             assert e.code == "unavailable", e
 
+# Any certificate of the CA may push and ask, but only one that bears a name of the cluster may speak to a shard.
+named = [*peers, "--auth.cluster-names=node, spare"]
+with Cluster(shards=1, frontends=1, queriers=1, args=named, tls=ca.client(agent)) as cluster:
+    cluster.frontends[0].push(pprof({"main;work": 7}))
+    assert cluster.queriers[0].total() == 7
+    unnamed = [f"--peers.cert-file={agent[0]}", f"--peers.key-file={agent[1]}"]
+    with cluster.start("frontend", "--target=frontend", *unnamed) as frontend:
+        try:
+            frontend.push(pprof({"x": 1}))
+            raise AssertionError("a push by an agent's certificate was taken")
+        except RpcError as e:
+            assert e.code != "deadline_exceeded" and "certificates" in str(e), e
+
 # Mistakes end it at once, in words.
 for flags, words in (([f"--tls.cert-file={pair[0]}"], "one without the other"),
+                     ([*SHOWS, "--auth.cluster-names=node"], "client-ca-file"),
                      ([f"--tls.cert-file={pair[0]}", f"--tls.key-file={agent[1]}"], "does not match"),
                      ([f"--tls.cert-file={pair[0]}", "--tls.key-file=/no/such/file"], "/no/such/file"),
                      (["--listeners=:0 tls"], "need --tls.cert-file"), (["--listeners=:0 mtls", *SHOWS], "--tls.client-ca-file"),

@@ -1,22 +1,23 @@
-#include "tests/conformance/service.h"
-
-#include <assert.h>
-#include <stdio.h>
-
+/*
+ * ConformanceService: what the official Connect conformance runner asks of a server, answered as each request says.  Its
+ * rules stand in connectrpc.com/conformance v1.0.5, proto/connectrpc/conformance/v1/service.proto.
+ */
 #include "base/clock.h"
 #include "rpc/codec.h"
+#include "tests/conformance/conformance.h"
 #include "tests/conformance/service.pb-c.h"
 #include "wire/url.h"
 
-typedef Connectrpc__Conformance__V1__Header                          header;
-typedef Connectrpc__Conformance__V1__Error                           error;
-typedef Connectrpc__Conformance__V1__ConformancePayload              payload;
-typedef Connectrpc__Conformance__V1__ConformancePayload__RequestInfo request_info;
-typedef Connectrpc__Conformance__V1__UnaryResponseDefinition         unary_definition;
-typedef Connectrpc__Conformance__V1__StreamResponseDefinition        stream_definition;
-typedef Google__Protobuf__Any                                        any;
+#define V1(name) Connectrpc__Conformance__V1__##name
+typedef V1(Header) header;
+typedef V1(Error) error;
+typedef V1(ConformancePayload) payload;
+typedef V1(ConformancePayload__RequestInfo) request_info;
+typedef V1(UnaryResponseDefinition) unary_definition;
+typedef V1(StreamResponseDefinition) stream_definition;
+typedef Google__Protobuf__Any any;
 
-/* All responses, and the requests' beginnings, look alike. */
+/* All responses look alike, and all unary requests begin alike. */
 struct response {
     ProtobufCMessage base;
     payload         *payload;
@@ -25,32 +26,24 @@ struct unary_request {
     ProtobufCMessage  base;
     unary_definition *definition;
 };
-_Static_assert(sizeof(struct response) == sizeof(Connectrpc__Conformance__V1__UnaryResponse), "one field");
-_Static_assert(offsetof(Connectrpc__Conformance__V1__ClientStreamRequest, response_definition) ==
-                   offsetof(struct unary_request, definition), "the definition is first");
 
-/* One call: the requests that no answer has told of yet, and what is left to answer. */
+/* One call: the requests that no answer has told of yet, and what to answer. */
 struct answering {
-    const ProtobufCMessageDescriptor *response;
-    const unary_definition           *unary;
-    const stream_definition          *stream;
-    any                             **requests;
-    size_t                            n_requests, cap_requests, n_sent;
-    bool                              is_full_duplex;
+    any                      **requests;
+    size_t                     n_requests, n_sent, n_data;
+    const ProtobufCBinaryData *data;
+    const error               *error;
+    uint32_t                   delay_ms;
+    bool                       is_defined, is_full_duplex;
 };
 
 static void *keep(struct call *c, size_t n, size_t size) { return arena_array(call_memory(c), n, size); }
 
-static struct answering *answering_of(struct call *c, const ProtobufCMessageDescriptor *response)
+static struct answering *answering_of(struct call *c)
 {
-    struct answering *s = call_user(c);
-
-    if (s == NULL) {
-        s = arena_zalloc(call_memory(c), sizeof *s);
-        s->response = response;
-        call_set_user(c, s);
-    }
-    return s;
+    if (call_user(c) == NULL)
+        call_set_user(c, arena_zalloc(call_memory(c), sizeof(struct answering)));
+    return call_user(c);
 }
 
 /* ---- what a response tells of its request ---- */
@@ -67,19 +60,18 @@ static any *any_of(struct call *c, const ProtobufCMessage *m)
     return a;
 }
 
-/* The message of a stream is gone after call_next: `m` is kept as bytes. */
+/* A stream's message is gone after call_next: it is kept as bytes. */
 static void request_keep(struct call *c, struct answering *s, const ProtobufCMessage *m)
 {
-    if (s->n_requests == s->cap_requests) {
-        any **wider = keep(c, s->cap_requests = s->cap_requests * 2 + 4, sizeof *wider);
-        if (s->n_requests > 0)
-            memcpy(wider, s->requests, s->n_requests * sizeof *wider);
-        s->requests = wider;
-    }
-    s->requests[s->n_requests++] = any_of(c, m);
+    any **all = keep(c, s->n_requests + 1, sizeof *all);
+
+    if (s->n_requests > 0)
+        memcpy(all, s->requests, s->n_requests * sizeof *all);
+    all[s->n_requests++] = any_of(c, m);
+    s->requests = all;
 }
 
-/* One more value of a name; the same name before takes it. */
+/* One more value of a name, which may be there already. */
 static void header_add(struct call *c, header **list, size_t *n, struct slice name, struct slice value)
 {
     size_t i = 0;
@@ -100,23 +92,22 @@ static void header_add(struct call *c, header **list, size_t *n, struct slice na
 
 static void add_query(struct call *c, request_info *info)
 {
+    V1(ConformancePayload__ConnectGetInfo) *get = info->connect_get_info = keep(c, 1, sizeof *get);
     struct slice left = call_query(c);
 
-    info->connect_get_info = keep(c, 1, sizeof *info->connect_get_info);
-    connectrpc__conformance__v1__conformance_payload__connect_get_info__init(info->connect_get_info);
-    info->connect_get_info->query_params = keep(c, left.n, sizeof(header *));
+    connectrpc__conformance__v1__conformance_payload__connect_get_info__init(get);
+    get->query_params = keep(c, left.n, sizeof *get->query_params);
     while (left.n > 0) {
         struct slice pair = slice_make(left.p, slice_find(left, SLICE("&")));
         size_t       mark = slice_find(pair, SLICE("="));
-        header_add(c, info->connect_get_info->query_params, &info->connect_get_info->n_query_params,
-                   url_decode(slice_make(pair.p, mark), call_memory(c)),
+        header_add(c, get->query_params, &get->n_query_params, url_decode(slice_make(pair.p, mark), call_memory(c)),
                    url_decode(slice_from(pair, mark < pair.n ? mark + 1 : mark), call_memory(c)));
         left = slice_from(left, pair.n < left.n ? pair.n + 1 : left.n);
     }
 }
 
-/* With everything but for the later answers of a stream, which tell of what came since. */
-static request_info *info_make(struct call *c, struct answering *s, bool is_first)
+/* The first answer tells everything, the later ones of a stream what came since. */
+static request_info *info_make(struct call *c, struct answering *s)
 {
     request_info            *info = keep(c, 1, sizeof *info);
     size_t                   n;
@@ -125,9 +116,8 @@ static request_info *info_make(struct call *c, struct answering *s, bool is_firs
     connectrpc__conformance__v1__conformance_payload__request_info__init(info);
     info->requests = s->requests;
     info->n_requests = s->n_requests;
-    s->requests = NULL;
-    s->n_requests = s->cap_requests = 0;
-    if (!is_first)
+    s->n_requests = 0;
+    if (s->n_sent > 0)
         return info;
     info->request_headers = keep(c, n, sizeof *info->request_headers);
     for (size_t i = 0; i < n; i++)
@@ -143,14 +133,58 @@ static request_info *info_make(struct call *c, struct answering *s, bool is_firs
 
 /* ---- what a definition asks for ---- */
 
-typedef void add_fn(struct call *c, struct slice name, struct slice value);
-
-static void add_metadata(struct call *c, add_fn *add, header *const *list, size_t n)
+static void add_metadata(struct call *c, void (*add)(struct call *, struct slice, struct slice), header *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < list[i]->n_value; k++)
             add(c, slice_of(list[i]->name), slice_of(list[i]->value[k]));
 }
+
+static void unary_define(struct call *c, struct answering *s, const unary_definition *d)
+{
+    static const ProtobufCBinaryData nothing;
+
+    s->n_data = 1;
+    s->data = &nothing;
+    if (d == NULL)
+        return;
+    add_metadata(c, call_add_header, d->response_headers, d->n_response_headers);
+    add_metadata(c, call_add_trailer, d->response_trailers, d->n_response_trailers);
+    s->delay_ms = d->response_delay_ms;
+    if (d->response_case == CONNECTRPC__CONFORMANCE__V1__UNARY_RESPONSE_DEFINITION__RESPONSE_RESPONSE_DATA)
+        s->data = &d->response_data;
+    if (d->response_case == CONNECTRPC__CONFORMANCE__V1__UNARY_RESPONSE_DEFINITION__RESPONSE_ERROR) {
+        s->n_data = 0;
+        s->error = d->error;
+    }
+}
+
+static void stream_define(struct call *c, struct answering *s, const stream_definition *d)
+{
+    s->is_defined = true;
+    if (d == NULL)
+        return;
+    add_metadata(c, call_add_header, d->response_headers, d->n_response_headers);
+    add_metadata(c, call_add_trailer, d->response_trailers, d->n_response_trailers);
+    s->delay_ms = d->response_delay_ms;
+    s->data = d->response_data;
+    s->n_data = d->n_response_data;
+    s->error = d->error;
+}
+
+/* The first message of a stream, which says what to answer, again from its bytes. */
+static const void *first_of(struct call *c, const struct answering *s, const ProtobufCMessageDescriptor *d)
+{
+    ProtobufCMessage *m = NULL;
+    struct fault      why;
+
+    if (s->n_requests == 0)
+        return NULL;
+    ProtobufCBinaryData bytes = s->requests[0]->value;
+    return proto_decode(d, slice_make(bytes.data, bytes.len), SIZE_MAX, call_memory(c), &m, &why) == CODE_OK ? m : NULL;
+}
+
+/* ---- answering ---- */
 
 static void detail_add(struct call *c, const any *a)
 {
@@ -160,218 +194,149 @@ static void detail_add(struct call *c, const any *a)
     call_add_detail(c, slice_from(url, slash < url.n ? slash + 1 : 0), slice_make(a->value.data, a->value.len));
 }
 
-/* `info` may be NULL. */
-static void fail_with(struct call *c, const error *e, const request_info *info)
+static void fail_as_told(struct call *c, struct answering *s)
 {
     struct fault why;
 
-    (void)fail(&why, (enum code)e->code, "%s", e->message ? e->message : "");
-    for (size_t i = 0; i < e->n_details; i++)
-        detail_add(c, e->details[i]);
-    if (info != NULL)
-        detail_add(c, any_of(c, &info->base));
+    for (size_t i = 0; i < s->error->n_details; i++)
+        detail_add(c, s->error->details[i]);
+    if (s->n_sent == 0)
+        detail_add(c, any_of(c, &info_make(c, s)->base));
+    (void)fail(&why, (enum code)s->error->code, "%s", s->error->message ? s->error->message : "");
     call_fail(c, &why);
 }
 
-static void give_up(struct call *c)
+/* False: nobody waits for this any more, and the call has been ended. */
+static bool goes_on(struct call *c)
 {
     struct fault why;
-    call_fail(c, (fail(&why, CODE_CANCELED, "nobody waits for this"), &why));
+
+    if (call_is_cancelled(c))
+        call_fail(c, (fail(&why, CODE_CANCELED, "nobody waits"), &why));
+    return !call_is_cancelled(c);
 }
 
-static struct response response_of(const struct answering *s, payload *p, ProtobufCBinaryData data, request_info *info)
+/* The next answer; of a unary call it is the end. */
+static void answer(struct call *c, struct answering *s, void (*say)(struct call *c, const ProtobufCMessage *m))
 {
-    connectrpc__conformance__v1__conformance_payload__init(p);
-    p->data = data;
-    p->request_info = info;
-    return (struct response){ PROTOBUF_C_MESSAGE_INIT(s->response), p };
-}
+    payload         p = CONNECTRPC__CONFORMANCE__V1__CONFORMANCE_PAYLOAD__INIT;
+    struct response r = { PROTOBUF_C_MESSAGE_INIT(call_response_type(c)), &p };
 
-/* ---- one answer: Unary, IdempotentUnary, ClientStream ---- */
-
-#define UNARY(what) CONNECTRPC__CONFORMANCE__V1__UNARY_RESPONSE_DEFINITION__RESPONSE_##what
-
-static void unary_end(struct call *c)
-{
-    struct answering *s = call_user(c);
-    payload           p;
-
-    if (call_is_cancelled(c)) {
-        give_up(c);
-    } else if (s->unary != NULL && s->unary->response_case == UNARY(ERROR)) {
-        fail_with(c, s->unary->error, info_make(c, s, true));
-    } else {
-        bool            has_data = s->unary != NULL && s->unary->response_case == UNARY(RESPONSE_DATA);
-        struct response r = response_of(s, &p, has_data ? s->unary->response_data : (ProtobufCBinaryData){ 0 },
-                                        info_make(c, s, true));
-        call_reply(c, &r.base);
-    }
-}
-
-static void unary_answer(struct call *c, struct answering *s, const unary_definition *d)
-{
-    s->unary = d;
-    if (d != NULL) {
-        add_metadata(c, call_add_header, d->response_headers, d->n_response_headers);
-        add_metadata(c, call_add_trailer, d->response_trailers, d->n_response_trailers);
-    }
-    if (d != NULL && d->response_delay_ms > 0)
-        call_after(c, d->response_delay_ms * NS_PER_MS, unary_end);
-    else
-        unary_end(c);
-}
-
-static void unary_run(struct call *c, const ProtobufCMessage *m, const ProtobufCMessageDescriptor *response)
-{
-    struct answering *s = answering_of(c, response);
-
-    request_keep(c, s, m);
-    unary_answer(c, s, ((const struct unary_request *)m)->definition);
-}
-
-static void unary(struct call *c, const ProtobufCMessage *m)
-{
-    unary_run(c, m, &connectrpc__conformance__v1__unary_response__descriptor);
-}
-
-static void idempotent_unary(struct call *c, const ProtobufCMessage *m)
-{
-    unary_run(c, m, &connectrpc__conformance__v1__idempotent_unary_response__descriptor);
-}
-
-/* The first message says what to answer; it is decoded again from what was kept of it. */
-static const ProtobufCMessage *first_of(struct call *c, const struct answering *s, const ProtobufCMessageDescriptor *d)
-{
-    ProtobufCMessage *m = NULL;
-    struct fault      why;
-
-    if (s->n_requests > 0 && proto_decode(d, slice_make(s->requests[0]->value.data, s->requests[0]->value.len),
-                                          SIZE_MAX, call_memory(c), &m, &why) != CODE_OK)
-        return NULL;
-    return m;
-}
-
-static void client_stream(struct call *c, const ProtobufCMessage *m)
-{
-    struct answering *s = answering_of(c, &connectrpc__conformance__v1__client_stream_response__descriptor);
-
-    if (m != NULL) {
-        request_keep(c, s, m);
-        call_next(c);
-    } else if (call_is_cancelled(c)) {
-        give_up(c);
-    } else {
-        m = first_of(c, s, &connectrpc__conformance__v1__client_stream_request__descriptor);
-        unary_answer(c, s, m ? ((const struct unary_request *)m)->definition : NULL);
-    }
-}
-
-/* ---- several answers: ServerStream, BidiStream ---- */
-
-static size_t n_answers(const struct answering *s) { return s->stream ? s->stream->n_response_data : 0; }
-
-static void stream_begin(struct call *c, struct answering *s, const stream_definition *d)
-{
-    s->stream = d;
-    if (d == NULL)
-        return;
-    add_metadata(c, call_add_header, d->response_headers, d->n_response_headers);
-    add_metadata(c, call_add_trailer, d->response_trailers, d->n_response_trailers);
-}
-
-static void answer_next(struct call *c, struct answering *s)
-{
-    payload         p;
-    struct response r = response_of(s, &p, s->stream->response_data[s->n_sent],
-                                    s->n_sent == 0 || s->n_requests > 0 ? info_make(c, s, s->n_sent == 0) : NULL);
-
+    p.data = s->data[s->n_sent];
+    if (s->n_sent == 0 || s->n_requests > 0)
+        p.request_info = info_make(c, s);
     s->n_sent++;
-    call_send(c, &r.base);
+    say(c, &r.base);
 }
 
-static void stream_end(struct call *c, struct answering *s)
+static void answer_later(struct call *c, resume_fn *resume)
 {
-    if (s->stream != NULL && s->stream->error != NULL)
-        fail_with(c, s->stream->error, s->n_sent == 0 ? info_make(c, s, true) : NULL);
+    uint32_t delay_ms = answering_of(c)->delay_ms;
+
+    if (delay_ms > 0)
+        call_after(c, delay_ms * NS_PER_MS, resume);
     else
-        call_close(c);
+        call_when_room(c, resume);
+}
+
+static void reply(struct call *c)
+{
+    struct answering *s = answering_of(c);
+
+    if (!goes_on(c))
+        return;
+    if (s->n_data > 0)
+        answer(c, s, call_reply);
+    else
+        fail_as_told(c, s);
 }
 
 static void stream_rest(struct call *c);
 
 static void stream_answer(struct call *c)
 {
-    if (!call_is_cancelled(c))
-        answer_next(c, call_user(c));
+    if (!goes_on(c))
+        return;
+    answer(c, answering_of(c), call_send);
     stream_rest(c);
 }
 
 /* All that is left to answer, then the end. */
 static void stream_rest(struct call *c)
 {
-    struct answering *s = call_user(c);
+    struct answering *s = answering_of(c);
 
-    if (call_is_cancelled(c))
-        give_up(c);
-    else if (s->n_sent == n_answers(s))
-        stream_end(c, s);
-    else if (s->stream->response_delay_ms > 0)
-        call_after(c, s->stream->response_delay_ms * NS_PER_MS, stream_answer);
+    if (s->n_sent < s->n_data)
+        answer_later(c, stream_answer);
+    else if (s->error != NULL)
+        fail_as_told(c, s);
     else
-        call_when_room(c, stream_answer);
-}
-
-static void server_stream(struct call *c, const ProtobufCMessage *m)
-{
-    struct answering *s = answering_of(c, &connectrpc__conformance__v1__server_stream_response__descriptor);
-
-    request_keep(c, s, m);
-    stream_begin(c, s, ((const Connectrpc__Conformance__V1__ServerStreamRequest *)m)->response_definition);
-    if (n_answers(s) > 0)
-        call_open(c);
-    stream_rest(c);
+        call_close(c);
 }
 
 static void duplex_answer(struct call *c)
 {
-    struct answering *s = call_user(c);
-
-    if (call_is_cancelled(c)) {
-        give_up(c);
+    if (!goes_on(c))
         return;
-    }
-    answer_next(c, s);
+    answer(c, answering_of(c), call_send);
     call_next(c);
 }
 
-static void bidi_first(struct call *c, struct answering *s)
-{
-    const Connectrpc__Conformance__V1__BidiStreamRequest *q =
-        (const void *)first_of(c, s, &connectrpc__conformance__v1__bidi_stream_request__descriptor);
+/* ---- the methods ---- */
 
-    s->is_full_duplex = q != NULL && q->full_duplex;
-    stream_begin(c, s, q ? q->response_definition : NULL);
+static void unary(struct call *c, const ProtobufCMessage *m)
+{
+    request_keep(c, answering_of(c), m);
+    unary_define(c, answering_of(c), ((const struct unary_request *)m)->definition);
+    answer_later(c, reply);
+}
+
+static void client_stream(struct call *c, const ProtobufCMessage *m)
+{
+    struct answering *s = answering_of(c);
+
+    if (m != NULL) {
+        request_keep(c, s, m);
+        call_next(c);
+    } else if (goes_on(c)) {
+        const struct unary_request *q = first_of(c, s, &connectrpc__conformance__v1__client_stream_request__descriptor);
+        unary_define(c, s, q ? q->definition : NULL);
+        answer_later(c, reply);
+    }
+}
+
+static void server_stream(struct call *c, const ProtobufCMessage *m)
+{
+    struct answering *s = answering_of(c);
+
+    request_keep(c, s, m);
+    stream_define(c, s, ((const V1(ServerStreamRequest) *)m)->response_definition);
+    if (s->n_data > 0)
+        call_open(c);
+    stream_rest(c);
 }
 
 static void bidi_stream(struct call *c, const ProtobufCMessage *m)
 {
-    struct answering *s = answering_of(c, &connectrpc__conformance__v1__bidi_stream_response__descriptor);
+    struct answering *s = answering_of(c);
 
     if (m == NULL) {
-        stream_rest(c);
+        if (goes_on(c))
+            stream_rest(c);
         return;
     }
     request_keep(c, s, m);
-    if (s->stream == NULL)
-        bidi_first(c, s);
+    if (!s->is_defined) {
+        const V1(BidiStreamRequest) *q = first_of(c, s, &connectrpc__conformance__v1__bidi_stream_request__descriptor);
+        s->is_full_duplex = q != NULL && q->full_duplex;
+        stream_define(c, s, q ? q->response_definition : NULL);
+    }
     if (!s->is_full_duplex)
         call_next(c);
-    else if (s->n_sent == n_answers(s))
-        stream_end(c, s);
-    else if (s->stream->response_delay_ms > 0)
-        call_after(c, s->stream->response_delay_ms * NS_PER_MS, duplex_answer);
+    else if (s->n_sent < s->n_data)
+        answer_later(c, duplex_answer);
     else
-        duplex_answer(c);
+        stream_rest(c);
 }
 
 static void unimplemented(struct call *c, const ProtobufCMessage *m)
@@ -382,20 +347,15 @@ static void unimplemented(struct call *c, const ProtobufCMessage *m)
     call_fail(c, (fail(&why, CODE_UNIMPLEMENTED, "Unimplemented is not implemented"), &why));
 }
 
-#define METHOD(name, stem, run)                                                                                       \
+#define METHOD(name, stem, run) \
     { "/connectrpc.conformance.v1.ConformanceService/" name, &connectrpc__conformance__v1__##stem##_request__descriptor, \
       &connectrpc__conformance__v1__##stem##_response__descriptor, LANE_QUERY, 0, run }
 
-const struct method *conformance_methods(size_t *n)
-{
-    static const struct method methods[] = {
-        METHOD("Unary", unary, unary),
-        METHOD("IdempotentUnary", idempotent_unary, idempotent_unary),
-        METHOD("ServerStream", server_stream, server_stream),
-        METHOD("ClientStream", client_stream, client_stream),
-        METHOD("BidiStream", bidi_stream, bidi_stream),
-        METHOD("Unimplemented", unimplemented, unimplemented),
-    };
-    *n = sizeof methods / sizeof *methods;
-    return methods;
-}
+const struct method conformance_methods[] = {
+    METHOD("Unary", unary, unary),
+    METHOD("IdempotentUnary", idempotent_unary, unary),
+    METHOD("ServerStream", server_stream, server_stream),
+    METHOD("ClientStream", client_stream, client_stream),
+    METHOD("BidiStream", bidi_stream, bidi_stream),
+    METHOD("Unimplemented", unimplemented, unimplemented),
+};

@@ -45,7 +45,23 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "hearth.args" -}}
 {{- $v := .root.Values -}}
 - --target={{ .target }}
+{{- if $v.tls.existingSecret }}
+- {{ printf "--listeners=:%v %s public internal, :%v admin" $v.service.port (ternary "mtls" "tls" $v.tls.mutual) $v.tls.adminPort | quote }}
+- --tls.cert-file=/etc/hearth/tls/tls.crt
+- --tls.key-file=/etc/hearth/tls/tls.key
+{{- if $v.tls.mutual }}
+- --tls.client-ca-file=/etc/hearth/tls/ca.crt
+{{- end }}
+{{- if ne .component "single" }}
+- --peers.ca-file=/etc/hearth/tls/ca.crt
+{{- if $v.tls.mutual }}
+- --peers.cert-file=/etc/hearth/tls/tls.crt
+- --peers.key-file=/etc/hearth/tls/tls.key
+{{- end }}
+{{- end }}
+{{- else }}
 - --listen=:{{ $v.service.port }}
+{{- end }}
 - --config.file=/etc/hearth/config/config.yaml
 - --multitenancy={{ $v.multitenancy }}
 {{- if .data }}
@@ -70,6 +86,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "hearth.pod" -}}
 {{- $root := .root -}}
 {{- $v := $root.Values -}}
+{{- $probed := ternary "admin" "http" (ne $v.tls.existingSecret "") -}}
 metadata:
   labels:
     {{- include "hearth.labels" . | nindent 4 }}
@@ -141,17 +158,22 @@ spec:
         - name: http
           containerPort: {{ $v.service.port }}
           protocol: TCP
+        {{- if $v.tls.existingSecret }}
+        - name: admin
+          containerPort: {{ $v.tls.adminPort }}
+          protocol: TCP
+        {{- end }}
       startupProbe:
-        httpGet: {path: /healthy, port: http}
+        httpGet: {path: /healthy, port: {{ $probed }}}
         periodSeconds: 2
         failureThreshold: 30
       livenessProbe:
-        httpGet: {path: /healthy, port: http}
+        httpGet: {path: /healthy, port: {{ $probed }}}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 6
       readinessProbe:
-        httpGet: {path: /ready, port: http}
+        httpGet: {path: /ready, port: {{ $probed }}}
         periodSeconds: 2
         failureThreshold: 2
       resources:
@@ -180,6 +202,11 @@ spec:
           mountPath: /etc/hearth/cluster
           readOnly: true
         {{- end }}
+        {{- if $v.tls.existingSecret }}
+        - name: tls
+          mountPath: /etc/hearth/tls
+          readOnly: true
+        {{- end }}
         {{- if .data }}
         - name: data
           mountPath: /var/lib/hearth
@@ -200,6 +227,11 @@ spec:
     {{- end }}
     {{- with $v.auth.clusterExistingSecret }}
     - name: cluster
+      secret:
+        secretName: {{ . }}
+    {{- end }}
+    {{- with $v.tls.existingSecret }}
+    - name: tls
       secret:
         secretName: {{ . }}
     {{- end }}
@@ -251,7 +283,7 @@ spec:
       port: {{ .root.Values.service.port }}
       targetPort: http
       protocol: TCP
-      appProtocol: http
+      appProtocol: {{ ternary "https" "http" (ne .root.Values.tls.existingSecret "") }}
   selector:
     {{- include "hearth.selector" . | nindent 4 }}
 {{- end }}
