@@ -74,6 +74,21 @@ static enum code token_read(const char *path, char *out, size_t room, struct fau
     return CODE_OK;
 }
 
+void api_set_tenant(struct api *api, const char *tenant)
+{
+    size_t n = 0;
+
+    if (tenant != NULL) {
+        api->fields[n++] = "x-scope-orgid";
+        api->fields[n++] = tenant;
+    }
+    if (api->bearer[0] != '\0') {
+        api->fields[n++] = "authorization";
+        api->fields[n++] = api->bearer;
+    }
+    api->fields[n] = NULL;
+}
+
 static enum code pem_read(const char *path, struct arena *a, struct slice *out, struct fault *why)
 {
     if (path == NULL)
@@ -108,7 +123,6 @@ static enum code tls_open(const struct api_config *config, struct tls **out, str
 enum code api_open(const struct api_config *config, struct api **out, struct fault *why)
 {
     struct api *api = mem_zalloc(sizeof *api);
-    size_t      n = 0;
     struct tls *tls = NULL;
     enum code   code = address_parse(config->url, api->address, why);
 
@@ -120,14 +134,7 @@ enum code api_open(const struct api_config *config, struct api **out, struct fau
         free(api);
         return code;
     }
-    if (config->tenant != NULL) {
-        api->fields[n++] = "x-scope-orgid";
-        api->fields[n++] = config->tenant;
-    }
-    if (config->token_file != NULL) {
-        api->fields[n++] = "authorization";
-        api->fields[n++] = api->bearer;
-    }
+    api_set_tenant(api, config->tenant);
     api->timeout_ns = config->timeout_ns;
     api->answers = queue_new(2 * IN_FLIGHT_MAX);
     api->loop = loop_new(0);

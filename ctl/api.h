@@ -28,6 +28,9 @@ struct api_config {
 must_check enum code api_open(const struct api_config *config, struct api **out, struct fault *why);
 void                 api_close(struct api *api); /* every answer taken; NULL is fine */
 
+/* Whose data the questions to come are about, instead of config.tenant; NULL: no header.  Borrowed until the next. */
+void api_set_tenant(struct api *api, const char *tenant);
+
 const char *api_address(const struct api *api); /* host:port */
 
 struct answer {

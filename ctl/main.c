@@ -20,7 +20,7 @@ static const struct {
     command_fn *run;
 } verbs[] = { { "push", command_push },     { "types", command_types }, { "labels", command_labels },
               { "series", command_series }, { "top", command_top },     { "flame", command_flame },
-              { "diff", command_diff },     { "pprof", command_pprof },
+              { "diff", command_diff },     { "pprof", command_pprof }, { "replay", command_replay },
               { "wal", command_wal } };
 
 /* Everything in `out` to standard output; a reader that left (head, less) is no error. */
@@ -77,6 +77,7 @@ static enum code session_open(struct session *s, struct fault *why)
     const char           *timeout = o->timeout ? o->timeout : "30s";
 
     s->now_ns = clock_real_ns();
+    s->tenant = config.tenant;
     s->term = term_of(STDOUT_FILENO, slice_of(o->colour ? o->colour : "auto"));
     s->arena = arena_new(0);
     if (o->colour && strcmp(o->colour, "always") && strcmp(o->colour, "never") && strcmp(o->colour, "auto"))

@@ -17,13 +17,14 @@ const struct option option_table[] = {
     { "json", NULL, AT(is_json), NULL, "answer in JSON, for programs" },
     { "color", "WHEN", AT(colour), NULL, "always, never or auto (default: on a terminal, unless NO_COLOR is set)" },
     { "help", NULL, AT(wants_help), NULL, "what a command does, with examples" },
-    { "from", "TIME", AT(from), "types labels series top flame diff pprof", "begin of the range (default -1h)" },
-    { "to", "TIME", AT(to), "types labels series top flame diff pprof", "end of the range (default now)" },
+    { "from", "TIME", AT(from), "types labels series top flame diff pprof replay", "begin of the range (default -1h)" },
+    { "to", "TIME", AT(to), "types labels series top flame diff pprof replay", "end of the range (default now)" },
     { "name", "SERVICE", AT(name), "push", "the service that was profiled: label service_name" },
     { "type", "NAME", AT(type), "push",
       "what was profiled: label __name__ (default: from the file, e.g. process_cpu)" },
     { "label", "K=V", AT(labels), "push", "one more label; may be given several times" },
-    { "keep-time", NULL, AT(keep_time), "push", "keep the times in the files (the server refuses old ones)" },
+    { "keep-time", NULL, AT(keep_time), "push replay",
+      "keep the times in the files (the server refuses old ones); replay: and do not wait between them" },
     { "type", "ID", AT(type), "top flame diff pprof",
       "profile type (default: CPU, else wall, else the first; see `hearthctl types`)" },
     { "max-nodes", "N", AT(max_nodes), "top flame diff pprof",
@@ -36,8 +37,10 @@ const struct option option_table[] = {
     { "left-from", "TIME", AT(left_from), "diff",
       "begin of the left range (default: that of the right; with one selector the span before it)" },
     { "left-to", "TIME", AT(left_to), "diff", "end of the left range (default: the same)" },
-    { "output", "FILE", AT(output), "pprof",
+    { "output", "FILE", AT(output), "pprof replay",
       "where to write it, gzipped; -o FILE for short (default: standard output)" },
+    { "speed", "N", AT(speed), "replay", "push N times as fast as it was recorded (default 1)" },
+    { "loop", NULL, AT(loops), "replay", "begin again at the end, until interrupted" },
 };
 const size_t n_options = sizeof option_table / sizeof *option_table;
 
@@ -70,6 +73,11 @@ const struct command command_table[] = {
     { "pprof", "pprof [--type ID] [-o FILE] [SELECTOR]", "download all that was selected as one pprof",
       "  hearthctl pprof -o checkout.pb.gz '{service_name=\"checkout\"}' && go tool pprof -top checkout.pb.gz\n"
       "  hearthctl pprof --from -24h '{service_name=\"api\"}' > default.pgo\n" },
+    { "replay", "replay push [--speed N] [--loop] [--keep-time] ARCHIVE | replay dump -o ARCHIVE [SELECTOR]",
+      "push what was recorded as it came, or record it (archives of profilecli replay)",
+      "  hearthctl replay dump --from -1h -o hour.replay '{service_name=\"checkout\"}'\n"
+      "  hearthctl replay dump --tenant one,two -o both.replay\n"
+      "  hearthctl replay push --speed 10 --loop hour.replay\n" },
     { "wal", "wal dump FILE|FOLDER", "show what a shard's log says, record by record, and whether it is sound",
       "  hearthctl wal dump /var/lib/hearth/wal\n"
       "  hearthctl wal dump /var/lib/hearth/wal/wal-0000000000000001\n" },

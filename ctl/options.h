@@ -41,6 +41,10 @@ struct options {
     const char *left_from, *left_to;
     const char *output;
 
+    /* replay */
+    const char *speed;
+    bool        loops;
+
     const char  *command; /* as in the table; NULL: none given */
     const char **args;    /* what is not an option, the command left out; in argv */
     size_t       n_args;

@@ -7,10 +7,9 @@
 
 #include "base/clock.h"
 #include "ctl/profile_file.h"
+#include "ctl/push_send.h"
 #include "ctl/session.h"
 #include "ctl/text.h"
-#include "proto/push.pb-c.h"
-#include "wire/zip.h"
 
 enum { IN_FLIGHT_MAX = 8, BAR_COLUMNS = 30 };
 
@@ -125,39 +124,19 @@ static int64_t file_time(const struct session *s, size_t i)
 
 static void profile_send(struct push *p, size_t ticket, const struct profile_file *file, struct arena *a)
 {
-    const struct options      *o = p->s->options;
-    size_t                     n = 0;
-    Types__V1__LabelPair      *pairs = arena_array(a, o->n_labels + 2, sizeof *pairs);
-    Types__V1__LabelPair     **labels = arena_array(a, o->n_labels + 2, sizeof *labels);
-    Push__V1__PushRequest      request = PUSH__V1__PUSH_REQUEST__INIT;
-    Push__V1__RawProfileSeries series = PUSH__V1__RAW_PROFILE_SERIES__INIT, *all_series = &series;
-    Push__V1__RawSample        sample = PUSH__V1__RAW_SAMPLE__INIT, *samples = &sample;
-    struct buf                 zipped = { 0 };
+    const struct options *o = p->s->options;
+    struct label         *at = arena_array(a, o->n_labels + 2, sizeof *at);
+    size_t                n = 0;
 
-    for (size_t i = 0; i < o->n_labels + 2; i++)
-        types__v1__label_pair__init(labels[i] = &pairs[i]);
-    if (o->name != NULL) {
-        pairs[n].name = (char *)"service_name";
-        pairs[n++].value = (char *)o->name;
-    }
-    pairs[n].name = (char *)"__name__";
-    pairs[n++].value = o->type ? (char *)o->type : (char *)arena_copy(a, file->name).p;
+    if (o->name != NULL)
+        at[n++] = (struct label){ SLICE("service_name"), slice_of(o->name) };
+    at[n++] = (struct label){ SLICE("__name__"), o->type ? slice_of(o->type) : file->name };
     for (size_t i = 0; i < o->n_labels; i++) {
         struct slice text = slice_of(o->labels[i]);
         size_t       equal = slice_find(text, SLICE("="));
-        pairs[n].name = (char *)arena_copy(a, (struct slice){ text.p, equal }).p;
-        pairs[n++].value = (char *)text.p + equal + 1;
+        at[n++] = (struct label){ { text.p, equal }, slice_from(text, equal + 1) };
     }
-    zip_gzip(file->pprof, &zipped);
-    sample.raw_profile = (ProtobufCBinaryData){ zipped.n, (uint8_t *)zipped.p };
-    series.labels = labels;
-    series.n_labels = n;
-    series.samples = &samples;
-    series.n_samples = 1;
-    request.series = &all_series;
-    request.n_series = 1;
-    api_send(p->s->api, ticket, "/push.v1.PusherService/Push", &request.base, &push__v1__push_response__descriptor);
-    buf_free(&zipped);
+    push_send(p->s->api, ticket, (struct labels){ at, n }, file->pprof, a);
 }
 
 static void file_push(struct push *p, size_t i)

@@ -17,12 +17,13 @@ struct session {
     struct buf            out;   /* becomes standard output at the end */
     struct term           term;  /* of standard output */
     int64_t               now_ns, from_ms, to_ms;
+    const char           *tenant; /* NULL: not said */
 };
 
 typedef enum exit_code command_fn(struct session *s);
 
 command_fn command_push, command_types, command_labels, command_series, command_top, command_flame, command_diff,
-    command_pprof, command_wal;
+    command_pprof, command_replay, command_wal;
 
 /* "hearthctl: ..." on standard error; the code handed back is for `return`. */
 __attribute__((format(printf, 2, 3))) enum exit_code say(enum exit_code code, const char *format, ...);
