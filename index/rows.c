@@ -150,6 +150,20 @@ uint32_t rows_columns(const uint8_t *block)
     return *uvarint_get(block, &n);
 }
 
+size_t rows_bytes(const uint8_t *block)
+{
+    const uint8_t *at = block;
+    uint64_t       n;
+
+    at = uvarint_get(at, &n);
+    uint32_t parts = *at++ + 1u; /* the ids, then the columns */
+    for (; parts > 0; parts--) {
+        at = uvarint_get(at, &n);
+        at += n;
+    }
+    return (size_t)(at - block) + ROWS_PAD;
+}
+
 /* Behind the length, the scale and the kind of column `c`; the words or the bias follow. */
 static const uint8_t *column_at(const uint8_t *at, uint32_t c, uint64_t *scale, uint64_t *kind)
 {

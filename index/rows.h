@@ -51,4 +51,5 @@ struct rows_cursor rows_open(const uint8_t *block, uint32_t column);
 uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK]);
 
 uint32_t rows_n(const uint8_t *block);
+size_t   rows_bytes(const uint8_t *block);
 uint32_t rows_columns(const uint8_t *block);
