@@ -113,6 +113,21 @@ static bool is_posting(const struct block *b, struct range r)
     return true;
 }
 
+/* A series has each name once. */
+static bool are_labels(const struct block *b, struct range r)
+{
+    const struct section *names = &b->of[B_NAME_ENDS];
+    uint32_t              next = 0;
+
+    for (uint32_t i = r.at; i < r.end; i++) {
+        uint32_t value = bits_at(&b->of[B_LABELS], i);
+        if (value < next)
+            return false;
+        next = range_at(names, ends_find(names, value)).end;
+    }
+    return true;
+}
+
 static enum code series_check(const struct block *b, struct fault *why)
 {
     if (!is_ends(&b->of[B_POSTING_ENDS], b->n_values, b->of[B_POSTINGS].bytes))
@@ -125,6 +140,9 @@ static enum code series_check(const struct block *b, struct fault *why)
     if (!is_ends(&b->of[B_LABEL_ENDS], b->n_series, b->of[B_LABELS].n) ||
         !is_below(&b->of[B_LABELS], b->of[B_LABELS].n, b->n_values))
         return bad(why, "labels of series are out of range");
+    for (uint32_t i = 0; i < b->n_series; i++)
+        if (!are_labels(b, range_at(&b->of[B_LABEL_ENDS], i)))
+            return bad(why, "labels of a series are not in order");
     if (!is_ends(&b->of[B_STREAM_ENDS], b->n_series, b->of[B_STREAM_TYPES].n) ||
         !is_below(&b->of[B_STREAM_TYPES], b->of[B_STREAM_TYPES].n, b->n_types))
         return bad(why, "streams of series are out of range");

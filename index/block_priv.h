@@ -119,6 +119,21 @@ static inline struct range range_at(const struct section *ends, uint32_t i)
     return (struct range){ i ? bits_at(ends, i - 1) : 0, bits_at(ends, i) };
 }
 
+/* Which part item i is in. */
+static inline uint32_t ends_find(const struct section *ends, uint32_t i)
+{
+    uint32_t lo = 0, n = ends->n;
+
+    while (lo < n) {
+        uint32_t mid = lo + (n - lo) / 2;
+        if (bits_at(ends, mid) <= i)
+            lo = mid + 1;
+        else
+            n = mid;
+    }
+    return lo;
+}
+
 static inline struct slice block_text(const struct block *b, uint32_t i)
 {
     struct range r = range_at(&b->of[B_TEXT_ENDS], i);

@@ -132,27 +132,12 @@ uint32_t ids_next(struct ids_walk *w, const uint32_t **ids)
 
 /* ---- series, streams, points ---------------------------------------------------------------------------------------- */
 
-/* Whose end is the first behind i. */
-static uint32_t part_of(const struct section *ends, uint32_t i)
-{
-    uint32_t lo = 0, n = ends->n;
-
-    while (lo < n) {
-        uint32_t mid = lo + (n - lo) / 2;
-        if (bits_at(ends, mid) <= i)
-            lo = mid + 1;
-        else
-            n = mid;
-    }
-    return lo;
-}
-
 struct series_read bucket_series(const struct bucket *b, uint32_t id)
 {
     if (b->sealed != NULL) {
         const struct section *of = b->sealed->of;
         struct range          labels = range_at(&of[B_LABEL_ENDS], id), streams = range_at(&of[B_STREAM_ENDS], id);
-        return (struct series_read){ .group = part_of(&of[B_GROUP_ENDS], id),
+        return (struct series_read){ .group = ends_find(&of[B_GROUP_ENDS], id),
                                      .n_labels = labels.end - labels.at,
                                      .label_at = labels.at,
                                      .stream_at = streams.at,
@@ -166,7 +151,7 @@ struct label bucket_label(const struct bucket *b, const struct series_read *s, u
 {
     if (b->sealed != NULL) {
         uint32_t value = bits_at(&b->sealed->of[B_LABELS], s->label_at + k);
-        *name = part_of(&b->sealed->of[B_NAME_ENDS], value);
+        *name = ends_find(&b->sealed->of[B_NAME_ENDS], value);
         return (struct label){ block_text(b->sealed, *name), block_text(b->sealed, b->sealed->n_names + value) };
     }
     const struct label_value *v = s->live->labels[k];
