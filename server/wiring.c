@@ -21,6 +21,7 @@
 #include "server/ports.h"
 #include "server/process.h"
 #include "server/self_profile.h"
+#include "shard/store.h"
 #include "shard/writer.h"
 
 #define MEMORY_WAIT_NS NS_PER_S
@@ -34,6 +35,7 @@ struct server {
     struct registry     *tenants;
     struct loop        **loops;
     size_t               n_loops;
+    struct store        *store;
     struct shard        *shard;
     struct writer       *writer;
     int                  data_fd; /* -1: none */
@@ -158,9 +160,11 @@ static enum code start_shard(struct server *s, struct fault *why)
         if (code != CODE_OK)
             return code;
     }
+    s->store = store_start();
     struct shard_config sc = { .name = c->shard_name,
                                .retention_ns = c->retention_ns,
-                               .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes) };
+                               .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
+                               .store = s->store };
     s->shard = shard_new(&sc);
     s->writer = writer_start(s->shard);
     return CODE_OK;
@@ -395,6 +399,8 @@ void server_free(struct server *s)
     certificates_free(s->peer_certificates);
     if (s->writer != NULL)
         writer_stop(s->writer);
+    if (s->store != NULL)
+        store_stop(s->store);
     if (s->shard != NULL)
         shard_free(s->shard);
     for (size_t i = 0; i < s->n_loops; i++)

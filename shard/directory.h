@@ -28,12 +28,15 @@ struct bucket;
 struct directory;
 struct tenant;
 
-/* One bucket in a row.  `bytes`, `series`, `profiles` and `samples` are the writer's: what is accounted for it. */
+/* One bucket in a row.  All but the first two are the writer's: what is accounted for it, and how it grew. */
 struct held {
     int64_t        start_ns;
     struct bucket *bucket;
     size_t         bytes;
     int64_t        series, profiles, samples;
+    int64_t        touched_ns; /* of the last append */
+    uint64_t       newest_seq; /* the highest of its appends */
+    bool           is_closed;  /* appended to no more: it is being sealed, or is */
 };
 
 struct directory *directory_new(struct epoch *e);
@@ -61,6 +64,9 @@ struct held *directory_add(struct directory *d, struct slice tenant, int64_t sta
  * nobody has it pinned.  `t` may be gone afterwards (D3).
  */
 void directory_drop(struct directory *d, struct tenant *t, size_t i);
+
+/* Publishes another form of the i-th bucket, whose reference passes to the directory, in its place; the old one goes as by drop. */
+void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket);
 
 /* After an append: accounts for what the bucket holds now. */
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h);

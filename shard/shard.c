@@ -74,9 +74,23 @@ static enum code append_new(struct shard *s, const struct batch *b, int64_t star
     return code;
 }
 
-static enum code append_batch(struct shard *s, const struct batch *b, int64_t now_ns, struct fault *why)
+/* After an append: what the batch's bucket holds now. */
+static void account(struct shard *s, const struct append *a, int64_t start_ns, int64_t now_ns)
 {
-    int64_t start_ns;
+    struct tenant *t = directory_tenant(s->directory, a->batch->tenant);
+    struct held   *h = tenant_held(t, start_ns);
+
+    directory_weigh(s->directory, t, h);
+    h->touched_ns = now_ns;
+    if (a->seq > h->newest_seq)
+        h->newest_seq = a->seq;
+    seal_full(s, h);
+}
+
+static enum code append_batch(struct shard *s, const struct append *a, int64_t now_ns, struct fault *why)
+{
+    const struct batch *b = a->batch;
+    int64_t             start_ns;
 
     if (b->n_rows == 0)
         return CODE_OK; /* nothing in it to keep */
@@ -90,10 +104,8 @@ static enum code append_batch(struct shard *s, const struct batch *b, int64_t no
     enum code      code = retain_room(s, b, &into, why);
     if (code == CODE_OK)
         code = into != NULL ? bucket_append(into, b, why) : append_new(s, b, start_ns, why);
-    if (code == CODE_OK) {
-        struct tenant *t = directory_tenant(s->directory, b->tenant);
-        directory_weigh(s->directory, t, tenant_held(t, start_ns));
-    }
+    if (code == CODE_OK)
+        account(s, a, start_ns, now_ns);
     return code;
 }
 
@@ -103,12 +115,14 @@ void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_
 
     if (s->data_since_ns == INT64_MIN)
         s->data_since_ns = now_ns;
+    seal_swap(s);
     retain_by_time(s, now_ns);
     for (size_t i = 0; i < n; i++) {
         struct append *a = appends[i];
-        a->code = append_batch(s, a->batch, now_ns, &a->why);
+        a->code = append_batch(s, a, now_ns, &a->why);
         refused += a->code != CODE_OK;
     }
+    seal_pick(s, now_ns);
     epoch_poll(s->epoch);
     metric_add(s->metrics.appended, (int64_t)n - refused);
     metric_add(s->metrics.refused, refused);
