@@ -442,6 +442,7 @@ enum code bucket_append(struct bucket *b, const struct batch *batch, struct faul
     struct buf    packed = { 0 };
     enum code     code = append_check(b, batch, why);
 
+    assert(b->sealed == NULL);
     if (code != CODE_OK)
         return code;
     publish_step(PUBLISHED_NOTHING);

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "index/block_priv.h"
 #include "index/bucket_priv.h"
 
 struct bucket *bucket_new(struct slice tenant, int64_t start_ns, int64_t end_ns, _Atomic size_t *meter)
@@ -30,6 +31,10 @@ void bucket_ref(struct bucket *b)
 
 static void bucket_free(struct bucket *b)
 {
+    if (b->sealed != NULL) {
+        block_close(b);
+        return;
+    }
     for (uint32_t i = 0; i < vec_n(&b->groups); i++) {
         struct group *g = vec_pointer(&b->groups, i);
         symtab_free(&g->symtab, &b->slab);
@@ -72,7 +77,7 @@ int64_t      bucket_end_ns(const struct bucket *b) { return b->end_ns; }
 struct bucket_stats bucket_stats(const struct bucket *b)
 {
     return (struct bucket_stats){
-        .series = vec_n(&b->series.all),
+        .series = b->sealed ? b->sealed->n_series : vec_n(&b->series.all),
         .profiles = atomic_load_explicit(&b->n_batches, memory_order_relaxed),
         .samples = atomic_load_explicit(&b->n_samples, memory_order_relaxed),
         .oldest_ns = atomic_load_explicit(&b->oldest_ns, memory_order_relaxed),

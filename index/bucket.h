@@ -36,7 +36,7 @@ void bucket_ref(struct bucket *b);   /* the caller already holds one, or is in a
 void bucket_unref(struct bucket *b); /* any thread; the last one frees it */
 
 /*
- * Writer only.  The batch is taken whole or not at all and is not needed afterwards.
+ * Writer only, of a live bucket.  The batch is taken whole or not at all and is not needed afterwards.
  * OUT_OF_RANGE: its time is not in the span.  RESOURCE_EXHAUSTED: the bucket is out of 32-bit ids.
  */
 must_check enum code bucket_append(struct bucket *b, const struct batch *batch, struct fault *why);

@@ -16,8 +16,11 @@ struct group {
     struct vec    series; /* uint32_t, ascending */
 };
 
+struct block;
+
 struct bucket {
     _Atomic uint32_t refs;
+    struct block    *sealed; /* NULL: live, filled from what is below; else all but times, tenant and counts is there */
     int64_t          start_ns, end_ns;
     struct slice     tenant;
     struct slab      slab;

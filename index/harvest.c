@@ -6,12 +6,14 @@
 
 /* One group's sums and nodes; the arrays begin as zero pages that nothing has touched. */
 struct harvest {
-    const struct group        *group;
+    uint32_t                   id;
+    const struct group        *group; /* NULL until a row is met, as is by_stack */
     const struct harvest_kind *kind;
-    const struct vec          *nodes; /* struct path */
+    struct arena              *thawed; /* what a sealed group is read from */
+    const struct vec          *nodes;  /* struct path */
     uint32_t                   n_stacks, n_nodes, n_needed;
-    int64_t                   *by_stack; /* NULL until a row is met */
-    uint32_t                  *node;     /* of each path node: 0, then NEEDED, then its place in the answer */
+    int64_t                   *by_stack;
+    uint32_t                  *node; /* of each path node: 0, then NEEDED, then its place in the answer */
     bool                       is_clamped;
 };
 
@@ -38,28 +40,40 @@ static void take_rows(struct harvest *h, const struct point *p)
     }
 }
 
-static void take_stream(struct harvest *h, const struct view *v, const struct stream *s)
+/* Rows have been seen, so what is loaded from now on has their stacks. */
+static void open_group(struct harvest *h, const struct view *v)
+{
+    unsigned what = h->kind->by_location ? THAW_LOCATIONS : THAW_FUNCTIONS;
+
+    if (v->what->n_call_site > 0)
+        what |= THAW_FUNCTIONS;
+    h->group = group_thaw(v->bucket, h->id, what, h->thawed);
+    h->n_stacks = vec_n(&h->group->stacks.all);
+    h->by_stack = mem_zalloc(h->n_stacks * sizeof *h->by_stack);
+}
+
+static void take_stream(struct harvest *h, const struct view *v, const struct stream_read *s)
 {
     struct point_walk   w = view_points(v, s);
     const struct point *p;
 
     while ((p = point_next(&w)) != NULL) {
-        if (h->by_stack == NULL) {
-            h->n_stacks = vec_n(&h->group->stacks.all);
-            h->by_stack = mem_zalloc(h->n_stacks * sizeof *h->by_stack);
-        }
+        if (h->group == NULL)
+            open_group(h, v);
         take_rows(h, p);
     }
 }
 
 static void take_group(struct harvest *h, const struct view *v)
 {
-    for (uint32_t i = 0, n = vec_n(&h->group->series); i < n; i++) {
-        uint32_t id = vec_u32(&h->group->series, i);
-        if (!view_has(v, id))
-            continue;
-        for (const struct stream *s = series_streams(series_at(&v->bucket->series, id)); s != NULL; s = s->next)
-            take_stream(h, v, s);
+    struct stream_read s;
+    uint32_t           at = 0, id;
+
+    while ((id = view_group_next(v, h->id, &at)) < v->n_series) {
+        struct series_read  series = bucket_series(v->bucket, id);
+        struct streams_walk w = streams_of(v->bucket, &series);
+        while (stream_next(&w, &s))
+            take_stream(h, v, &s);
     }
 }
 
@@ -154,38 +168,46 @@ static void emit_values(struct harvest *h, struct tree *out)
     }
 }
 
-static enum code harvest_group(const struct view *v, const struct group *g, const struct harvest_kind *kind,
-                               struct tree *out, struct fault *why)
+static enum code harvest_rows(struct harvest *h, const struct view *v, struct tree *out, struct fault *why)
 {
-    struct harvest h = { .group = g, .kind = kind };
+    const struct stacks *k = &h->group->stacks;
 
-    take_group(&h, v);
-    if (h.by_stack == NULL)
-        return CODE_OK;
-    h.nodes = kind->by_location ? &g->stacks.locations.nodes : &g->stacks.functions.nodes;
-    h.n_nodes = vec_n(h.nodes);
-    h.node = mem_zalloc(h.n_nodes * sizeof *h.node);
-    keep_below(&h, v);
-    mark_leaves(&h);
-    mark_parents(&h);
-    enum code code = emit_nodes(&h, out, why);
+    h->nodes = h->kind->by_location ? &k->locations.nodes : &k->functions.nodes;
+    h->n_nodes = vec_n(h->nodes);
+    h->node = mem_zalloc(h->n_nodes * sizeof *h->node);
+    keep_below(h, v);
+    mark_leaves(h);
+    mark_parents(h);
+    enum code code = emit_nodes(h, out, why);
     if (code == CODE_OK)
-        emit_values(&h, out);
-    out->is_clamped |= h.is_clamped;
-    free(h.node);
-    free(h.by_stack);
+        emit_values(h, out);
+    out->is_clamped |= h->is_clamped;
+    free(h->node);
+    free(h->by_stack);
     return code;
+}
+
+static enum code harvest_group(const struct view *v, uint32_t group, const struct harvest_kind *kind,
+                               struct arena *thawed, struct tree *out, struct fault *why)
+{
+    struct harvest h = { .id = group, .kind = kind, .thawed = thawed };
+
+    arena_reset(thawed);
+    take_group(&h, v);
+    return h.group != NULL ? harvest_rows(&h, v, out, why) : CODE_OK;
 }
 
 enum code harvest_bucket(const struct bucket *b, const struct selection *what, const struct harvest_kind *kind,
                          struct tree *out, struct fault *why)
 {
-    struct view v;
-    enum code   code = view_open(&v, b, what, why);
+    struct view   v;
+    struct arena *thawed = arena_new(0);
+    enum code     code = view_open(&v, b, what, why);
 
     if (code == CODE_OK && !v.is_empty)
-        for (uint32_t i = 0, n = vec_n(&b->groups); i < n && code == CODE_OK; i++)
-            code = harvest_group(&v, group_at(b, i), kind, out, why);
+        for (uint32_t i = 0, n = bucket_groups_n(b); i < n && code == CODE_OK; i++)
+            code = harvest_group(&v, i, kind, thawed, out, why);
     view_close(&v);
+    arena_free(thawed);
     return code;
 }

@@ -1,6 +1,8 @@
 /*
  * What the index costs: append per sample, live bytes per stored sample, rows and trees per query.
  *
+ * The queries are asked of the live bucket and of what becomes of it when it is sealed.
+ *
  * Data: one service for ten minutes: series x profiles of 200 events each, stacks drawn by a Pitman-Yor process (the
  * stack counts of real CPU profiles follow one: d = 0.75, theta = 68 fits a JVM), new stacks branching off old ones near
  * the leaf.  Also the same data in several buckets, one behind the other, each of which has to learn the symbols and
@@ -13,7 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "index/bucket.h"
-#include "index/bucket_priv.h"
+#include "index/reading.h"
 #include "index/rows.h"
 #include "index/select.h"
 
@@ -59,7 +61,8 @@ static void new_stack(void)
         s->n = s->n > back ? s->n - back : 1;
     }
     for (uint32_t more = n_stacks ? 1 + dice(8) : 20; more > 0 && s->n < DEPTH_MAX; more--)
-        s->at[s->n++] = dice(1 + dice(1 + dice(FUNCTIONS * LOCATIONS_PER_FUNCTION))); /* some functions are everywhere */
+        s->at[s->n++] =
+            dice(1 + dice(1 + dice(FUNCTIONS * LOCATIONS_PER_FUNCTION))); /* some functions are everywhere */
     n_stacks++;
 }
 
@@ -129,7 +132,9 @@ static void add_location(struct batch *b, uint32_t location, struct texts *t, st
     char     name[96];
 
     struct batch_line     line = { .function = local_id(&local_functions, f, &is_new), .line = 10 + location % 90 };
-    struct batch_location l = { .address = 0x400000 + location * 16, .mapping = 0, .line_at = b->n_lines++, .n_lines = 1 };
+    struct batch_location l = {
+        .address = 0x400000 + location * 16, .mapping = 0, .line_at = b->n_lines++, .n_lines = 1
+    };
     if (is_new) {
         snprintf(name, sizeof name, "org/apache/service/package%u/Component%u.method%u", f % 40, f / 10, f);
         struct batch_function made = { .name = text_add(t, name) };
@@ -142,13 +147,13 @@ static void add_location(struct batch *b, uint32_t location, struct texts *t, st
     buf_put(locations, &l, sizeof l);
 }
 
-static const struct batch *make_batch(struct arena *a, uint32_t series, uint32_t profile, uint32_t events_per_profile, double d,
-                                      double theta)
+static const struct batch *make_batch(struct arena *a, uint32_t series, uint32_t profile, uint32_t events_per_profile,
+                                      double d, double theta)
 {
-    struct batch        *b = arena_zalloc(a, sizeof *b);
-    struct texts         t = { 0 };
-    struct buf           functions = { 0 }, lines = { 0 }, locations = { 0 }, stack_end = { 0 }, stack_locations = { 0 };
-    int64_t             *counts = mem_zalloc(events_per_profile * sizeof *counts), *values;
+    struct batch *b = arena_zalloc(a, sizeof *b);
+    struct texts  t = { 0 };
+    struct buf    functions = { 0 }, lines = { 0 }, locations = { 0 }, stack_end = { 0 }, stack_locations = { 0 };
+    int64_t      *counts = mem_zalloc(events_per_profile * sizeof *counts), *values;
     struct batch_mapping mapping = { .start = 0x400000, .limit = 0x4000000 };
     char                 pod[32];
     bool                 is_new;
@@ -185,9 +190,11 @@ static const struct batch *make_batch(struct arena *a, uint32_t series, uint32_t
     b->period_type = text_add(&t, "cpu");
     b->period_unit = text_add(&t, "nanoseconds");
     mapping.file = text_add(&t, "/usr/lib/jvm/libjvm.so");
-    struct batch_type types[] = { { text_add(&t, "samples"), text_add(&t, "count") }, { b->period_type, b->period_unit } };
+    struct batch_type types[] = { { text_add(&t, "samples"), text_add(&t, "count") },
+                                  { b->period_type, b->period_unit } };
     snprintf(pod, sizeof pod, "kafka-%u", series);
-    struct batch_label labels[] = { { text_add(&t, "pod"), text_add(&t, pod) }, { text_add(&t, "service_name"), b->service } };
+    struct batch_label labels[] = { { text_add(&t, "pod"), text_add(&t, pod) },
+                                    { text_add(&t, "service_name"), b->service } };
     struct batch_part  part = { 0, 2, 0, b->n_rows };
     b->types = (const void *)arena_copy(a, slice_make(types, sizeof types)).p;
     b->labels = (const void *)arena_copy(a, slice_make(labels, sizeof labels)).p;
@@ -239,8 +246,9 @@ static struct bucket *fill(const struct load *l)
     printf("  %lld profiles, %lld samples (2 types), %u stacks, %u nodes, %u function nodes\n", (long long)now.profiles,
            (long long)now.samples, vec_n(&g->stacks.all), vec_n(&g->stacks.locations.nodes),
            vec_n(&g->stacks.functions.nodes));
-    printf("  append      %7.1f ns/sample  %7.1f us/profile   (bucket_cost_max %.1f us)\n", (double)spent / (double)now.samples,
-           (double)spent / 1e3 / (double)now.profiles, (double)cost / 1e3 / (double)now.profiles);
+    printf("  append      %7.1f ns/sample  %7.1f us/profile   (bucket_cost_max %.1f us)\n",
+           (double)spent / (double)now.samples, (double)spent / 1e3 / (double)now.profiles,
+           (double)cost / 1e3 / (double)now.profiles);
     printf("  live        %7.2f B/sample   %7.1f MB\n", (double)bucket_bytes(b) / (double)now.samples,
            (double)bucket_bytes(b) / 1e6);
     return b;
@@ -284,21 +292,25 @@ static int64_t best_of(int rounds, int64_t (*run)(const struct bucket *b), const
     return best;
 }
 
-static const struct selection cpu = {
-    .start_ns = 0, .end_ns = INT64_MAX, .profile_type = { "process_cpu:cpu:nanoseconds:cpu:nanoseconds", 43 }
-};
+static const struct selection cpu = { .start_ns = 0,
+                                      .end_ns = INT64_MAX,
+                                      .profile_type = { "process_cpu:cpu:nanoseconds:cpu:nanoseconds", 43 } };
 
 static int64_t run_rows(const struct bucket *b)
 {
-    static int64_t sums[STACKS_MAX];
-    int64_t        from = cpu_ns(), values[ROWS_PACK];
-    uint32_t       ids[ROWS_PACK], n;
+    static int64_t      sums[STACKS_MAX];
+    int64_t             from = cpu_ns(), values[ROWS_PACK];
+    uint32_t            ids[ROWS_PACK], n;
+    struct stream_read  stream;
+    const struct point *p;
 
-    for (uint32_t i = 0; i < vec_n(&b->series.all); i++) {
-        const struct stream *s = series_streams(series_at(&b->series, i));
-        for (uint32_t k = 0; k < vec_n(&s->points); k++) {
-            const struct point *p = vec_at(&s->points, k);
-            struct rows_cursor  c = rows_open(p->rows, p->column);
+    for (uint32_t i = 0; i < bucket_series_n(b); i++) {
+        struct series_read  s = bucket_series(b, i);
+        struct streams_walk w = streams_of(b, &s);
+        if (!stream_next(&w, &stream))
+            abort();
+        for (struct points_walk points = points_of(b, &stream); (p = points_next(&points)) != NULL;) {
+            struct rows_cursor c = rows_open(p->rows, p->column);
             while ((n = rows_next(&c, ids, values)) > 0)
                 for (uint32_t at = 0; at < n; at++)
                     sums[ids[at]] += values[at];
@@ -352,23 +364,55 @@ static int64_t run_merge(const struct bucket *b)
     return spent;
 }
 
+static void image_free(struct slice bytes) { free((char *)bytes.p); }
+
+static struct bucket *sealed(const struct bucket *live)
+{
+    struct bucket_stats now = bucket_stats(live);
+    struct buf          out = { 0 };
+    struct bucket      *b;
+    struct fault        why;
+    int64_t             from = cpu_ns();
+
+    if (block_write(live, 0, SLICE(""), &out, &why) != CODE_OK)
+        abort();
+    int64_t then = cpu_ns();
+    if (block_open(&(struct block_image){ buf_view(&out), image_free }, NULL, &b, &why) != CODE_OK)
+        abort();
+    printf("  sealed      %7.2f B/sample   %7.2f MB: %.1f ns/sample, checked in %.1f\n",
+           (double)out.n / (double)now.samples, (double)out.n / 1e6, (double)(then - from) / (double)now.samples,
+           (double)(cpu_ns() - then) / (double)now.samples);
+    return b;
+}
+
+static void measure_queries(const struct bucket *b, uint32_t all)
+{
+    struct bucket_stats now = bucket_stats(b);
+    int64_t rows = best_of(7, run_rows, b), tree = best_of(7, run_tree, b), merge = best_of(7, run_merge, b);
+    int64_t again = best_of(7, run_again, b);
+
+    printf("  rows        %7.2f ns/row\n", (double)rows / ((double)now.samples / 2));
+    printf("  select_tree %7.2f ms        %7.1f ns/stack: rows %.1f, names and hashing into the answer ~%.1f, the rest "
+           "%.1f\n",
+           (double)tree / 1e6, (double)tree / all, (double)rows / all, (double)merge / all,
+           (double)(tree - rows - merge) / all);
+    printf("  again       %7.2f ms        %7.1f ns/stack: into an answer that has every node\n", (double)again / 1e6,
+           (double)again / all);
+}
+
 static void measure(const char *name, const struct load *l)
 {
     printf("%s: %u series x %u profiles of %u events\n", name, l->series, l->profiles, l->events);
-    struct bucket      *b = fill(l);
-    struct bucket_stats now = bucket_stats(b);
-    const struct group *g = group_at(b, 0);
-    uint32_t            all = vec_n(&g->stacks.all);
-    int64_t             rows = best_of(7, run_rows, b), tree = best_of(7, run_tree, b), merge = best_of(7, run_merge, b);
-    int64_t             again = best_of(7, run_again, b);
+    struct bucket *live = fill(l);
+    uint32_t       all = vec_n(&group_at(live, 0)->stacks.all);
 
-    printf("  rows        %7.2f ns/row\n", (double)rows / ((double)now.samples / 2));
-    printf("  select_tree %7.2f ms        %7.1f ns/stack: rows %.1f, names and hashing into the answer ~%.1f, the rest %.1f\n",
-           (double)tree / 1e6, (double)tree / all, (double)rows / all, (double)merge / all, (double)(tree - rows - merge) / all);
-    printf("  again       %7.2f ms        %7.1f ns/stack: into an answer that has every node\n", (double)again / 1e6,
-           (double)again / all);
+    measure_queries(live, all);
+    struct bucket *b = sealed(live);
+    measure_queries(b, all);
+    bucket_unref(live);
     bucket_unref(b);
-    printf("  live        %7.2f B/sample in 1 bucket, %.2f in 4, %.2f in 16\n", live_in(l, 1), live_in(l, 4), live_in(l, 16));
+    printf("  live        %7.2f B/sample in 1 bucket, %.2f in 4, %.2f in 16\n", live_in(l, 1), live_in(l, 4),
+           live_in(l, 16));
 }
 
 int main(int argc, char **argv)

@@ -1,12 +1,15 @@
 /*
- * Goal: the index answers what a plain, slow, obvious program answers.
+ * Goal: the index answers what a plain, slow, obvious program answers, live and sealed.
  * Method: from a seed, 200 buckets take 60 random pushes each and are asked 60 random questions of each of the six kinds
- * while they fill.  The reference keeps every point with its rows as text and scans all of it for every question.  Answers
+ * while they fill; so are, at times, their sealed forms, half of them copied to another place in memory.  Exact profiles of all forms are
+ * compared with each other.  The reference keeps every point with its rows as text and scans all of it for every question.  Answers
  * are compared as sorted lines.  Each push also checks that bucket_cost_max was a bound and bucket_bytes is on the meter.
  */
 #include <stdio.h>
 
+#include "base/mem.h"
 #include "index/batch_make.h"
+#include "index/block.h"
 #include "index/bucket.h"
 #include "index/select.h"
 
@@ -26,15 +29,29 @@ static const char *const services[] = { "web", "db", "cache" };
 static const char *const profile_names[] = { "process_cpu", "memory", "block" };
 static const char *const label_names[] = { "env", "pod", "region", "zone" }; /* sorted */
 static const char *const label_values[] = { "a", "b", "ab", "p1", "p2", "p3" };
-static const char *const type_names[][2] = { { "cpu", "nanoseconds" }, { "samples", "count" }, { "alloc", "bytes" }, { "x", "" } };
-static const char *const frame_texts[] = { "main", "work", "read", "a>b", "a>b>c", "b", "c", "!/x/lib.so@1f", "!/x/lib.so@2f",
-                                           "!@ff", "", "main>work" };
-static const char *const frame_names[] = { "main\1", "work\1", "read\1", "a\1b\1", "a\1b\1c\1", "b\1", "c\1", "lib.so!0x1f\1",
-                                           "lib.so!0x2f\1", "unknown!0xff\1", "\1", "main\1work\1" };
-static const char *const asked_labels[] = { "env", "pod", "region", "zone", "service_name", "__service_name__", "__name__",
-                                            "__type__", "__unit__", "__profile_type__", "__period_type__", "none" };
-static const char *const asked_values[] = { "", "a", "b", "web", "cpu", "memory", "a|b", ".*", ".+", "p.*", "|a", "[ab]+", "nope",
-                                            "process_cpu|block", "bytes", "(web|db)" };
+static const char *const type_names[][2] = {
+    { "cpu", "nanoseconds" }, { "samples", "count" }, { "alloc", "bytes" }, { "x", "" }
+};
+static const char *const frame_texts[] = { "main", "work",          "read",          "a>b",  "a>b>c", "b",
+                                           "c",    "!/x/lib.so@1f", "!/x/lib.so@2f", "!@ff", "",      "main>work" };
+static const char *const frame_names[] = { "main\1", "work\1",      "read\1",        "a\1b\1",        "a\1b\1c\1",
+                                           "b\1",    "c\1",         "lib.so!0x1f\1", "lib.so!0x2f\1", "unknown!0xff\1",
+                                           "\1",     "main\1work\1" };
+static const char *const asked_labels[] = { "env",
+                                            "pod",
+                                            "region",
+                                            "zone",
+                                            "service_name",
+                                            "__service_name__",
+                                            "__name__",
+                                            "__type__",
+                                            "__unit__",
+                                            "__profile_type__",
+                                            "__period_type__",
+                                            "none" };
+static const char *const asked_values[] = { "",      "a",       "b",   "web", "cpu",   "memory", "a|b",
+                                            ".*",    ".+",      "p.*", "|a",  "[ab]+", "nope",   "process_cpu|block",
+                                            "bytes", "(web|db)" };
 
 static struct fault why;
 
@@ -96,7 +113,7 @@ static bool passes(const struct fact *f, const struct selection *s)
         return false;
     for (size_t i = 0; i < s->n_selectors; i++)
         for (size_t k = 0; k < s->selectors[i].n; k++) {
-            bool is_one;
+            bool                  is_one;
             const struct matcher *m = &s->selectors[i].at[k];
             assert(matcher_test(m, labels_get(f->labels, m->name), &is_one, &why) == CODE_OK);
             if (!is_one)
@@ -140,7 +157,10 @@ static void buf_line(struct lines *l, struct buf *b)
     b->n = 0;
 }
 
-static int line_cmp(const void *a, const void *b) { return slice_cmp(*(const struct slice *)a, *(const struct slice *)b); }
+static int line_cmp(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
 
 static void lines_sort(struct lines *l, bool is_set)
 {
@@ -308,7 +328,8 @@ static void question_make(struct question *q)
     }
     if (dice(3) == 0)
         q->what.profile_type = arena_printf(q->a, "%s:cpu:nanoseconds:cpu:nanoseconds", PICK(profile_names));
-    buf_printf(&told, "[%lld,%lld] %.*s", (long long)q->what.start_ns, (long long)q->what.end_ns, SLICE_ARGS(q->what.profile_type));
+    buf_printf(&told, "[%lld,%lld] %.*s", (long long)q->what.start_ns, (long long)q->what.end_ns,
+               SLICE_ARGS(q->what.profile_type));
     q->what.call_site = q->site;
     q->what.n_call_site = dice(2) ? 0 : 1 + dice(3);
     for (size_t i = 0; i < q->what.n_call_site; i++) {
@@ -509,6 +530,79 @@ static long ask_all(const struct reference *r, const struct bucket *b)
     return lines;
 }
 
+/* ---- sealed forms --------------------------------------------------------------------------------------------------- */
+
+static void image_free(struct slice bytes) { free((char *)bytes.p); }
+
+static struct bucket *opened(struct slice image, _Atomic size_t *meter)
+{
+    struct block_image own = { slice_make(memcpy(mem_alloc(image.n), image.p, image.n), image.n), image_free };
+    struct bucket     *b;
+
+    assert(block_open(&own, meter, &b, &why) == CODE_OK);
+    return b;
+}
+
+static struct bucket *sealed(const struct bucket *b, _Atomic size_t *meter)
+{
+    struct buf image = { 0 }, again = { 0 };
+
+    assert(block_write(b, 7, SLICE("keys"), &image, &why) == CODE_OK);
+    assert(block_write(b, 7, SLICE("keys"), &again, &why) == CODE_OK);
+    assert(slice_eq(buf_view(&image), buf_view(&again)));
+    struct bucket *made = opened(buf_view(&image), meter);
+    buf_free(&image);
+    buf_free(&again);
+    return made;
+}
+
+static void profile_lines(const struct bucket *b, struct question *q, struct lines *to)
+{
+    struct tree *t = tree_new();
+
+    assert(select_profile(b, &q->what, SIZE_MAX, t, &why) == CODE_OK);
+    for (uint32_t i = 1; i < t->n; i++) {
+        path_of(&q->text, t, i);
+        buf_printf(&q->text, " %lld", (long long)t->self[i]);
+        line(to, buf_view(&q->text));
+        q->text.n = 0;
+    }
+    tree_free(t);
+}
+
+static void same_profiles(const struct bucket *live, const struct bucket *b)
+{
+    struct question q;
+
+    question_make(&q);
+    profile_lines(b, &q, &q.index);
+    profile_lines(live, &q, &q.reference);
+    compare(&q.index, &q.reference, false, q.told);
+    question_end(&q);
+}
+
+static long ask_sealed(const struct reference *r, const struct bucket *live, bool is_copied)
+{
+    _Atomic size_t meter = 0;
+    struct bucket *b = sealed(live, &meter);
+
+    if (is_copied) {
+        struct bucket *copy = opened(block_image(b), &meter);
+        bucket_unref(b);
+        b = copy;
+    }
+    struct bucket_stats is = bucket_stats(b), was = bucket_stats(live);
+    assert(is.series == was.series && is.profiles == was.profiles && is.samples == was.samples);
+    assert(is.oldest_ns == was.oldest_ns && is.newest_ns == was.newest_ns && is.clamped == was.clamped);
+    assert(meter == bucket_bytes(b) && bucket_is_sealed(b) && slice_eq(bucket_tenant(b), bucket_tenant(live)));
+    assert(block_wal_sequence(b) == 7 && slice_is(block_keys(b), "keys"));
+    long lines = ask_all(r, b);
+    same_profiles(live, b);
+    bucket_unref(b);
+    assert(meter == 0);
+    return lines;
+}
+
 int main(int argc, char **argv)
 {
     long pushes = 0, questions = 0, lines = 0;
@@ -523,6 +617,10 @@ int main(int argc, char **argv)
             push(&r, b);
             lines += ask_all(&r, b);
             questions += 6;
+            if (k % 4 == 3) {
+                lines += ask_sealed(&r, b, k % 8 == 3);
+                questions += 7;
+            }
         }
         assert(meter == bucket_bytes(b));
         bucket_unref(b);

@@ -4,111 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-
-enum { WIDTH_MAX = 56 };
-
-/* ---- words ---------------------------------------------------------------------------------------------------------- */
-
-static uint8_t *put_uvarint(uint8_t *at, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7)
-        *at++ = (uint8_t)(v | 0x80);
-    *at++ = (uint8_t)v;
-    return at;
-}
-
-static inline const uint8_t *get_uvarint(const uint8_t *at, uint64_t *v)
-{
-    uint64_t x = *at & 0x7F;
-
-    for (unsigned shift = 7; *at++ & 0x80; shift += 7)
-        x |= (uint64_t)(*at & 0x7F) << shift;
-    *v = x;
-    return at;
-}
-
-static inline uint64_t load64(const uint8_t *at)
-{
-    uint64_t x;
-    memcpy(&x, at, sizeof x); /* little-endian hosts only, as everything that is mapped from a file */
-    return x;
-}
-
-static void store64(uint8_t *at, uint64_t x) { memcpy(at, &x, sizeof x); }
-
-static uint32_t width_of(uint64_t v) { return 63u - (uint32_t)__builtin_clzll(v << 1 | 1); } /* v < 2^63 */
-
-/* ---- packs: writing ------------------------------------------------------------------------------------------------ */
-
-/*
- * The width at which the pack is smallest, patches counted.  A patch takes a byte for its place and one for each 7 bits, or
- * part of them, that it is too wide: with a bit less width, words that just fitted cost two bytes more and those that are 7,
- * 14, ... bits too wide already cost one.
- */
-static uint32_t pack_width(const uint64_t *words, uint32_t n)
-{
-    uint32_t with[64] = { 0 }, sevenths[64 + 7] = { 0 }; /* sevenths[w]: with[w] + with[w + 7] + with[w + 14] + ... */
-    uint64_t all = 0;
-
-    for (uint32_t i = 0; i < n; i++)
-        all |= words[i];
-    if (all == 0)
-        return 0;
-    for (uint32_t i = 0; i < n; i++)
-        with[width_of(words[i])]++;
-    uint32_t best = width_of(all), best_bytes = best <= WIDTH_MAX ? (n * best + 7) / 8 : UINT32_MAX, patches = 0;
-    for (uint32_t width = best; width-- > 0 && patches <= best_bytes;) {
-        sevenths[width + 1] = with[width + 1] + sevenths[width + 8];
-        patches += with[width + 1] + sevenths[width + 1];
-        uint32_t bytes = (n * width + 7) / 8 + patches;
-        if (width <= WIDTH_MAX && bytes <= best_bytes) {
-            best = width;
-            best_bytes = bytes;
-        }
-    }
-    return best;
-}
-
-/* The places and then the high bits of the words that are wider than the pack. */
-static uint8_t *patches_put(uint8_t *at, const uint64_t *words, uint32_t n, uint32_t width)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        *at = (uint8_t)i;
-        at += words[i] >> width != 0;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        if (words[i] >> width != 0)
-            at = put_uvarint(at, words[i] >> width);
-    return at;
-}
-
-/* May write up to 8 bytes behind its end. */
-static uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
-{
-    uint32_t width = pack_width(words, n), used = 0, patches = 0;
-    uint64_t mask = (UINT64_C(1) << width) - 1, window = 0;
-    uint8_t *head = at;
-
-    at += 2;
-    for (uint32_t i = 0; i < n && width > 0; i++) {
-        window |= (words[i] & mask) << used; /* used < 8 and width <= 56: it fits */
-        store64(at, window);
-        used += width;
-        at += used / 8;
-        window >>= used & ~7u;
-        used &= 7;
-    }
-    at += used > 0;
-    for (uint32_t i = 0; i < n; i++)
-        patches += words[i] > mask;
-    if (patches > 0)
-        at = patches_put(at, words, n, width);
-    head[0] = (uint8_t)width;
-    head[1] = (uint8_t)patches;
-    return at;
-}
-
-static uint32_t pack_of(uint32_t left) { return left < ROWS_PACK ? left : ROWS_PACK; }
+#include "index/pack.h"
 
 static uint8_t *ids_put(uint8_t *at, const uint32_t *ids, uint32_t n)
 {
@@ -182,7 +78,7 @@ static uint8_t *close_length(uint8_t *room, uint8_t *end)
 {
     uint8_t *from = room + 5;
     uint64_t n = (uint64_t)(end - from);
-    uint8_t *to = put_uvarint(room, n);
+    uint8_t *to = uvarint_put(room, n);
 
     assert(n <= UINT32_MAX);
     memmove(to, from, n);
@@ -196,17 +92,17 @@ static uint8_t *column_put(uint8_t *at, const uint64_t *const *columns, uint32_t
     uint64_t        bias = UINT64_MAX, all = 0;
     uint8_t        *room = at;
 
-    at = put_uvarint(at + 5, scale);
+    at = uvarint_put(at + 5, scale);
     for (uint32_t other = 0; other < c; other++)
         if (memcmp(columns[other], mine, n * sizeof *mine) == 0)
-            return close_length(room, put_uvarint(at, 1 + other));
+            return close_length(room, uvarint_put(at, 1 + other));
     for (uint32_t i = 0; i < n; i++) {
         bias = mine[i] < bias ? mine[i] : bias;
         all |= mine[i];
     }
     assert(all <= INT64_MAX); /* R2 */
-    at = put_uvarint(at, 0);
-    return close_length(room, values_put(put_uvarint(at, bias), mine, n, bias));
+    at = uvarint_put(at, 0);
+    return close_length(room, values_put(uvarint_put(at, bias), mine, n, bias));
 }
 
 size_t rows_bytes_max(uint64_t n, uint64_t n_columns)
@@ -224,7 +120,7 @@ void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t
     const uint64_t *normal[ROWS_COLUMNS_MAX];
 
     assert(n > 0 && n_columns > 0 && n_columns <= ROWS_COLUMNS_MAX);
-    at = put_uvarint(at, n);
+    at = uvarint_put(at, n);
     *at++ = (uint8_t)n_columns;
     room = at;
     at = close_length(room, ids_put(room + 5, ids, n));
@@ -244,14 +140,28 @@ void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t
 uint32_t rows_n(const uint8_t *block)
 {
     uint64_t n;
-    get_uvarint(block, &n);
+    uvarint_get(block, &n);
     return (uint32_t)n;
 }
 
 uint32_t rows_columns(const uint8_t *block)
 {
     uint64_t n;
-    return *get_uvarint(block, &n);
+    return *uvarint_get(block, &n);
+}
+
+size_t rows_bytes(const uint8_t *block)
+{
+    const uint8_t *at = block;
+    uint64_t       n;
+
+    at = uvarint_get(at, &n);
+    uint32_t parts = *at++ + 1u; /* the ids, then the columns */
+    for (; parts > 0; parts--) {
+        at = uvarint_get(at, &n);
+        at += n;
+    }
+    return (size_t)(at - block) + ROWS_PAD;
 }
 
 /* Behind the length, the scale and the kind of column `c`; the words or the bias follow. */
@@ -259,9 +169,9 @@ static const uint8_t *column_at(const uint8_t *at, uint32_t c, uint64_t *scale, 
 {
     uint64_t bytes;
 
-    for (at = get_uvarint(at, &bytes); c > 0; c--)
-        at = get_uvarint(at + bytes, &bytes);
-    return get_uvarint(get_uvarint(at, scale), kind);
+    for (at = uvarint_get(at, &bytes); c > 0; c--)
+        at = uvarint_get(at + bytes, &bytes);
+    return uvarint_get(uvarint_get(at, scale), kind);
 }
 
 struct rows_cursor rows_open(const uint8_t *block, uint32_t column)
@@ -269,54 +179,17 @@ struct rows_cursor rows_open(const uint8_t *block, uint32_t column)
     struct rows_cursor c = { .id = UINT32_MAX };
     uint64_t           n, bytes, kind, ignored;
 
-    block = get_uvarint(block, &n);
+    block = uvarint_get(block, &n);
     assert(column < *block);
-    block = get_uvarint(block + 1, &bytes);
+    block = uvarint_get(block + 1, &bytes);
     c.left = (uint32_t)n;
     c.ids = block;
     block += bytes;
     const uint8_t *at = column_at(block, column, &c.scale, &kind);
     if (kind > 0)
         at = column_at(block, (uint32_t)(kind - 1), &ignored, &kind);
-    c.values = get_uvarint(at, &c.bias);
+    c.values = uvarint_get(at, &c.bias);
     return c;
-}
-
-/* `k` words for each eight bytes loaded; k * width <= 57, k divides ROWS_PACK.  What is behind n words is garbage. */
-static inline __attribute__((always_inline)) void unpack(const uint8_t *packed, uint32_t width, uint32_t n, uint32_t k,
-                                                         uint64_t *words)
-{
-    uint64_t mask = (UINT64_C(1) << width) - 1;
-
-    for (uint32_t i = 0, bit = 0; i < n; i += k, bit += k * width) {
-        uint64_t window = load64(packed + bit / 8) >> bit % 8;
-#pragma GCC unroll 8
-        for (uint32_t j = 0; j < k; j++, window >>= width)
-            words[i + j] = window & mask;
-    }
-}
-
-static inline const uint8_t *pack_get(const uint8_t *at, uint32_t n, uint64_t words[ROWS_PACK])
-{
-    uint32_t       width = at[0], patches = at[1];
-    const uint8_t *packed = at + 2, *place = packed + (n * width + 7) / 8, *end = place + patches;
-    uint64_t       high;
-
-    if (width == 0)
-        memset(words, 0, n * sizeof *words); /* nothing to load: the block may end here */
-    else if (width <= 7)
-        unpack(packed, width, n, 8, words);
-    else if (width <= 14)
-        unpack(packed, width, n, 4, words);
-    else if (width <= 28)
-        unpack(packed, width, n, 2, words);
-    else
-        unpack(packed, width, n, 1, words);
-    for (uint32_t i = 0; i < patches; i++) {
-        end = get_uvarint(end, &high);
-        words[place[i]] |= high << width;
-    }
-    return end;
 }
 
 uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK])

@@ -9,9 +9,7 @@
  *         uvarint 1 + c                      value = scale * that of column c before its scale: proportional, no bytes
  *     7 bytes of 0         so that eight bytes can be loaded wherever a word begins
  *
- *     ids, words: packs of 64 (the last one shorter)
- *         u8 width (0..56), u8 patches, the low bits of the words packed little-endian to whole bytes,
- *         u8 place[patches] ascending, uvarint high bits[patches]
+ *     ids, words: packs (index/pack.h)
  *
  * R1  Ids strictly ascend; a word of the ids is the distance to the one before, less 1 (a run of new stacks costs 2 bytes).
  * R2  Values are >= 0.  Counts that are mostly 1 have width 0 and patches; so have columns that are mostly 0.
@@ -24,8 +22,9 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
+#include "index/pack.h"
 
-enum { ROWS_PACK = 64, ROWS_PAD = 7, ROWS_COLUMNS_MAX = 255 };
+enum { ROWS_PACK = PACK, ROWS_PAD = 7, ROWS_COLUMNS_MAX = 255 };
 
 /* `columns[c][i]` is the value of ids[i]; 1 <= n, 1 <= n_columns <= ROWS_COLUMNS_MAX.  Appended to `out`. */
 void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns);
@@ -35,6 +34,9 @@ size_t rows_bytes_max(uint64_t n, uint64_t n_columns);
 
 /* Is it a block of rows_encode's form, to the last byte, with ids below `ids_end`? */
 bool rows_check(struct slice block, uint64_t ids_end);
+
+/* Is it one whatever the ids?  Then they are below *ids_end. */
+bool rows_measure(struct slice block, uint64_t *ids_end);
 
 /* One column on its way through a block: up to 64 rows a step. */
 struct rows_cursor {
@@ -49,4 +51,5 @@ struct rows_cursor rows_open(const uint8_t *block, uint32_t column);
 uint32_t rows_next(struct rows_cursor *c, uint32_t ids[ROWS_PACK], int64_t values[ROWS_PACK]);
 
 uint32_t rows_n(const uint8_t *block);
+size_t   rows_bytes(const uint8_t *block);
 uint32_t rows_columns(const uint8_t *block);

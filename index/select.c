@@ -4,7 +4,8 @@
 #include "index/view.h"
 
 /* The view without the series that have no point, and which types have one. */
-static enum code open_settled(struct view *v, const struct bucket *b, const struct selection *s, bool **seen, struct fault *why)
+static enum code open_settled(struct view *v, const struct bucket *b, const struct selection *s, bool **seen,
+                              struct fault *why)
 {
     enum code code = view_open(v, b, s, why);
 
@@ -14,8 +15,6 @@ static enum code open_settled(struct view *v, const struct bucket *b, const stru
     view_settle(v, *seen);
     return CODE_OK;
 }
-
-static const struct type *type_of(const struct view *v, uint32_t i) { return vec_at(&v->bucket->types.all, i); }
 
 static void add_present(struct strset *out, struct slice text, bool is_present)
 {
@@ -30,25 +29,27 @@ enum code select_types(const struct bucket *b, const struct selection *s, struct
     enum code   code = open_settled(&v, b, s, &seen, why);
 
     for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++)
-        add_present(out, type_of(&v, i)->id, seen[i]);
+        add_present(out, bucket_type(b, i).id, seen[i]);
     view_close(&v);
     return code;
 }
 
 static void add_names_of_series(const struct view *v, struct strset *out)
 {
-    uint32_t n = vec_n(&v->bucket->labels.names);
+    uint32_t n = bucket_names_n(v->bucket), name;
     bool    *has = arena_zalloc(v->arena, n);
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
-        const struct series *s = series_at(&v->bucket->series, i);
-        for (uint32_t k = 0; k < s->n_labels; k++)
-            has[s->labels[k]->name->id] = true;
+        struct series_read s = bucket_series(v->bucket, i);
+        for (uint32_t k = 0; k < s.n_labels; k++) {
+            bucket_label(v->bucket, &s, k, &name);
+            has[name] = true;
+        }
     }
     for (uint32_t i = 0; i < n; i++) {
-        const struct label_name *name = vec_pointer(&v->bucket->labels.names, i);
-        add_present(out, name->text, has[i]);
-        add_present(out, SLICE("__service_name__"), has[i] && slice_is(name->text, "service_name"));
+        struct slice text = bucket_name(v->bucket, i);
+        add_present(out, text, has[i]);
+        add_present(out, SLICE("__service_name__"), has[i] && slice_is(text, "service_name"));
     }
 }
 
@@ -70,21 +71,23 @@ enum code select_label_names(const struct bucket *b, const struct selection *s, 
     enum code   code = open_settled(&v, b, s, &seen, why);
 
     for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++)
-        if (seen[i])
-            add_names_of_type(type_of(&v, i), out);
+        if (seen[i]) {
+            struct type type = bucket_type(b, i);
+            add_names_of_type(&type, out);
+        }
     if (code == CODE_OK)
         add_names_of_series(&v, out);
     view_close(&v);
     return code;
 }
 
-static bool any_series(const struct view *v, const struct postings *p)
+static bool any_series(const struct view *v, const struct value *value)
 {
-    struct postings_walk w = postings_walk(p);
-    const uint32_t      *ids;
-    uint32_t             n;
+    struct ids_walk w;
+    const uint32_t *ids;
+    uint32_t        n;
 
-    while ((n = postings_next(&w, &ids)) > 0)
+    for (ids_of(&w, value); (n = ids_next(&w, &ids)) > 0;)
         for (uint32_t i = 0; i < n; i++)
             if (view_has(v, ids[i]))
                 return true;
@@ -93,11 +96,14 @@ static bool any_series(const struct view *v, const struct postings *p)
 
 static void add_values_of_series(const struct view *v, struct slice name, struct strset *out)
 {
-    const struct label_name *in = label_index_find_name(&v->bucket->labels, label_alias(name));
+    uint32_t at;
 
-    for (uint32_t i = 0, n = in ? vec_n(&in->values) : 0; i < n; i++) {
-        const struct label_value *value = vec_pointer(&in->values, i);
-        add_present(out, value->text, any_series(v, &value->series));
+    if (!bucket_find_name(v->bucket, label_alias(name), &at))
+        return;
+    struct values in = bucket_values(v->bucket, at);
+    for (uint32_t i = 0; i < in.n; i++) {
+        struct value value = bucket_value(v->bucket, &in, i);
+        add_present(out, value.text, any_series(v, &value));
     }
 }
 
@@ -109,9 +115,11 @@ enum code select_label_values(const struct bucket *b, const struct selection *s,
     bool        *seen;
     enum code    code = open_settled(&v, b, s, &seen, why);
 
-    for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++)
-        if (type_label(type_of(&v, i), name, &value))
+    for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++) {
+        struct type type = bucket_type(b, i);
+        if (type_label(&type, name, &value))
             add_present(out, value, seen[i] && value.n > 0);
+    }
     if (code == CODE_OK)
         add_values_of_series(&v, name, out);
     view_close(&v);

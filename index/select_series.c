@@ -20,22 +20,25 @@ static void add_label(struct label_list *l, const char *name, struct slice value
 }
 
 /* `room` holds the labels of the series and TYPE_LABELS more. */
-static struct labels stream_labels(const struct series *s, const struct type *t, struct label *room)
+static struct labels stream_labels(const struct bucket *b, const struct series_read *s, uint32_t type,
+                                   struct label *room)
 {
     struct label_list l = { room, 0 };
+    struct type       t = bucket_type(b, type);
+    uint32_t          ignored;
 
     for (uint32_t i = 0; i < s->n_labels; i++) {
-        struct slice name = s->labels[i]->name->text;
-        room[l.n++] = (struct label){ name, s->labels[i]->text };
-        if (slice_is(name, "service_name"))
-            add_label(&l, "__service_name__", s->labels[i]->text);
+        struct label label = bucket_label(b, s, i, &ignored);
+        room[l.n++] = label;
+        if (slice_is(label.name, "service_name"))
+            add_label(&l, "__service_name__", label.value);
     }
-    add_label(&l, "__name__", t->name);
-    add_label(&l, "__type__", t->sample_type);
-    add_label(&l, "__unit__", t->unit);
-    add_label(&l, "__period_type__", t->period_type);
-    add_label(&l, "__period_unit__", t->period_unit);
-    add_label(&l, "__profile_type__", t->id);
+    add_label(&l, "__name__", t.name);
+    add_label(&l, "__type__", t.sample_type);
+    add_label(&l, "__unit__", t.unit);
+    add_label(&l, "__period_type__", t.period_type);
+    add_label(&l, "__period_unit__", t.period_unit);
+    add_label(&l, "__profile_type__", t.id);
     labels_sort(room, l.n);
     return (struct labels){ room, l.n };
 }
@@ -45,7 +48,7 @@ static uint32_t labels_max(const struct view *v)
     uint32_t most = 0;
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
-        uint32_t n = series_at(&v->bucket->series, i)->n_labels;
+        uint32_t n = bucket_series(v->bucket, i).n_labels;
         most = n > most ? n : most;
     }
     return most;
@@ -75,11 +78,13 @@ static void add_series(const struct view *v, const struct slice *names, size_t n
     struct buf    set = { 0 };
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
-        const struct series *s = series_at(&v->bucket->series, i);
-        for (const struct stream *at = series_streams(s); at != NULL; at = at->next) {
-            if (!view_has_stream(v, at))
+        struct series_read  s = bucket_series(v->bucket, i);
+        struct streams_walk w = streams_of(v->bucket, &s);
+        struct stream_read  at;
+        while (stream_next(&w, &at)) {
+            if (!view_has_stream(v, &at))
                 continue;
-            struct labels l = stream_labels(s, vec_at(&v->bucket->types.all, at->type), room);
+            struct labels l = stream_labels(v->bucket, &s, at.type, room);
             set.n = 0;
             labels_encode(&set, cut(l, names, n_names, room + most));
             strset_add(out, buf_view(&set));
@@ -107,14 +112,16 @@ struct sites {
     const struct view *view;
     const bool       **passes;   /* [groups] */
     uint32_t          *n_stacks; /* [groups] */
+    struct arena      *thawed;   /* of one group */
 };
 
 static const bool *site_of(struct sites *x, uint32_t group)
 {
     const struct selection *what = x->view->what;
-    const struct group     *g = group_at(x->view->bucket, group);
 
     if (x->passes[group] == NULL) {
+        arena_reset(x->thawed);
+        const struct group *g = group_thaw(x->view->bucket, group, THAW_FUNCTIONS, x->thawed);
         x->n_stacks[group] = vec_n(&g->stacks.all);
         x->passes[group] = call_site_stacks(g, x->n_stacks[group], what->call_site, what->n_call_site, x->view->arena);
     }
@@ -139,8 +146,8 @@ static bool total_below(struct sites *x, uint32_t group, const struct point *p, 
     return *total > 0;
 }
 
-static void send_points(struct sites *x, const struct series *s, const struct stream *stream, const struct point_sink *sink,
-                        struct label *room)
+static void send_points(struct sites *x, const struct series_read *s, const struct stream_read *stream,
+                        const struct point_sink *sink, struct label *room)
 {
     const struct view  *v = x->view;
     struct point_walk   w = view_points(v, stream);
@@ -153,28 +160,37 @@ static void send_points(struct sites *x, const struct series *s, const struct st
         if (v->what->n_call_site > 0 && !total_below(x, s->group, p, &total))
             continue;
         if (!is_open)
-            to = sink->open(sink->arg, stream_labels(s, vec_at(&v->bucket->types.all, stream->type), room));
+            to = sink->open(sink->arg, stream_labels(v->bucket, s, stream->type, room));
         is_open = true;
         sink->point(sink->arg, to, p->time_ns, total);
     }
 }
 
-enum code select_points(const struct bucket *b, const struct selection *s, const struct point_sink *sink, struct fault *why)
+static void send_all(const struct view *v, const struct point_sink *sink)
+{
+    uint32_t      n_groups = bucket_groups_n(v->bucket);
+    struct label *room = arena_array(v->arena, labels_max(v) + TYPE_LABELS, sizeof *room);
+    struct sites  x = { v, arena_zalloc(v->arena, n_groups * sizeof *x.passes),
+                        arena_array(v->arena, n_groups, sizeof *x.n_stacks), arena_new(0) };
+
+    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
+        struct series_read  s = bucket_series(v->bucket, i);
+        struct streams_walk w = streams_of(v->bucket, &s);
+        struct stream_read  stream;
+        while (stream_next(&w, &stream))
+            send_points(&x, &s, &stream, sink, room);
+    }
+    arena_free(x.thawed);
+}
+
+enum code select_points(const struct bucket *b, const struct selection *s, const struct point_sink *sink,
+                        struct fault *why)
 {
     struct view v;
     enum code   code = view_open(&v, b, s, why);
 
-    if (code == CODE_OK) {
-        uint32_t      n_groups = vec_n(&b->groups);
-        struct label *room = arena_array(v.arena, labels_max(&v) + TYPE_LABELS, sizeof *room);
-        struct sites  x = { &v, arena_zalloc(v.arena, n_groups * sizeof *x.passes),
-                            arena_array(v.arena, n_groups, sizeof *x.n_stacks) };
-        for (uint32_t i = view_next(&v, 0); i < v.n_series; i = view_next(&v, i + 1)) {
-            const struct series *at = series_at(&b->series, i);
-            for (const struct stream *stream = series_streams(at); stream != NULL; stream = stream->next)
-                send_points(&x, at, stream, sink, room);
-        }
-    }
+    if (code == CODE_OK)
+        send_all(&v, sink);
     view_close(&v);
     return code;
 }

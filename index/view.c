@@ -38,8 +38,6 @@ static bool is_type_label(struct slice name)
     return type_label(&any, name, &value);
 }
 
-static const struct type *type_at(const struct view *v, uint32_t i) { return vec_at(&v->bucket->types.all, i); }
-
 static enum code types_pass(struct view *v, const struct matcher *m, struct fault *why)
 {
     for (uint32_t i = 0; i < v->n_types; i++) {
@@ -47,7 +45,8 @@ static enum code types_pass(struct view *v, const struct matcher *m, struct faul
         bool         passes;
         if (!v->types[i])
             continue;
-        type_label(type_at(v, i), m->name, &value);
+        struct type type = bucket_type(v->bucket, i);
+        type_label(&type, m->name, &value);
         enum code code = matcher_test(m, value, &passes, why);
         if (code != CODE_OK)
             return code;
@@ -60,13 +59,13 @@ static enum code types_pass(struct view *v, const struct matcher *m, struct faul
 
 static size_t words_n(const struct view *v) { return (v->n_series + 63) / 64; }
 
-static void set_postings(const struct view *v, uint64_t *set, const struct postings *p)
+static void set_postings(const struct view *v, uint64_t *set, const struct value *value)
 {
-    struct postings_walk w = postings_walk(p);
-    const uint32_t      *ids;
-    uint32_t             n;
+    struct ids_walk w;
+    const uint32_t *ids;
+    uint32_t        n;
 
-    while ((n = postings_next(&w, &ids)) > 0)
+    for (ids_of(&w, value); (n = ids_next(&w, &ids)) > 0;)
         for (uint32_t i = 0; i < n; i++)
             if (ids[i] < v->n_series)
                 set[ids[i] / 64] |= UINT64_C(1) << ids[i] % 64;
@@ -74,34 +73,36 @@ static void set_postings(const struct view *v, uint64_t *set, const struct posti
 
 /* How a matcher is answered on one label: the values listed or found, whose series are kept or taken off. */
 struct plan {
-    const struct matcher    *m;
-    const struct label_name *name; /* NULL: no series has the label */
-    const struct slice      *literals;
-    size_t                   n_literals;
-    bool                     takes_missing, by_literals;
-    uint64_t                 weight; /* literals cost what their postings have; a scan costs its values, last */
+    const struct matcher *m;
+    struct values         values;
+    const struct slice   *literals;
+    size_t                n_literals;
+    bool                  has_name, takes_missing, by_literals; /* without the name no series has the label */
+    uint64_t              weight; /* literals cost what their postings have; a scan costs its values, last */
 };
 
 static enum code plan_make(const struct view *v, const struct matcher *m, struct plan *p, struct fault *why)
 {
-    const struct label_index *x = &v->bucket->labels;
-    bool                      is_positive = m->op == MATCH_EQ || m->op == MATCH_RE;
+    bool     is_positive = m->op == MATCH_EQ || m->op == MATCH_RE;
+    uint32_t name;
 
-    *p = (struct plan){ .m = m, .name = label_index_find_name(x, label_alias(m->name)) };
+    *p = (struct plan){ .m = m, .has_name = bucket_find_name(v->bucket, label_alias(m->name), &name) };
     enum code code = matcher_takes_missing(m, &p->takes_missing, why);
-    if (code != CODE_OK || p->name == NULL)
+    if (code != CODE_OK || !p->has_name)
         return code;
+    p->values = bucket_values(v->bucket, name);
     p->literals = &m->value;
     p->n_literals = m->op == MATCH_EQ || m->op == MATCH_NE ? 1 : matcher_literals(m, &p->literals);
     /* the literals are what is kept (=, =~) or what is taken off (!=, !~): else, as in foo="" or foo=~"|a", all are tested */
     p->by_literals = p->n_literals > 0 && is_positive != p->takes_missing;
     if (!p->by_literals) {
-        p->weight = (UINT64_C(1) << 32) + vec_n(&p->name->values);
+        p->weight = (UINT64_C(1) << 32) + p->values.n;
         return CODE_OK;
     }
     for (size_t i = 0; i < p->n_literals; i++) {
-        const struct label_value *value = label_index_find(x, p->name, p->literals[i]);
-        p->weight += value ? postings_n(&value->series) : 0;
+        struct value value;
+        if (bucket_find_value(v->bucket, &p->values, p->literals[i], &value))
+            p->weight += value_weight(&value);
     }
     return CODE_OK;
 }
@@ -111,20 +112,20 @@ static enum code plan_union(const struct view *v, const struct plan *p, uint64_t
 {
     if (p->by_literals) {
         for (size_t i = 0; i < p->n_literals; i++) {
-            const struct label_value *value = label_index_find(&v->bucket->labels, p->name, p->literals[i]);
-            if (value != NULL)
-                set_postings(v, set, &value->series);
+            struct value value;
+            if (bucket_find_value(v->bucket, &p->values, p->literals[i], &value))
+                set_postings(v, set, &value);
         }
         return CODE_OK;
     }
-    for (uint32_t i = 0, n = vec_n(&p->name->values); i < n; i++) {
-        const struct label_value *value = vec_pointer(&p->name->values, i);
-        bool                      passes;
-        enum code                 code = matcher_test(p->m, value->text, &passes, why);
+    for (uint32_t i = 0; i < p->values.n; i++) {
+        struct value value = bucket_value(v->bucket, &p->values, i);
+        bool         passes;
+        enum code    code = matcher_test(p->m, value.text, &passes, why);
         if (code != CODE_OK)
             return code;
         if (passes != p->takes_missing)
-            set_postings(v, set, &value->series);
+            set_postings(v, set, &value);
     }
     return CODE_OK;
 }
@@ -135,7 +136,7 @@ static enum code plan_apply(struct view *v, const struct plan *p, uint64_t *set,
     uint64_t any = 0;
 
     memset(set, 0, words * sizeof *set);
-    if (p->name != NULL) {
+    if (p->has_name) {
         enum code code = plan_union(v, p, set, why);
         if (code != CODE_OK)
             return code;
@@ -182,14 +183,14 @@ enum code view_open(struct view *v, const struct bucket *b, const struct selecti
 {
     *v = (struct view){ .bucket = b, .what = what, .arena = arena_new(0) };
     v->n_batches = atomic_load_explicit(&b->n_batches, memory_order_acquire); /* V1 */
-    v->n_series = vec_n(&b->series.all);
-    v->n_types = vec_n(&b->types.all);
+    v->n_series = bucket_series_n(b);
+    v->n_types = bucket_types_n(b);
     v->types = arena_array(v->arena, v->n_types, sizeof *v->types);
     v->series = arena_array(v->arena, words_n(v), sizeof *v->series);
     v->is_empty = v->n_series == 0 || what->start_ns >= b->end_ns || what->end_ns < b->start_ns;
     memset(v->series, 0xFF, words_n(v) * sizeof *v->series);
     for (uint32_t i = 0; i < v->n_types; i++)
-        v->types[i] = what->profile_type.p == NULL || slice_eq(what->profile_type, type_at(v, i)->id);
+        v->types[i] = what->profile_type.p == NULL || slice_eq(what->profile_type, bucket_type(b, i).id);
     return match(v, why);
 }
 
@@ -208,26 +209,38 @@ uint32_t view_next(const struct view *v, uint32_t at)
     return v->n_series;
 }
 
-struct point_walk view_points(const struct view *v, const struct stream *s)
+uint32_t view_group_next(const struct view *v, uint32_t group, uint32_t *at)
 {
-    uint32_t n = s->type < v->n_types && v->types[s->type] ? vec_n(&s->points) : 0;
-    return (struct point_walk){ v, s, 0, n };
+    for (uint32_t n = group_series_n(v->bucket, group); *at < n;) {
+        uint32_t id = group_series_at(v->bucket, group, (*at)++);
+        if (view_has(v, id))
+            return id;
+    }
+    return v->n_series;
+}
+
+struct point_walk view_points(const struct view *v, const struct stream_read *s)
+{
+    bool is_in = s->type < v->n_types && v->types[s->type];
+    return (struct point_walk){ v, points_of(v->bucket, s), !is_in };
 }
 
 const struct point *point_next(struct point_walk *w)
 {
-    while (w->at < w->n) {
-        const struct point *p = vec_at(&w->stream->points, w->at++);
+    const struct selection *what = w->view->what;
+    const struct point     *p;
+
+    while (!w->is_over && (p = points_next(&w->all)) != NULL) {
         if (p->batch >= w->view->n_batches)
             break; /* not whole yet when the view was opened; nor are those behind it */
-        if (p->time_ns >= w->view->what->start_ns && p->time_ns <= w->view->what->end_ns)
+        if (p->time_ns >= what->start_ns && p->time_ns <= what->end_ns)
             return p;
     }
-    w->n = 0;
+    w->is_over = true;
     return NULL;
 }
 
-bool view_has_stream(const struct view *v, const struct stream *s)
+bool view_has_stream(const struct view *v, const struct stream_read *s)
 {
     struct point_walk w = view_points(v, s);
     return point_next(&w) != NULL;
@@ -236,11 +249,14 @@ bool view_has_stream(const struct view *v, const struct stream *s)
 void view_settle(struct view *v, bool *types_seen)
 {
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
-        bool has_any = false;
-        for (const struct stream *s = series_streams(series_at(&v->bucket->series, i)); s != NULL; s = s->next)
-            if (view_has_stream(v, s)) {
+        struct series_read  series = bucket_series(v->bucket, i);
+        struct streams_walk w = streams_of(v->bucket, &series);
+        struct stream_read  s;
+        bool                has_any = false;
+        while (stream_next(&w, &s))
+            if (view_has_stream(v, &s)) {
                 has_any = true;
-                types_seen[s->type] = true;
+                types_seen[s.type] = true;
             }
         if (!has_any)
             v->series[i / 64] &= ~(UINT64_C(1) << i % 64);

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "index/bucket_priv.h"
+#include "index/reading.h"
 #include "index/select.h"
 
 struct view {
@@ -35,16 +35,19 @@ static inline bool view_has(const struct view *v, uint32_t series)
 /* The next series that passes, from `at` on; n_series: there are no more. */
 uint32_t view_next(const struct view *v, uint32_t at);
 
+/* The series of a group that pass: the next at or behind place *at, which moves behind it; n_series: there are no more. */
+uint32_t view_group_next(const struct view *v, uint32_t group, uint32_t *at);
+
 /* The points of a stream that the view sees, in the order of their appends. */
 struct point_walk {
-    const struct view   *view;
-    const struct stream *stream;
-    uint32_t             at, n;
+    const struct view *view;
+    struct points_walk all;
+    bool               is_over;
 };
-struct point_walk   view_points(const struct view *v, const struct stream *s);
+struct point_walk   view_points(const struct view *v, const struct stream_read *s);
 const struct point *point_next(struct point_walk *w); /* NULL: there are no more */
 
-bool view_has_stream(const struct view *v, const struct stream *s); /* V3, but for the series */
+bool view_has_stream(const struct view *v, const struct stream_read *s); /* V3, but for the series */
 
 /* The types that any series of the view has a point of, and the series that have one at all (cleared otherwise). */
 void view_settle(struct view *v, bool *types_seen);

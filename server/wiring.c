@@ -25,6 +25,7 @@
 #include "server/process.h"
 #include "server/self_profile.h"
 #include "shard/disk.h"
+#include "shard/store.h"
 #include "shard/writer.h"
 
 #define MEMORY_WAIT_NS NS_PER_S
@@ -38,6 +39,7 @@ struct server {
     struct registry     *tenants;
     struct loop        **loops;
     size_t               n_loops;
+    struct store        *store;
     struct shard        *shard;
     struct writer       *writer;
     struct disk         *log_disk; /* NULL: memory only */
@@ -199,10 +201,12 @@ static enum code start_shard(struct server *s, struct fault *why)
     enum code code = open_data_dir(s, why);
     if (code != CODE_OK)
         return code;
+    s->store = store_start();
     struct shard_config sc = { .name = c->shard_name,
                                .retention_ns = c->retention_ns,
                                .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
-                               .seed = secret_number() };
+                               .seed = secret_number(),
+                               .store = s->store };
     s->shard = shard_new(&sc);
     struct keeper_config kc = { .shard = s->shard,
                                 .disk = s->log_disk,
@@ -460,6 +464,8 @@ void server_free(struct server *s)
     certificates_free(s->peer_certificates);
     if (s->writer != NULL)
         writer_stop(s->writer);
+    if (s->store != NULL)
+        store_stop(s->store);
     if (s->shard != NULL)
         shard_free(s->shard);
     if (s->log_disk != NULL)

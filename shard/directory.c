@@ -304,11 +304,35 @@ static void tenant_remove(struct directory *d, struct tenant *t)
     epoch_retire(d->epoch, &t->reclaim, tenant_free);
 }
 
+static void let_go(struct directory *d, struct bucket *b)
+{
+    struct dropped *gone = mem_alloc(sizeof *gone);
+
+    gone->bucket = b;
+    epoch_retire(d->epoch, &gone->reclaim, dropped_free); /* after the row without it was published: D2 */
+}
+
+void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket)
+{
+    const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
+    struct row       *now = mem_alloc(sizeof *now + r->n * sizeof *now->at);
+    struct bucket    *old = r->at[i].bucket;
+
+    assert(i < r->n);
+    now->n = r->n;
+    memcpy(now->at, r->at, r->n * sizeof *now->at);
+    now->at[i].bucket = bucket;
+    row_replace(d, t, now);
+    directory_weigh(d, t, &now->at[i]);
+    if (t == d->richest)
+        d->richest = NULL; /* it has become poorer */
+    let_go(d, old);
+}
+
 void directory_drop(struct directory *d, struct tenant *t, size_t i)
 {
     const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
     struct held       h = r->at[i];
-    struct dropped   *gone = mem_alloc(sizeof *gone);
 
     assert(i < r->n && t->bytes >= h.bytes);
     t->bytes -= h.bytes;
@@ -324,8 +348,7 @@ void directory_drop(struct directory *d, struct tenant *t, size_t i)
         row_replace(d, t, row_without(r, i));
     if (t == d->richest)
         d->richest = NULL;
-    gone->bucket = h.bucket;
-    epoch_retire(d->epoch, &gone->reclaim, dropped_free); /* after the row without it was published: D2 */
+    let_go(d, h.bucket);
 }
 
 void directory_free(struct directory *d)

@@ -28,13 +28,15 @@ struct bucket;
 struct directory;
 struct tenant;
 
-/* One bucket in a row.  From `bytes` on the fields are the writer's: what is accounted for it. */
+/* One bucket in a row.  All but the first two are the writer's: what is accounted for it, and how it grew. */
 struct held {
     int64_t        start_ns;
     struct bucket *bucket;
     size_t         bytes;
     int64_t        series, profiles, samples;
-    uint64_t       oldest_seq; /* of the records of the log that are in it; 0: none is */
+    int64_t        touched_ns;             /* of the last append */
+    uint64_t       oldest_seq, newest_seq; /* of the records of the log that are in it; 0: none is */
+    bool           is_closed;              /* appended to no more: it is being sealed, or is */
 };
 
 struct directory *directory_new(struct epoch *e);
@@ -62,6 +64,9 @@ struct held *directory_add(struct directory *d, struct slice tenant, int64_t sta
  * nobody has it pinned.  `t` may be gone afterwards (D3).
  */
 void directory_drop(struct directory *d, struct tenant *t, size_t i);
+
+/* Publishes another form of the i-th bucket, whose reference passes to the directory, in its place; the old one goes as by drop. */
+void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket);
 
 /* After an append: accounts for what the bucket holds now. */
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h);

@@ -33,6 +33,7 @@ static size_t used_in_sight(const struct shard *s)
  *                                 quarter of the memory is full, since before nobody has to give soon
  *     1 GiB                       far from where 32-bit ids end
  *     not below 256 KiB           there it is mostly tables and first symbols
+ *     what is sealed at once      where there is a store
  */
 #define GENERATION_MIN ((size_t)256 << 10)
 #define GENERATION_MAX ((size_t)1 << 30)
@@ -46,10 +47,10 @@ static size_t generation_bytes(const struct shard *s, const struct tenant *t)
     size_t limit = s->config.limit_bytes, bytes = lesser(limit / 8, GENERATION_MAX);
 
     if (limit == SIZE_MAX)
-        return SIZE_MAX; /* nothing will ever be given back */
+        return seal_bytes(s); /* nothing will ever be given back */
     if (used_in_sight(s) > limit / 4)
         bytes = lesser(bytes, tenant_bytes(t) / 3);
-    return greater(bytes, GENERATION_MIN);
+    return lesser(greater(bytes, GENERATION_MIN), seal_bytes(s));
 }
 
 struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns)
@@ -57,7 +58,7 @@ struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start
     struct tenant *t = directory_tenant(s->directory, tenant);
     struct held   *h = t ? tenant_held(t, start_ns) : NULL;
 
-    return h != NULL && h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
+    return h != NULL && !h->is_closed && h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
 }
 
 /*

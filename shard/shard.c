@@ -79,7 +79,7 @@ static enum code append_new(struct shard *s, const struct batch *b, int64_t star
 }
 
 /* After an append: what the batch's bucket holds now, and which part of the log it needs. */
-static void account(struct shard *s, const struct append *a, int64_t start_ns)
+static void account(struct shard *s, const struct append *a, int64_t start_ns, int64_t now_ns)
 {
     struct tenant *t = directory_tenant(s->directory, a->batch->tenant);
     struct held   *h = tenant_held(t, start_ns);
@@ -87,6 +87,10 @@ static void account(struct shard *s, const struct append *a, int64_t start_ns)
     directory_weigh(s->directory, t, h);
     if (a->seq != 0 && (h->oldest_seq == 0 || a->seq < h->oldest_seq))
         h->oldest_seq = a->seq;
+    if (a->seq > h->newest_seq)
+        h->newest_seq = a->seq;
+    h->touched_ns = now_ns;
+    seal_full(s, h);
 }
 
 static enum code append_batch(struct shard *s, const struct append *a, int64_t now_ns, struct fault *why)
@@ -107,7 +111,7 @@ static enum code append_batch(struct shard *s, const struct append *a, int64_t n
     if (code == CODE_OK)
         code = into != NULL ? bucket_append(into, b, why) : append_new(s, b, start_ns, why);
     if (code == CODE_OK)
-        account(s, a, start_ns);
+        account(s, a, start_ns, now_ns);
     return code;
 }
 
@@ -152,12 +156,14 @@ void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_
 
     if (s->data_since_ns == INT64_MIN)
         s->data_since_ns = now_ns;
+    seal_swap(s);
     retain_by_time(s, now_ns);
     for (size_t i = 0; i < n; i++) {
         struct append *a = appends[i];
         a->code = append_once(s, a, now_ns, &known);
         refused += a->code != CODE_OK;
     }
+    seal_pick(s, now_ns);
     epoch_poll(s->epoch);
     metric_add(s->metrics.appended, (int64_t)n - refused - known);
     metric_add(s->metrics.duplicates, known);

@@ -8,6 +8,7 @@
  *
  * S1  One thread (the writer) calls shard_step; any thread may pin.  shard_step takes time as an argument, touches no
  *     socket, file or clock and is deterministic: live appends, replay and simulation are one function.
+ *     With a store, when a bucket is exchanged for its sealed form depends on another thread; what it answers does not.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
  * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.  One whose key
  *     was seen before is OK and changes nothing (shard/dedup.h).
@@ -27,13 +28,16 @@
 
 struct bucket;
 struct shard;
+struct store;
 
 struct shard_config {
-    const char *name;         /* "0", "hearth-shard-2": in metrics and faults */
-    int64_t     span_ns;      /* of a bucket; 0: 10 minutes */
-    int64_t     retention_ns; /* by profile time; INT64_MAX: keep */
-    size_t      limit_bytes;  /* accounted; SIZE_MAX: none */
-    uint64_t    seed;         /* any number that nobody outside knows */
+    const char   *name;         /* "0", "hearth-shard-2": in metrics and faults */
+    int64_t       span_ns;      /* of a bucket; 0: 10 minutes */
+    int64_t       retention_ns; /* by profile time; INT64_MAX: keep */
+    size_t        limit_bytes;  /* accounted; SIZE_MAX: none */
+    uint64_t      seed;         /* any number that nobody outside knows */
+    struct store *store;        /* seals buckets, outlives the shard's steps; NULL: they stay live */
+    size_t        seal_bytes;   /* a live bucket grows so large; 0: 32 MiB */
 };
 
 struct shard *shard_new(const struct shard_config *config);

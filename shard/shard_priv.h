@@ -26,7 +26,7 @@ struct shard {
     /* the writer's */
     struct directory *directory;
     struct dedup     *dedup;
-    int64_t           data_since_ns, next_retention_ns;
+    int64_t           data_since_ns, next_retention_ns, next_seal_ns;
     int64_t           dropped_buckets, dropped_bytes;
 
     /* shared */
@@ -54,6 +54,18 @@ struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start
  * what was.
  */
 must_check enum code retain_room(struct shard *s, const struct batch *b, struct bucket **into, struct fault *why);
+
+/* seal.c: what has been sealed takes the place of what it was made from. */
+void seal_swap(struct shard *s);
+
+/* seal.c: sends what is full, old or idle to be sealed; looks once a second. */
+void seal_pick(struct shard *s, int64_t now_ns);
+
+/* seal.c: a live bucket grows no larger; SIZE_MAX: there is no store. */
+size_t seal_bytes(const struct shard *s);
+
+/* seal.c: after an append to `h`: seals it when it is full. */
+void seal_full(struct shard *s, struct held *h);
 
 /* stats.c */
 void stats_open(struct shard *s);

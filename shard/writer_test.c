@@ -1,6 +1,6 @@
 /*
  * Goal: many pushers and readers and one writer agree: each append is answered once, an acked profile is in the next
- * pin, and dropping under the readers' feet hurts nobody.  Method: threads against a small memory limit; run it under
+ * pin, and dropping and sealing under the readers' feet hurt nobody.  Method: threads against a small memory limit; run it under
  * TSan too.
  */
 #include "shard/writer.h"
@@ -12,14 +12,16 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "index/bucket.h"
 #include "index/select.h"
+#include "shard/store.h"
 #include "shard/test_batch.h"
 
 #define SPAN (600 * NS_PER_S)
 #define T0 (1700000000 * NS_PER_S / SPAN * SPAN)
 
-enum { PUSHERS = 3, READERS = 3, PUSHES = 4000 };
+enum { PUSHERS = 3, READERS = 3, PUSHES = 4000, LIMIT = 4 << 20 };
 
 static struct shard   *shard;
 static struct writer  *writer;
@@ -99,12 +101,15 @@ static void *reader(void *arg)
     return NULL;
 }
 
-int main(void)
+static void run(struct store *store)
 {
     static char *const tenants[] = { "a", "b", "c" };
     pthread_t          threads[PUSHERS + READERS];
 
-    shard = shard_new(&(struct shard_config){ .name = "w", .retention_ns = INT64_MAX, .limit_bytes = 4 << 20 });
+    acked = refused = looked = 0;
+    is_over = false;
+    shard = shard_new(&(struct shard_config){
+        .name = "w", .retention_ns = INT64_MAX, .limit_bytes = LIMIT, .store = store, .seal_bytes = LIMIT / 128 });
     writer = writer_start(keeper_new(&(struct keeper_config){ .shard = shard }));
     for (int i = 0; i < PUSHERS; i++)
         pthread_create(&threads[i], NULL, pusher, tenants[i]);
@@ -116,13 +121,26 @@ int main(void)
     for (int i = 0; i < READERS; i++)
         pthread_join(threads[PUSHERS + i], NULL);
     writer_stop(writer);
+    if (store != NULL)
+        store_stop(store);
 
     struct shard_stats s = shard_stats(shard);
     printf("writer: %lld acked, %lld refused, %lld buckets dropped, %lld values read\n", (long long)acked,
            (long long)refused, (long long)s.dropped_buckets, (long long)looked);
     assert(acked + refused == PUSHERS * PUSHES && acked > 0 && s.dropped_buckets > 0);
-    assert(s.profiles <= acked && s.bytes <= 4 << 20);
+    assert(s.profiles <= acked && s.bytes <= LIMIT);
     shard_free(shard);
+}
+
+int main(void)
+{
+    struct metric *sealed = metric_counter("hearth_store_sealed_total", "", "");
+
+    run(NULL);
+    assert(metric_read(sealed) == 0);
+    run(store_start());
+    printf("writer: %lld sealed\n", (long long)metric_read(sealed));
+    assert(metric_read(sealed) > 0);
     puts("writer: ok");
     return 0;
 }

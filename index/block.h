@@ -1,0 +1,74 @@
+/*
+ * Block: a sealed bucket, one immutable image: what is in memory is what is in the file, without pointers.
+ *
+ *     live bucket --block_write--> image (heap or file) --block_open--> a bucket again, answered from the image in place
+ *
+ * K1  block_open trusts nothing: every page against its checksum, every size, offset, order and id that a reader relies
+ *     on, in one pass.  After it no reader checks anything.
+ * K2  The same bucket makes the same bytes.
+ * K3  A sealed bucket holds its image and some hundred bytes beside it, whatever is in it.
+ *
+ * Little-endian.  Nothing is aligned but the head and its table.  "Bits" are n numbers of `width` bits each (0..32), packed from
+ * the lowest bit on; "packs" are n words below 2^32 in packs of 64 (index/pack.h).  "Ends" say where the i-th part of something
+ * ends; it begins where the one before ends, the first at 0.
+ *
+ *      0  8  magic "HEARTHBK"
+ *      8  2  version, 1
+ *     10  2  features, bits that a reader must know to read on: none yet
+ *     12  4  page bytes, 65536
+ *     16  8  B, bytes of the body: everything before the checksums
+ *     24  8  start_ns   32  8  end_ns         the span; the end is the first time behind it
+ *     40  8  oldest_ns  48  8  newest_ns      profile times
+ *     56  8  profiles   64  8  samples   72  8  clamped totals
+ *     80  8  highest WAL sequence that is in the block; 0: none
+ *     88  4  T, bytes of the tenant's name
+ *     92  4  G, groups: services
+ *     96  2  sections of the bucket: 16    98  2  sections of each group: 23    more than are known are passed over
+ *    100  4  zero
+ *    104  T  tenant, then zeros to a multiple of 8
+ *         then the table, an entry of 16 bytes for each section, of the bucket and then of one group after the other:
+ *             0  8  end of the section; it begins where the one before ends, the first behind the table
+ *             8  4  n, its items
+ *            12  4  width of bits; 0 for what is none
+ *         then the sections, in the order of enum block_section and enum group_section (index/block_priv.h)
+ *    B-8  8  zeros, so that eight bytes can be loaded wherever a word begins
+ *      B     the low 32 bits of XXH3 of each page of the body (the last may be shorter), then 8 bytes: XXH3 of those
+ *
+ * Series are numbered by group, so each group has a range of them; label names, and the values of each, are sorted, to be
+ * found by bisection.  The nodes of both trees are in depth-first order, children by key: a node says how many levels
+ * up from the one before its parent is.  Stacks keep their indexes, so rows are the bytes that they were.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "index/bucket.h"
+
+/*
+ * The image of a live bucket that nobody appends to, and of the keys of what is in it (opaque), appended to `out`.
+ * RESOURCE_EXHAUSTED: a section would be larger than 4 GiB; `out` is as it was.
+ */
+must_check enum code block_write(const struct bucket *b, uint64_t wal_sequence, struct slice keys, struct buf *out,
+                                 struct fault *why);
+
+/* Where an image comes from and returns to: `release` is called when the last reference has gone. */
+struct block_image {
+    struct slice bytes; /* at a multiple of 8 */
+    void (*release)(struct slice bytes);
+};
+
+/*
+ * A sealed bucket with one reference; its bytes are the image's and its own, on the meter.  DATA_LOSS: damaged, what and
+ * where; UNIMPLEMENTED: of a later version.  The image is still the caller's after a fault.
+ */
+must_check enum code block_open(const struct block_image *image, _Atomic size_t *meter, struct bucket **out,
+                                struct fault *why);
+
+bool         bucket_is_sealed(const struct bucket *b);
+struct slice block_image(const struct bucket *b); /* of a sealed bucket */
+uint64_t     block_wal_sequence(const struct bucket *b);
+struct slice block_keys(const struct bucket *b);
+
+/* What is in a sealed bucket, as text: head, sections and their sizes, and with `all` every table. */
+void block_dump(const struct bucket *b, bool all, struct buf *out);
