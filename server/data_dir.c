@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES_MAX = 4000 };
-
 static enum code bad(const char *path, const char *file, struct fault *why)
 {
     return fail(why, CODE_PERMISSION_DENIED, "data.dir: %s%s: %s", path, file, strerror(errno));
@@ -19,7 +17,7 @@ static enum code bad(const char *path, const char *file, struct fault *why)
 /* Like mkdir -p. */
 static enum code make_folders(const char *path, struct fault *why)
 {
-    char part[PATH_BYTES_MAX + 1];
+    char part[DATA_DIR_BYTES_MAX + 1];
 
     for (size_t i = 1; i <= strlen(path); i++)
         if (path[i] == '/' || path[i] == '\0') {
@@ -80,8 +78,8 @@ static enum code stamp(int dir, const char *path, const char *shard, struct faul
 enum code data_dir_open(const char *path, const char *shard, int *fd, struct fault *why)
 {
     *fd = -1;
-    if (strlen(path) > PATH_BYTES_MAX)
-        return fail(why, CODE_INVALID_ARGUMENT, "data.dir: longer than %d bytes", PATH_BYTES_MAX);
+    if (strlen(path) > DATA_DIR_BYTES_MAX)
+        return fail(why, CODE_INVALID_ARGUMENT, "data.dir: longer than %d bytes", DATA_DIR_BYTES_MAX);
     enum code code = make_folders(path, why);
     if (code != CODE_OK)
         return code;

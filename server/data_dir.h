@@ -2,11 +2,13 @@
  * Data directory: locked while a shard runs on it and stamped with whose it is, so that two shards never share one and
  * none is started on another's.
  *
- *     DIR/LOCK   flock'ed       DIR/STAMP  "hearth 1\nshard NAME\n"
+ *     DIR/LOCK   flock'ed       DIR/STAMP  "hearth 1\nshard NAME\n"       DIR/blocks  shard/block_files.h
  */
 #pragma once
 
 #include "base/fault.h"
+
+enum { DATA_DIR_BYTES_MAX = 4000 };
 
 /*
  * Makes `path` when missing and takes the lock; *fd holds it until it is closed.

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,26 +149,44 @@ static void start_loops(struct server *s)
     }
 }
 
+/* The files of sealed blocks; NULL: there is no folder for them. */
+static enum code open_blocks(struct server *s, struct block_files **files, struct fault *why)
+{
+    const struct config *c = s->config;
+    char                 path[DATA_DIR_BYTES_MAX + sizeof "/blocks"];
+
+    *files = NULL;
+    if (c->data_dir[0] == '\0')
+        return CODE_OK;
+    enum code code = data_dir_open(c->data_dir, c->shard_name, &s->data_fd, why);
+    if (code != CODE_OK)
+        return code;
+    snprintf(path, sizeof path, "%s/blocks", c->data_dir);
+    return block_files_open(path, files, why);
+}
+
 /* A shard has data; the other parts open no file of it. */
 static enum code start_shard(struct server *s, struct fault *why)
 {
     const struct config *c = s->config;
+    struct block_files  *files;
 
     if (!config_has(c, TARGET_SHARD))
         return CODE_OK;
-    if (c->data_dir[0] != '\0') {
-        enum code code = data_dir_open(c->data_dir, c->shard_name, &s->data_fd, why);
-        if (code != CODE_OK)
-            return code;
-    }
-    s->store = store_start();
+    enum code code = open_blocks(s, &files, why);
+    if (code != CODE_OK)
+        return code;
+    s->store = store_start(files);
     struct shard_config sc = { .name = c->shard_name,
                                .retention_ns = c->retention_ns,
+                               .retention_bytes = c->retention_bytes == INT64_MAX ? 0 : (size_t)c->retention_bytes,
                                .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
                                .store = s->store };
     s->shard = shard_new(&sc);
-    s->writer = writer_start(s->shard);
-    return CODE_OK;
+    code = shard_load(s->shard, why);
+    if (code == CODE_OK)
+        s->writer = writer_start(s->shard);
+    return code;
 }
 
 static enum code open_peer_certificates(struct server *s, struct fault *why)
@@ -189,8 +208,7 @@ static enum code start_router(struct server *s, struct fault *why)
         enum code code = open_peer_certificates(s, why);
         if (code != CODE_OK)
             return code;
-        s->client =
-            rpc_client_new(s->loops, s->n_loops, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
+        s->client = rpc_client_new(s->loops, s->n_loops, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
     }
     struct router_config rc = { .map_file = has_map ? c->shard_map : NULL,
                                 .self = s->shard ? c->shard_name : NULL,

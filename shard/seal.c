@@ -33,8 +33,10 @@ size_t seal_bytes(const struct shard *s)
 /* False: too many are on their way; it is tried again by and by. */
 static bool send(struct shard *s, struct held *h)
 {
-    struct sealing *x = sealing_new(h->bucket, &s->meter, h->newest_seq);
+    struct sealing *x = sealing_new(h->bucket, &s->meter);
 
+    x->first_seq = h->oldest_seq;
+    x->last_seq = h->newest_seq;
     h->is_closed = store_submit(s->config.store, x);
     if (!h->is_closed)
         sealing_free(x);
@@ -81,19 +83,60 @@ static void swap(struct shard *s, struct sealing *x)
 
     for (size_t i = 0; i < n; i++)
         if (row[i].bucket == x->live) {
+            row[i].file = x->file;
+            s->n_demotable += x->file != 0;
             directory_replace(s->directory, t, i, x->sealed);
             x->sealed = NULL;
             return;
         }
+    if (x->file != 0)
+        store_remove(s->config.store, x->sealed, x->file);
 }
 
 void seal_swap(struct shard *s)
 {
     for (struct sealing *x; s->config.store != NULL && (x = store_take(s->config.store)) != NULL; sealing_free(x)) {
-        if (x->code == CODE_OK)
-            swap(s, x);
-        else
+        if (x->code != CODE_OK)
             log_error("a bucket was not sealed and stays live", log_str("shard", s->config.name),
                       log_str("why", x->why.text));
+        else if (x->why.code != CODE_OK)
+            log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
+        if (x->code == CODE_OK)
+            swap(s, x);
     }
+}
+
+bool seal_has(const struct shard *s, const struct batch *b, int64_t start_ns, uint64_t seq)
+{
+    struct tenant *t = seq != 0 ? directory_tenant(s->directory, b->tenant) : NULL;
+    size_t         n = 0;
+    struct held   *row = t ? tenant_row(t, &n) : NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (row[i].start_ns == start_ns && row[i].is_closed && row[i].oldest_seq <= seq && seq <= row[i].newest_seq)
+            return true;
+    return false;
+}
+
+/* Of what was on disk at the start: it is read when it is asked for. */
+static void adopt(void *arg, struct bucket *b, uint64_t file)
+{
+    struct shard       *s = arg;
+    struct block_origin origin = block_origin(b);
+    struct held        *h = directory_add(s->directory, bucket_tenant(b), bucket_start_ns(b), b);
+
+    block_demote(b);
+    h->oldest_seq = origin.first_seq;
+    h->newest_seq = origin.last_seq;
+    h->file = file;
+    h->is_closed = true;
+    directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
+}
+
+enum code shard_load(struct shard *s, struct fault *why)
+{
+    enum code code = s->config.store ? store_load(s->config.store, &s->meter, adopt, s, why) : CODE_OK;
+
+    stats_show(s);
+    return code;
 }

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "index/bucket.h"
+#include "index/block.h"
 #include "shard/shard_priv.h"
 
 #define SPAN_NS (600 * NS_PER_S)
@@ -82,8 +82,8 @@ static void account(struct shard *s, const struct append *a, int64_t start_ns, i
 
     directory_weigh(s->directory, t, h);
     h->touched_ns = now_ns;
-    if (a->seq > h->newest_seq)
-        h->newest_seq = a->seq;
+    h->oldest_seq = h->oldest_seq ? h->oldest_seq : a->seq;
+    h->newest_seq = a->seq;
     seal_full(s, h);
 }
 
@@ -99,6 +99,8 @@ static enum code append_batch(struct shard *s, const struct append *a, int64_t n
     if (is_too_old(s, start_ns, now_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
                     (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
+    if (seal_has(s, b, start_ns, a->seq))
+        return CODE_OK;
 
     struct bucket *into = retain_target(s, b->tenant, start_ns);
     enum code      code = retain_room(s, b, &into, why);
@@ -116,7 +118,7 @@ void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_
     if (s->data_since_ns == INT64_MIN)
         s->data_since_ns = now_ns;
     seal_swap(s);
-    retain_by_time(s, now_ns);
+    retain_by_rule(s, now_ns);
     for (size_t i = 0; i < n; i++) {
         struct append *a = appends[i];
         a->code = append_batch(s, a, now_ns, &a->why);
@@ -174,8 +176,10 @@ struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int
 
 void shard_unpin(struct pin *p)
 {
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->n; i++) {
+        block_rest(p->buckets[i]);
         bucket_unref(p->buckets[i]);
+    }
     free(p->buckets);
     *p = (struct pin){ 0 };
 }

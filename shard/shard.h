@@ -11,7 +11,7 @@
  *     With a store, when a bucket is exchanged for its sealed form depends on another thread; what it answers does not.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
  * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.
- * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most
+ * S4  Accounted bytes stay under limit_bytes: blocks that have files are left to those first, then the oldest buckets go, fairly between tenants (whoever holds most
  *     gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its tenant has given
  *     everything, or while queries hold what was dropped.
  */
@@ -33,6 +33,7 @@ struct shard_config {
     const char   *name;         /* "0", "hearth-shard-2": in metrics and faults */
     int64_t       span_ns;      /* of a bucket; 0: 10 minutes */
     int64_t       retention_ns; /* by profile time; INT64_MAX: keep */
+    size_t        retention_bytes; /* of each tenant, in memory or file; 0: keep */
     size_t        limit_bytes;  /* accounted; SIZE_MAX: none */
     struct store *store;        /* seals buckets, outlives the shard's steps; NULL: they stay live */
     size_t        seal_bytes;   /* a live bucket grows so large; 0: 32 MiB */
@@ -40,6 +41,9 @@ struct shard_config {
 
 struct shard *shard_new(const struct shard_config *config);
 void          shard_free(struct shard *s); /* nothing pinned */
+
+/* Before anything else, where the store has files: takes in what they hold.  DATA_LOSS and others: which file, and why. */
+must_check enum code shard_load(struct shard *s, struct fault *why);
 
 /* One batch on its way in; the writer fills code and why, then calls done (shard/writer.h) on the writer's thread. */
 struct append {

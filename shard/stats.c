@@ -52,6 +52,7 @@ void stats_open(struct shard *s)
     m->appended = metric_counter("hearth_shard_appended_profiles_total", "Profiles taken in.", labels);
     m->refused = metric_counter("hearth_shard_refused_profiles_total", "Profiles refused.", labels);
     m->visited = metric_counter("hearth_shard_visited_buckets_total", "Time buckets that queries looked at.", labels);
+    m->demoted = metric_counter("hearth_shard_demoted_buckets_total", "Blocks that are left to their files.", labels);
     open_drops(m, labels);
     metric_set(m->limit_bytes, s->config.limit_bytes == SIZE_MAX ? 0 : (int64_t)s->config.limit_bytes);
 }

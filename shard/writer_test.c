@@ -108,8 +108,11 @@ static void run(struct store *store)
 
     acked = refused = looked = 0;
     is_over = false;
-    shard = shard_new(&(struct shard_config){
-        .name = "w", .retention_ns = INT64_MAX, .limit_bytes = LIMIT, .store = store, .seal_bytes = LIMIT / 128 });
+    shard = shard_new(&(struct shard_config){ .name = "w",
+                                              .retention_ns = INT64_MAX,
+                                              .limit_bytes = LIMIT,
+                                              .store = store,
+                                              .seal_bytes = LIMIT / 128 });
     writer = writer_start(shard);
     for (int i = 0; i < PUSHERS; i++)
         pthread_create(&threads[i], NULL, pusher, tenants[i]);
@@ -138,7 +141,7 @@ int main(void)
 
     run(NULL);
     assert(metric_read(sealed) == 0);
-    run(store_start());
+    run(store_start(NULL));
     printf("writer: %lld sealed\n", (long long)metric_read(sealed));
     assert(metric_read(sealed) > 0);
     puts("writer: ok");
