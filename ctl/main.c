@@ -20,7 +20,8 @@ static const struct {
     command_fn *run;
 } verbs[] = { { "push", command_push },     { "types", command_types }, { "labels", command_labels },
               { "series", command_series }, { "top", command_top },     { "flame", command_flame },
-              { "diff", command_diff },     { "pprof", command_pprof } };
+              { "diff", command_diff },     { "pprof", command_pprof },
+              { "block", command_block } };
 
 /* Everything in `out` to standard output; a reader that left (head, less) is no error. */
 static enum exit_code output_flush(struct buf *out, enum exit_code code)

@@ -66,6 +66,10 @@ const struct command command_table[] = {
     { "pprof", "pprof [--type ID] [-o FILE] [SELECTOR]", "download all that was selected as one pprof",
       "  hearthctl pprof -o checkout.pb.gz '{service_name=\"checkout\"}' && go tool pprof -top checkout.pb.gz\n"
       "  hearthctl pprof --from -24h '{service_name=\"api\"}' > default.pgo\n" },
+    { "block", "block ls|verify|dump FILE|FOLDER...", "show what a shard's block files hold, and whether they are sound",
+      "  hearthctl block ls /var/lib/hearth/blocks\n"
+      "  hearthctl block verify /var/lib/hearth/blocks && echo all are sound\n"
+      "  hearthctl block dump FILE | less\n" },
     { "completion", "completion bash|zsh|fish", "print a completion script for a shell",
       "  source <(hearthctl completion bash)\n"
       "  hearthctl completion fish > ~/.config/fish/completions/hearthctl.fish\n" },

@@ -38,6 +38,7 @@ struct held {
     uint64_t       oldest_seq, newest_seq; /* of its appends, in the log; 0: none */
     uint64_t       file;                   /* of a sealed one that is on disk; 0: it is not */
     bool           is_closed;              /* appended to no more: it is being sealed, or is */
+    bool           is_sealing;             /* the store has it: dropping it would give nothing back */
 };
 
 struct directory *directory_new(struct epoch *e);

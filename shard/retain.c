@@ -144,7 +144,10 @@ void retain_by_rule(struct shard *s, int64_t now_ns)
 
 static bool is_demoted(const struct held *h) { return h->file != 0 && !block_is_demotable(h->bucket); }
 
-/* The oldest bucket of `t` but the one to be kept, and those that take no memory. */
+/*
+ * The oldest bucket of `t` but the one to be kept and those that take no memory.  False: none, or it is being sealed: nothing
+ * newer goes before it.
+ */
 static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t *i)
 {
     size_t             n;
@@ -152,7 +155,7 @@ static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t
 
     for (*i = 0; *i < n; ++*i)
         if (row[*i].bucket != keep && !is_demoted(&row[*i]))
-            return true;
+            return !row[*i].is_sealing;
     return false;
 }
 
@@ -240,7 +243,7 @@ enum code retain_room(struct shard *s, const struct batch *b, struct bucket **in
         return CODE_OK;
     if (fits(used_in_sight(s), grows, limit))
         return fail(why, CODE_RESOURCE_EXHAUSTED,
-                    "shard %s: memory limit of %zu bytes: running queries still hold %zu bytes that were dropped",
+                    "shard %s: memory limit of %zu bytes: running queries and the store still hold %zu bytes that were let go",
                     s->config.name, limit, shard_used(s) - used_in_sight(s));
     return fail(
         why, CODE_RESOURCE_EXHAUSTED,

@@ -37,7 +37,7 @@ static bool send(struct shard *s, struct held *h)
 
     x->first_seq = h->oldest_seq;
     x->last_seq = h->newest_seq;
-    h->is_closed = store_submit(s->config.store, x);
+    h->is_closed = h->is_sealing = store_submit(s->config.store, x);
     if (!h->is_closed)
         sealing_free(x);
     return h->is_closed;
@@ -74,23 +74,35 @@ void seal_pick(struct shard *s, int64_t now_ns)
     }
 }
 
-/* The live bucket may have been dropped meanwhile: then the sealed one goes with it. */
+/* Its place in the row of its tenant, which is *t; NULL: it has been dropped meanwhile. */
+static struct held *held_of(const struct shard *s, const struct bucket *b, struct tenant **t, size_t *i)
+{
+    size_t       n = 0;
+    struct held *row = (*t = directory_tenant(s->directory, bucket_tenant(b))) ? tenant_row(*t, &n) : NULL;
+
+    for (*i = 0; *i < n; ++*i)
+        if (row[*i].bucket == b)
+            return &row[*i];
+    return NULL;
+}
+
+/* The sealed one of a bucket that was dropped goes, too. */
 static void swap(struct shard *s, struct sealing *x)
 {
-    struct tenant *t = directory_tenant(s->directory, bucket_tenant(x->live));
-    size_t         n = 0;
-    struct held   *row = t ? tenant_row(t, &n) : NULL;
+    struct tenant *t;
+    size_t         i;
+    struct held   *h = held_of(s, x->live, &t, &i);
 
-    for (size_t i = 0; i < n; i++)
-        if (row[i].bucket == x->live) {
-            row[i].file = x->file;
-            s->n_demotable += x->file != 0;
-            directory_replace(s->directory, t, i, x->sealed);
-            x->sealed = NULL;
-            return;
-        }
-    if (x->file != 0)
+    if (h != NULL)
+        h->is_sealing = false;
+    if (h != NULL && x->code == CODE_OK) {
+        h->file = x->file;
+        s->n_demotable += x->file != 0;
+        directory_replace(s->directory, t, i, x->sealed);
+        x->sealed = NULL;
+    } else if (x->file != 0) {
         store_remove(s->config.store, x->sealed, x->file);
+    }
 }
 
 void seal_swap(struct shard *s)
@@ -101,8 +113,7 @@ void seal_swap(struct shard *s)
                       log_str("why", x->why.text));
         else if (x->why.code != CODE_OK)
             log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
-        if (x->code == CODE_OK)
-            swap(s, x);
+        swap(s, x);
     }
 }
 

@@ -11,9 +11,9 @@
  *     With a store, when a bucket is exchanged for its sealed form depends on another thread; what it answers does not.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
  * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.
- * S4  Accounted bytes stay under limit_bytes: blocks that have files are left to those first, then the oldest buckets go, fairly between tenants (whoever holds most
- *     gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its tenant has given
- *     everything, or while queries hold what was dropped.
+ * S4  Accounted bytes stay under limit_bytes: first blocks are left to their files, then the oldest buckets go, fairly between
+ *     tenants (whoever holds most gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its
+ *     tenant has given everything, or while queries hold what was dropped, or what it has is being sealed.
  */
 #pragma once
 

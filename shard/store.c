@@ -65,10 +65,12 @@ static enum code open_written(struct store *s, struct sealing *x, struct buf *ou
     struct block_image image = place(s, x, out);
     enum code          code = block_open(&image, x->meter, &x->sealed, &x->why);
 
-    if (code != CODE_OK)
-        image.release(image.bytes);
-    if (code != CODE_OK && x->file != 0)
+    if (code == CODE_OK)
+        return CODE_OK;
+    image.release(image.bytes);
+    if (x->file != 0)
         block_files_remove(s->files, bucket_tenant(x->live), x->file);
+    x->file = 0;
     return code;
 }
 
