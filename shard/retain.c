@@ -1,7 +1,8 @@
 /*
  * Retention: by time, by bytes of a tenant, and by memory.
  *
- * Blocks that have files give their memory back first: they are still there, and are read from the file.
+ * Blocks that have files give their memory back first: they are still there, and are read from the file.  So is what is
+ * live, when it can be sealed into a file: it must not be lost while what is older stays.
  *
  * Other memory is given back in buckets, the oldest first, and fairly: whoever holds most gives first, and nobody has to give
  * to one who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past.
@@ -201,6 +202,23 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
     return t != NULL && oldest_but(t, keep, i) ? t : NULL;
 }
 
+/*
+ * The i-th bucket gives its memory back.  What is live and can have a file is not lost for it: it is sealed before its time,
+ * and false says that its memory comes by and by.
+ */
+static bool give(struct shard *s, struct tenant *t, size_t i)
+{
+    size_t       n;
+    struct held *h = tenant_row(t, &n) + i;
+
+    if (!h->is_closed && s->config.store != NULL && store_has_files(s->config.store)) {
+        seal_early(s, h);
+        return false;
+    }
+    drop(s, t, i, DROP_MEMORY);
+    return true;
+}
+
 static bool fits(size_t used, size_t grows, size_t limit) { return used <= limit && grows <= limit - used; }
 
 /* Where making room begins. */
@@ -222,8 +240,9 @@ static size_t make_room(struct shard *s, const struct batch *b, const struct buc
         return grows; /* what cannot fit pushes nobody out */
     while (!fits(used_in_sight(s), grows, begin(limit)) && demote_one(s))
         continue;
-    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, b->tenant, into, grows, &i)) != NULL)
-        drop(s, t, i, DROP_MEMORY);
+    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, b->tenant, into, grows, &i)) != NULL &&
+           give(s, t, i))
+        continue;
     epoch_poll(s->epoch);
     return grows;
 }

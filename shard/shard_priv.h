@@ -64,6 +64,9 @@ size_t seal_bytes(const struct shard *s);
 /* seal.c: after an append to `h`: seals it when it is full. */
 void seal_full(struct shard *s, struct held *h);
 
+/* seal.c: seals it whatever it holds, since memory is short; when too many are on their way, not yet. */
+void seal_early(struct shard *s, struct held *h);
+
 /* seal.c: whether a closed bucket has the batch of that record of the log: a replay brings it once more. */
 bool seal_has(const struct shard *s, const struct batch *b, int64_t start_ns, uint64_t seq);
 

@@ -128,6 +128,8 @@ struct store *store_start(struct block_files *files)
     return s;
 }
 
+bool store_has_files(const struct store *s) { return s->files != NULL; }
+
 bool store_submit(struct store *s, struct sealing *x)
 {
     if (s->n == IN_FLIGHT_MAX || !queue_push(s->todo, x))
