@@ -21,7 +21,7 @@ static const struct {
 } verbs[] = { { "push", command_push },     { "types", command_types }, { "labels", command_labels },
               { "series", command_series }, { "top", command_top },     { "flame", command_flame },
               { "diff", command_diff },     { "pprof", command_pprof }, { "replay", command_replay },
-              { "wal", command_wal } };
+              { "wal", command_wal },       { "block", command_block } };
 
 /* Everything in `out` to standard output; a reader that left (head, less) is no error. */
 static enum exit_code output_flush(struct buf *out, enum exit_code code)

@@ -81,6 +81,10 @@ const struct command command_table[] = {
     { "wal", "wal dump FILE|FOLDER", "show what a shard's log says, record by record, and whether it is sound",
       "  hearthctl wal dump /var/lib/hearth/wal\n"
       "  hearthctl wal dump /var/lib/hearth/wal/wal-0000000000000001\n" },
+    { "block", "block ls|verify|dump FILE|FOLDER...", "show what a shard's block files hold, and whether they are sound",
+      "  hearthctl block ls /var/lib/hearth/blocks\n"
+      "  hearthctl block verify /var/lib/hearth/blocks && echo all are sound\n"
+      "  hearthctl block dump FILE | less\n" },
     { "completion", "completion bash|zsh|fish", "print a completion script for a shell",
       "  source <(hearthctl completion bash)\n"
       "  hearthctl completion fish > ~/.config/fish/completions/hearthctl.fish\n" },

@@ -23,7 +23,7 @@ struct session {
 typedef enum exit_code command_fn(struct session *s);
 
 command_fn command_push, command_types, command_labels, command_series, command_top, command_flame, command_diff,
-    command_pprof, command_replay, command_wal;
+    command_pprof, command_replay, command_wal, command_block;
 
 /* "hearthctl: ..." on standard error; the code handed back is for `return`. */
 __attribute__((format(printf, 2, 3))) enum exit_code say(enum exit_code code, const char *format, ...);

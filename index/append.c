@@ -457,6 +457,8 @@ enum code bucket_append(struct bucket *b, const struct batch *batch, struct faul
         atomic_store_explicit(&b->oldest_ns, batch->time_ns, memory_order_relaxed);
     if (batch->time_ns > atomic_load_explicit(&b->newest_ns, memory_order_relaxed))
         atomic_store_explicit(&b->newest_ns, batch->time_ns, memory_order_relaxed);
+    if (batch->key.lo != 0 || batch->key.hi != 0)
+        vec_add(&b->keys, &b->slab, &(struct bucket_key){ batch->key, batch->received_ns });
     atomic_fetch_add_explicit(&b->n_batches, 1, memory_order_release); /* from here on it is seen */
     publish_step(PUBLISHED_BATCH);
     scratch_give(in.scratch);

@@ -20,12 +20,13 @@
  *     24  8  start_ns   32  8  end_ns         the span; the end is the first time behind it
  *     40  8  oldest_ns  48  8  newest_ns      profile times
  *     56  8  profiles   64  8  samples   72  8  clamped totals
- *     80  8  highest WAL sequence that is in the block; 0: none
- *     88  4  T, bytes of the tenant's name
- *     92  4  G, groups: services
- *     96  2  sections of the bucket: 16    98  2  sections of each group: 23    more than are known are passed over
- *    100  4  zero
- *    104  T  tenant, then zeros to a multiple of 8
+ *     80  8  first, 88  8  last: WAL sequences of the profiles that are in the block, and of no others of its tenant and span;
+ *            0: none
+ *     96  4  T, bytes of the tenant's name
+ *    100  4  G, groups: services
+ *    104  2  sections of the bucket: 16   106  2  sections of each group: 23    more than are known are passed over
+ *    108  4  zero
+ *    112  T  tenant, then zeros to a multiple of 8
  *         then the table, an entry of 16 bytes for each section, of the bucket and then of one group after the other:
  *             0  8  end of the section; it begins where the one before ends, the first behind the table
  *             8  4  n, its items
@@ -45,17 +46,24 @@
 #include "base/buf.h"
 #include "index/bucket.h"
 
+/* What only the owner of a bucket knows of it. */
+struct block_origin {
+    uint64_t     first_seq, last_seq; /* in the WAL; 0: none */
+    struct slice keys;                /* struct bucket_key each; whoever reads a file checks that */
+};
+
 /*
- * The image of a live bucket that nobody appends to, and of the keys of what is in it (opaque), appended to `out`.
- * RESOURCE_EXHAUSTED: a section would be larger than 4 GiB; `out` is as it was.
+ * The image of a live bucket that nobody appends to, appended to `out`.  RESOURCE_EXHAUSTED: a section would be larger than
+ * 4 GiB; `out` is as it was.
  */
-must_check enum code block_write(const struct bucket *b, uint64_t wal_sequence, struct slice keys, struct buf *out,
+must_check enum code block_write(const struct bucket *b, const struct block_origin *origin, struct buf *out,
                                  struct fault *why);
 
-/* Where an image comes from and returns to: `release` is called when the last reference has gone. */
+/* Where an image comes from and returns to. */
 struct block_image {
-    struct slice bytes; /* at a multiple of 8 */
-    void (*release)(struct slice bytes);
+    struct slice bytes;                  /* at a multiple of 8 */
+    void (*release)(struct slice bytes); /* the last reference has gone */
+    void (*rest)(struct slice bytes);    /* its memory can go, and comes back when it is read; NULL: it cannot */
 };
 
 /*
@@ -67,8 +75,16 @@ must_check enum code block_open(const struct block_image *image, _Atomic size_t 
 
 bool         bucket_is_sealed(const struct bucket *b);
 struct slice block_image(const struct bucket *b); /* of a sealed bucket */
-uint64_t     block_wal_sequence(const struct bucket *b);
-struct slice block_keys(const struct bucket *b);
+
+struct block_origin block_origin(const struct bucket *b);
+
+/*
+ * Demoting: from now on the image does not count, and its memory goes after each read.  The writer of the shard demotes, once;
+ * block_rest is for whoever has read, and does nothing to what is not demoted.
+ */
+bool block_is_demotable(const struct bucket *b);
+void block_demote(struct bucket *b);
+void block_rest(const struct bucket *b);
 
 /* What is in a sealed bucket, as text: head, sections and their sizes, and with `all` every table. */
 void block_dump(const struct bucket *b, bool all, struct buf *out);

@@ -54,7 +54,7 @@ void block_dump(const struct bucket *b, bool all, struct buf *out)
     buf_printf(out, "tenant %.*s, [%" PRId64 ", %" PRId64 ") ns\n", SLICE_ARGS(b->tenant), h->start_ns, h->end_ns);
     buf_printf(out, "%" PRId64 " profiles of [%" PRId64 ", %" PRId64 "] ns, %" PRId64 " samples, %" PRId64 " clamped\n",
                h->profiles, h->oldest_ns, h->newest_ns, h->samples, h->clamped);
-    buf_printf(out, "WAL up to %" PRIu64 "; %" PRIu32 " series, %" PRIu32 " services, %zu bytes\n", h->wal_sequence,
+    buf_printf(out, "WAL %" PRIu64 " to %" PRIu64 "; %" PRIu32 " series, %" PRIu32 " services, %zu bytes\n", h->first_seq, h->last_seq,
                sealed->n_series, h->n_groups, sealed->image.bytes.n);
     for (uint32_t i = 0; i < B_SECTIONS; i++)
         dump_section(out, bucket_kinds[i], &sealed->of[i]);

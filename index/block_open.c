@@ -172,9 +172,35 @@ void block_close(struct bucket *b)
 
 bool         bucket_is_sealed(const struct bucket *b) { return b->sealed != NULL; }
 struct slice block_image(const struct bucket *b) { return b->sealed->image.bytes; }
-uint64_t     block_wal_sequence(const struct bucket *b) { return b->sealed->head.wal_sequence; }
 
-struct slice block_keys(const struct bucket *b)
+struct block_origin block_origin(const struct bucket *b)
 {
-    return slice_make(b->sealed->of[B_KEYS].at, b->sealed->of[B_KEYS].bytes);
+    const struct section *keys = &b->sealed->of[B_KEYS];
+
+    return (struct block_origin){ b->sealed->head.first_seq, b->sealed->head.last_seq,
+                                  slice_make(keys->at, keys->bytes) };
+}
+
+static bool is_demoted(const struct bucket *b)
+{
+    return atomic_load_explicit(&b->sealed->is_demoted, memory_order_relaxed);
+}
+
+bool block_is_demotable(const struct bucket *b)
+{
+    return b->sealed != NULL && b->sealed->image.rest != NULL && !is_demoted(b);
+}
+
+void block_demote(struct bucket *b)
+{
+    assert(block_is_demotable(b));
+    slab_credit(&b->slab, b->sealed->image.bytes.n);
+    atomic_store_explicit(&b->sealed->is_demoted, true, memory_order_relaxed);
+    block_rest(b);
+}
+
+void block_rest(const struct bucket *b)
+{
+    if (b->sealed != NULL && is_demoted(b))
+        b->sealed->image.rest(b->sealed->image.bytes);
 }

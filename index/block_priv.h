@@ -17,12 +17,12 @@ struct block_head {
     uint64_t body_bytes;
     int64_t  start_ns, end_ns, oldest_ns, newest_ns;
     int64_t  profiles, samples, clamped;
-    uint64_t wal_sequence;
+    uint64_t first_seq, last_seq;
     uint32_t tenant_bytes, n_groups;
     uint16_t bucket_sections, group_sections;
     uint32_t zero;
 };
-_Static_assert(sizeof(struct block_head) == 104, "as documented");
+_Static_assert(sizeof(struct block_head) == 112, "as documented");
 
 struct block_entry {
     uint64_t end;
@@ -93,6 +93,7 @@ struct section {
 /* A sealed bucket's own part. */
 struct block {
     struct block_image image;
+    _Atomic bool       is_demoted;
     struct block_head  head;
     const uint8_t     *table; /* of struct block_entry */
     struct section     of[B_SECTIONS];

@@ -18,7 +18,7 @@ static inline struct block_image probe_copy(struct slice bytes)
 
     if (bytes.n > 0)
         memcpy(own, bytes.p, bytes.n);
-    return (struct block_image){ slice_make(own, bytes.n), probe_release };
+    return (struct block_image){ slice_make(own, bytes.n), probe_release, NULL };
 }
 
 /* Whatever was done to the body, its checksums agree. */

@@ -46,7 +46,7 @@ static struct bucket *small_bucket(int extra)
 static void write_block(int extra, struct buf *out)
 {
     struct bucket *b = small_bucket(extra);
-    enum code      code = block_write(b, 42, SLICE("0123456789abcdef"), out, &why);
+    enum code      code = block_write(b, &(struct block_origin){ 40, 42, SLICE("0123456789abcdef") }, out, &why);
 
     assert(code == CODE_OK);
     bucket_unref(b);
@@ -138,7 +138,7 @@ static void empty_is_a_block(void)
     struct bucket *b = bucket_new(SLICE(""), -10, 0, NULL);
     struct buf     image = { 0 };
 
-    enum code code = block_write(b, 0, SLICE(""), &image, &why);
+    enum code code = block_write(b, &(struct block_origin){ 0 }, &image, &why);
     assert(code == CODE_OK && try_open(buf_view(&image), false) == CODE_OK);
     bucket_unref(b);
     buf_free(&image);

@@ -477,7 +477,7 @@ static void put_group(struct sealing *x, const struct group *g)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
-static struct block_head head_of(const struct bucket *b, uint64_t wal_sequence)
+static struct block_head head_of(const struct bucket *b, const struct block_origin *origin)
 {
     struct bucket_stats now = bucket_stats(b);
     struct block_head   h = { .version = BLOCK_VERSION,
@@ -489,7 +489,8 @@ static struct block_head head_of(const struct bucket *b, uint64_t wal_sequence)
                               .profiles = now.profiles,
                               .samples = now.samples,
                               .clamped = now.clamped,
-                              .wal_sequence = wal_sequence,
+                              .first_seq = origin->first_seq,
+                              .last_seq = origin->last_seq,
                               .tenant_bytes = (uint32_t)b->tenant.n,
                               .n_groups = vec_n(&b->groups),
                               .bucket_sections = B_SECTIONS,
@@ -544,17 +545,16 @@ static void close_image(struct sealing *x, struct block_head *h)
     put_checksums(x->out, x->start, h->body_bytes);
 }
 
-enum code block_write(const struct bucket *b, uint64_t wal_sequence, struct slice keys, struct buf *out,
-                      struct fault *why)
+enum code block_write(const struct bucket *b, const struct block_origin *origin, struct buf *out, struct fault *why)
 {
     struct sealing    x = { .from = b, .out = out, .arena = arena_new(0) };
-    struct block_head h = head_of(b, wal_sequence);
+    struct block_head h = head_of(b, origin);
 
     assert(!bucket_is_sealed(b));
     open_image(&x, &h);
     sort_labels(&x);
     sort_series(&x);
-    bytes_section(&x, keys.p, keys.n);
+    bytes_section(&x, origin->keys.p, origin->keys.n);
     put_texts(&x);
     put_names(&x);
     put_types(&x);

@@ -20,6 +20,7 @@ struct bucket *bucket_new(struct slice tenant, int64_t start_ns, int64_t end_ns,
     types_init(&b->types);
     label_index_init(&b->labels, &b->slab);
     series_set_init(&b->series);
+    vec_init(&b->keys, sizeof(struct bucket_key), 2);
     return b;
 }
 
@@ -45,6 +46,14 @@ static void bucket_free(struct bucket *b)
     series_set_free(&b->series, &b->slab);
     slab_fini(&b->slab);
     free(b);
+}
+
+void bucket_keys(const struct bucket *b, struct buf *out)
+{
+    for (uint32_t i = 0, n = vec_n(&b->keys), run; i < n; i += run) {
+        const void *keys = vec_run(&b->keys, i, n, &run);
+        buf_put(out, keys, run * sizeof(struct bucket_key));
+    }
 }
 
 void bucket_unref(struct bucket *b)

@@ -55,6 +55,15 @@ struct slice bucket_tenant(const struct bucket *b);
 int64_t      bucket_start_ns(const struct bucket *b);
 int64_t      bucket_end_ns(const struct bucket *b); /* the first time behind it */
 
+/* By what a profile that is sent again is known, and when it came. */
+struct bucket_key {
+    struct hash128 key;
+    int64_t        received_ns;
+};
+
+/* The keys of a live bucket that nobody appends to, as they lie in memory, appended to `out`: what a block keeps of them. */
+void bucket_keys(const struct bucket *b, struct buf *out);
+
 struct bucket_stats {
     int64_t series, profiles, samples; /* profiles: whole batches; samples: rows times the types they have a value for */
     int64_t oldest_ns, newest_ns;      /* profile times; INT64_MAX and INT64_MIN while empty */

@@ -30,6 +30,7 @@ struct bucket {
     struct label_index labels;
     struct series_set  series;
     struct table       group_ids; /* the writer's */
+    struct vec         keys;      /* struct bucket_key */
 
     _Atomic uint32_t n_batches; /* the word of index/publish.h: stored last, loaded first */
 

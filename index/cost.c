@@ -89,7 +89,7 @@ static size_t cost_in(const struct bucket *to, const struct group *g, const stru
     size_t streams = (size_t)b->n_parts * b->n_types;
 
     return group_cost(g, b, count) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) +
-           rows_cost(b) + series_cost(&to->series, b->n_parts, b->n_labels, streams);
+           rows_cost(b) + vec_cost(&to->keys, 1) + series_cost(&to->series, b->n_parts, b->n_labels, streams);
 }
 
 /* Of a service that the bucket does not have yet: an empty group is made elsewhere and measured. */

@@ -374,10 +374,10 @@ static struct bucket *sealed(const struct bucket *live)
     struct fault        why;
     int64_t             from = cpu_ns();
 
-    if (block_write(live, 0, SLICE(""), &out, &why) != CODE_OK)
+    if (block_write(live, &(struct block_origin){ 0 }, &out, &why) != CODE_OK)
         abort();
     int64_t then = cpu_ns();
-    if (block_open(&(struct block_image){ buf_view(&out), image_free }, NULL, &b, &why) != CODE_OK)
+    if (block_open(&(struct block_image){ buf_view(&out), image_free, NULL }, NULL, &b, &why) != CODE_OK)
         abort();
     printf("  sealed      %7.2f B/sample   %7.2f MB: %.1f ns/sample, checked in %.1f\n",
            (double)out.n / (double)now.samples, (double)out.n / 1e6, (double)(then - from) / (double)now.samples,

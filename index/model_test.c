@@ -532,11 +532,14 @@ static long ask_all(const struct reference *r, const struct bucket *b)
 
 /* ---- sealed forms --------------------------------------------------------------------------------------------------- */
 
+static long rests;
+
 static void image_free(struct slice bytes) { free((char *)bytes.p); }
+static void image_rest(struct slice bytes) { rests += bytes.n > 0; }
 
 static struct bucket *opened(struct slice image, _Atomic size_t *meter)
 {
-    struct block_image own = { slice_make(memcpy(mem_alloc(image.n), image.p, image.n), image.n), image_free };
+    struct block_image own = { slice_make(memcpy(mem_alloc(image.n), image.p, image.n), image.n), image_free, image_rest };
     struct bucket     *b;
 
     assert(block_open(&own, meter, &b, &why) == CODE_OK);
@@ -545,10 +548,11 @@ static struct bucket *opened(struct slice image, _Atomic size_t *meter)
 
 static struct bucket *sealed(const struct bucket *b, _Atomic size_t *meter)
 {
-    struct buf image = { 0 }, again = { 0 };
+    const struct block_origin origin = { 3, 7, SLICE("keys") };
+    struct buf                image = { 0 }, again = { 0 };
 
-    assert(block_write(b, 7, SLICE("keys"), &image, &why) == CODE_OK);
-    assert(block_write(b, 7, SLICE("keys"), &again, &why) == CODE_OK);
+    assert(block_write(b, &origin, &image, &why) == CODE_OK);
+    assert(block_write(b, &origin, &again, &why) == CODE_OK);
     assert(slice_eq(buf_view(&image), buf_view(&again)));
     struct bucket *made = opened(buf_view(&image), meter);
     buf_free(&image);
@@ -595,7 +599,15 @@ static long ask_sealed(const struct reference *r, const struct bucket *live, boo
     assert(is.series == was.series && is.profiles == was.profiles && is.samples == was.samples);
     assert(is.oldest_ns == was.oldest_ns && is.newest_ns == was.newest_ns && is.clamped == was.clamped);
     assert(meter == bucket_bytes(b) && bucket_is_sealed(b) && slice_eq(bucket_tenant(b), bucket_tenant(live)));
-    assert(block_wal_sequence(b) == 7 && slice_is(block_keys(b), "keys"));
+    struct block_origin origin = block_origin(b);
+    assert(origin.first_seq == 3 && origin.last_seq == 7 && slice_is(origin.keys, "keys"));
+    if (is_copied) {
+        long before = rests;
+        block_rest(b);
+        assert(block_is_demotable(b) && rests == before);
+        block_demote(b);
+        assert(!block_is_demotable(b) && rests == before + 1 && meter == bucket_bytes(b) && meter < 4096);
+    }
     long lines = ask_all(r, b);
     same_profiles(live, b);
     bucket_unref(b);

@@ -18,7 +18,7 @@ void slab_charge(struct slab *s, size_t bytes)
         atomic_fetch_add_explicit(s->meter, bytes, memory_order_relaxed);
 }
 
-static void slab_credit(struct slab *s, size_t bytes)
+void slab_credit(struct slab *s, size_t bytes)
 {
     assert(slab_bytes(s) >= bytes); /* A2 */
     atomic_fetch_sub_explicit(&s->bytes, bytes, memory_order_relaxed);

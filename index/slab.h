@@ -7,7 +7,7 @@
  *
  * A1  What slab_alloc returns is readable, and stays where it is, until slab_fini: readers may look while the writer writes
  *     elsewhere.
- * A2  `bytes` is the sum of what was asked from the system and not given back; it only falls by slab_give.
+ * A2  `bytes` is the sum of what was asked from the system and not given back; it only falls by slab_give and slab_credit.
  *
  * One writer; any thread may read slab_bytes.  Allocate or die: bucket_cost_max lets the owner make room first.
  */
@@ -42,8 +42,9 @@ struct slice slab_copy(struct slab *s, struct slice text);
 void *slab_take(struct slab *s, size_t bytes);
 void  slab_give(struct slab *s, void *p, size_t bytes); /* NULL is fine */
 
-/* Accounts for what was allocated elsewhere (the bucket itself). */
+/* Accounts for what was allocated elsewhere (the bucket itself, an image). */
 void slab_charge(struct slab *s, size_t bytes);
+void slab_credit(struct slab *s, size_t bytes);
 
 /* The most by which `bytes` grows when allocations of `bytes` in sum, padding included, are made. */
 size_t slab_cost_max(const struct slab *s, size_t bytes);

@@ -59,6 +59,8 @@ static const struct option rows[] = {
       "tenants by X-Scope-OrgID; otherwise all is tenant anonymous" },
     { "retention", OPTION_DURATION, OPTION_UNLIMITED | OPTION_POSITIVE, AT(retention_ns), "unlimited", NULL,
       "drop profiles older than this" },
+    { "retention-bytes", OPTION_BYTES, OPTION_UNLIMITED | OPTION_POSITIVE, AT(retention_bytes), "unlimited", NULL,
+      "drop a tenant's oldest profiles when a shard holds more of it, in memory and on disk" },
     { "memory-limit", OPTION_BYTES, OPTION_AUTO | OPTION_POSITIVE, AT(memory_limit_bytes), "auto", NULL,
       "most memory to use; the oldest profiles go first; auto: 80% of the container's limit, or half of the machine" },
     { "shutdown-delay", OPTION_DURATION, OPTION_AUTO, AT(shutdown_delay_ns), "auto", NULL,

@@ -32,6 +32,7 @@ struct config {
     const char *shard_name;
     bool        multitenancy;
     int64_t     retention_ns;
+    int64_t     retention_bytes; /* INT64_MAX: no limit */
     int64_t     memory_limit_bytes;
     int         log_format; /* 0 logfmt, 1 json */
     int         log_level;  /* enum log_level */

@@ -2,7 +2,8 @@
  * Data directory: locked while a shard runs on it and stamped with whose it is, so that two shards never share one and
  * none is started on another's.
  *
- *     DIR/LOCK   flock'ed       DIR/STAMP  "hearth 1\nshard NAME\n"       DIR/wal/  the log (shard/wal.h)
+ *     DIR/LOCK   flock'ed       DIR/STAMP  "hearth 1\nshard NAME\n"       DIR/wal     shard/wal.h
+ *                                                                        DIR/blocks  shard/block_files.h
  */
 #pragma once
 

@@ -175,11 +175,13 @@ static uint64_t secret_number(void)
     return n;
 }
 
-static enum code open_data_dir(struct server *s, struct fault *why)
+/* The log and the files of sealed blocks; NULL and no disk: there is no folder for them. */
+static enum code open_data_dir(struct server *s, struct block_files **files, struct fault *why)
 {
     const struct config *c = s->config;
-    char                 path[DATA_DIR_BYTES_MAX + 8];
+    char                 path[DATA_DIR_BYTES_MAX + sizeof "/blocks"];
 
+    *files = NULL;
     if (c->data_dir[0] == '\0') {
         log_warn("PROFILES ARE KEPT IN MEMORY ONLY: a restart loses them, as there is no --data.dir");
         return CODE_OK;
@@ -188,26 +190,35 @@ static enum code open_data_dir(struct server *s, struct fault *why)
     if (code != CODE_OK)
         return code;
     snprintf(path, sizeof path, "%s/wal", c->data_dir);
-    return disk_open(path, &s->log_disk, why);
+    code = disk_open(path, &s->log_disk, why);
+    if (code != CODE_OK)
+        return code;
+    snprintf(path, sizeof path, "%s/blocks", c->data_dir);
+    return block_files_open(path, files, why);
 }
 
 /* A shard has data; the other parts open no file of it. */
 static enum code start_shard(struct server *s, struct fault *why)
 {
     const struct config *c = s->config;
+    struct block_files  *files;
 
     if (!config_has(c, TARGET_SHARD))
         return CODE_OK;
-    enum code code = open_data_dir(s, why);
+    enum code code = open_data_dir(s, &files, why);
     if (code != CODE_OK)
         return code;
-    s->store = store_start();
+    s->store = store_start(files);
     struct shard_config sc = { .name = c->shard_name,
                                .retention_ns = c->retention_ns,
+                               .retention_bytes = c->retention_bytes == INT64_MAX ? 0 : (size_t)c->retention_bytes,
                                .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
                                .seed = secret_number(),
                                .store = s->store };
     s->shard = shard_new(&sc);
+    code = shard_load(s->shard, clock_real_ns(), why);
+    if (code != CODE_OK)
+        return code;
     struct keeper_config kc = { .shard = s->shard,
                                 .disk = s->log_disk,
                                 .segment_bytes = (size_t)c->wal_segment_bytes,

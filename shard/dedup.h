@@ -15,6 +15,8 @@
 
 #include "base/hash.h"
 
+#define DEDUP_NS ((int64_t)3600 * 1000000000) /* X1 */
+
 struct dedup;
 
 /* `seed`: any number that senders do not know, so that they cannot choose keys which collide. */

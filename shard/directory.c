@@ -193,6 +193,13 @@ void directory_weigh(struct directory *d, struct tenant *t, struct held *h)
         d->richest = t;
 }
 
+void directory_weigh_less(struct directory *d, struct tenant *t, struct held *h)
+{
+    directory_weigh(d, t, h);
+    if (t == d->richest)
+        d->richest = NULL;
+}
+
 struct tenant *directory_richest(struct directory *d)
 {
     if (d->richest == NULL)
@@ -323,9 +330,7 @@ void directory_replace(struct directory *d, struct tenant *t, size_t i, struct b
     memcpy(now->at, r->at, r->n * sizeof *now->at);
     now->at[i].bucket = bucket;
     row_replace(d, t, now);
-    directory_weigh(d, t, &now->at[i]);
-    if (t == d->richest)
-        d->richest = NULL; /* it has become poorer */
+    directory_weigh_less(d, t, &now->at[i]);
     let_go(d, old);
 }
 

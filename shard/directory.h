@@ -36,7 +36,9 @@ struct held {
     int64_t        series, profiles, samples;
     int64_t        touched_ns;             /* of the last append */
     uint64_t       oldest_seq, newest_seq; /* of the records of the log that are in it; 0: none is */
+    uint64_t       file;                   /* of a sealed one that is on disk; 0: it is not */
     bool           is_closed;              /* appended to no more: it is being sealed, or is */
+    bool           is_sealing;             /* the store has it: dropping it would give nothing back */
 };
 
 struct directory *directory_new(struct epoch *e);
@@ -68,8 +70,11 @@ void directory_drop(struct directory *d, struct tenant *t, size_t i);
 /* Publishes another form of the i-th bucket, whose reference passes to the directory, in its place; the old one goes as by drop. */
 void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket);
 
-/* After an append: accounts for what the bucket holds now. */
+/* Accounts for what the bucket holds now, after it has grown. */
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h);
+
+/* The same after it has given memory back. */
+void directory_weigh_less(struct directory *d, struct tenant *t, struct held *h);
 
 /* The most that one directory_add takes for itself. */
 size_t directory_growth(struct slice tenant);

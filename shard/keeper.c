@@ -132,6 +132,7 @@ enum code keeper_replay(struct keeper *k, struct fault *why)
     enum code code = wal_inspect(c->disk, wc.shard, &found, why);
     if (code == CODE_OK)
         code = replay_found(k, &found, why);
+    wc.first_seq = shard_newest_seq(c->shard) + 1;
     if (code == CODE_OK)
         code = wal_open(&wc, &found, &k->wal, why);
     wal_found_free(&found);

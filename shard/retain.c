@@ -1,7 +1,10 @@
 /*
- * Retention: by time, and by memory.
+ * Retention: by time, by bytes of a tenant, and by memory.
  *
- * Memory is given back in buckets, the oldest first, and fairly: whoever holds most gives first, and nobody has to give
+ * Blocks that have files give their memory back first: they are still there, and are read from the file.  So is what is
+ * live, when it can be sealed into a file: it must not be lost while what is older stays.
+ *
+ * Other memory is given back in buckets, the oldest first, and fairly: whoever holds most gives first, and nobody has to give
  * to one who holds more than himself.  So a tenant that pushes twenty times as much as the others loses its own past.
  *
  * A bucket that has grown large gets no more: the next batch opens a new generation of its span, so that nobody has to
@@ -13,8 +16,9 @@
 #include <assert.h>
 
 #include "base/clock.h"
-#include "index/bucket.h"
+#include "index/block.h"
 #include "shard/shard_priv.h"
+#include "shard/store.h"
 
 /* What is in sight and what it will be: without what is only pinned. */
 static size_t used_in_sight(const struct shard *s)
@@ -82,6 +86,10 @@ static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason r
     s->dropped_bytes += bytes;
     metric_add(s->metrics.dropped_buckets[reason], 1);
     metric_add(s->metrics.dropped_bytes[reason], bytes);
+    if (h->file != 0) {
+        s->n_demotable -= block_is_demotable(h->bucket);
+        store_remove(s->config.store, h->bucket, h->file);
+    }
     directory_drop(s->directory, t, i);
 }
 
@@ -97,28 +105,88 @@ static void drop_before(struct shard *s, struct tenant *t, int64_t oldest_ns)
     } while (n > 1);
 }
 
-void retain_by_time(struct shard *s, int64_t now_ns)
+/* Wherever they are. */
+static size_t held_bytes(const struct held *h)
+{
+    return bucket_is_sealed(h->bucket) ? block_image(h->bucket).n : h->bytes;
+}
+
+/* Drops a tenant's oldest buckets, but never the newest, until it has no more than retention_bytes. */
+static void drop_beyond(struct shard *s, struct tenant *t)
+{
+    size_t             n, sum = 0;
+    const struct held *row = tenant_row(t, &n);
+
+    for (size_t i = 0; i < n; i++)
+        sum += held_bytes(&row[i]);
+    for (; n > 1 && sum > s->config.retention_bytes; row = tenant_row(t, &n)) {
+        sum -= held_bytes(&row[0]);
+        drop(s, t, 0, DROP_RETENTION);
+    }
+}
+
+void retain_by_rule(struct shard *s, int64_t now_ns)
 {
     int64_t oldest_ns;
+    bool    by_time = s->config.retention_ns != INT64_MAX &&
+                   !__builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest_ns);
 
-    if (s->config.retention_ns == INT64_MAX || now_ns < s->next_retention_ns ||
-        __builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest_ns))
+    if (now_ns < s->next_retention_ns || (!by_time && s->config.retention_bytes == 0))
         return;
     s->next_retention_ns = now_ns + NS_PER_S;
     for (struct tenant *t = directory_next(s->directory, NULL), *next; t != NULL; t = next) {
         next = directory_next(s->directory, t); /* t may go */
-        drop_before(s, t, oldest_ns);
+        if (s->config.retention_bytes != 0)
+            drop_beyond(s, t);
+        if (by_time)
+            drop_before(s, t, oldest_ns);
     }
 }
 
-/* The oldest bucket of `t` but the one to be kept. */
+static bool is_demoted(const struct held *h) { return h->file != 0 && !block_is_demotable(h->bucket); }
+
+/*
+ * The oldest bucket of `t` but the one to be kept and those that take no memory.  False: none, or it is being sealed: nothing
+ * newer goes before it.
+ */
 static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t *i)
 {
     size_t             n;
     const struct held *row = tenant_row(t, &n);
 
-    *i = row[0].bucket == keep;
-    return *i < n;
+    for (*i = 0; *i < n; ++*i)
+        if (row[*i].bucket != keep && !is_demoted(&row[*i]))
+            return !row[*i].is_sealing;
+    return false;
+}
+
+static bool demote_of(struct shard *s, struct tenant *t)
+{
+    size_t       n;
+    struct held *row = tenant_row(t, &n);
+
+    for (size_t i = 0; i < n; i++)
+        if (row[i].file != 0 && block_is_demotable(row[i].bucket)) {
+            block_demote(row[i].bucket);
+            directory_weigh_less(s->directory, t, &row[i]);
+            s->n_demotable--;
+            metric_add(s->metrics.demoted, 1);
+            return true;
+        }
+    return false;
+}
+
+/* Leaves a block to its file, the oldest of whoever holds most, or else of anybody; false: there is none in memory. */
+static bool demote_one(struct shard *s)
+{
+    struct tenant *t = s->n_demotable > 0 ? directory_richest(s->directory) : NULL;
+
+    if (t == NULL || demote_of(s, t))
+        return t != NULL;
+    for (t = directory_next(s->directory, NULL); t != NULL && !demote_of(s, t);)
+        t = directory_next(s->directory, t);
+    assert(t != NULL);
+    return true;
 }
 
 /*
@@ -132,6 +200,23 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
     struct tenant *t = richest != NULL && richest != self && tenant_bytes(richest) >= after ? richest : self;
 
     return t != NULL && oldest_but(t, keep, i) ? t : NULL;
+}
+
+/*
+ * The i-th bucket gives its memory back.  What is live and can have a file is not lost for it: it is sealed before its time,
+ * and false says that its memory comes by and by.
+ */
+static bool give(struct shard *s, struct tenant *t, size_t i)
+{
+    size_t       n;
+    struct held *h = tenant_row(t, &n) + i;
+
+    if (!h->is_closed && s->config.store != NULL && store_has_files(s->config.store)) {
+        seal_early(s, h);
+        return false;
+    }
+    drop(s, t, i, DROP_MEMORY);
+    return true;
 }
 
 static bool fits(size_t used, size_t grows, size_t limit) { return used <= limit && grows <= limit - used; }
@@ -153,8 +238,11 @@ static size_t make_room(struct shard *s, const struct batch *b, const struct buc
 
     if (grows > limit || fits(shard_used(s), grows, begin(limit)))
         return grows; /* what cannot fit pushes nobody out */
-    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, b->tenant, into, grows, &i)) != NULL)
-        drop(s, t, i, DROP_MEMORY);
+    while (!fits(used_in_sight(s), grows, begin(limit)) && demote_one(s))
+        continue;
+    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, b->tenant, into, grows, &i)) != NULL &&
+           give(s, t, i))
+        continue;
     epoch_poll(s->epoch);
     return grows;
 }
@@ -174,7 +262,7 @@ enum code retain_room(struct shard *s, const struct batch *b, struct bucket **in
         return CODE_OK;
     if (fits(used_in_sight(s), grows, limit))
         return fail(why, CODE_RESOURCE_EXHAUSTED,
-                    "shard %s: memory limit of %zu bytes: running queries still hold %zu bytes that were dropped",
+                    "shard %s: memory limit of %zu bytes: running queries and the store still hold %zu bytes that were let go",
                     s->config.name, limit, shard_used(s) - used_in_sight(s));
     return fail(
         why, CODE_RESOURCE_EXHAUSTED,

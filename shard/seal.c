@@ -33,9 +33,11 @@ size_t seal_bytes(const struct shard *s)
 /* False: too many are on their way; it is tried again by and by. */
 static bool send(struct shard *s, struct held *h)
 {
-    struct sealing *x = sealing_new(h->bucket, &s->meter, h->newest_seq);
+    struct sealing *x = sealing_new(h->bucket, &s->meter);
 
-    h->is_closed = store_submit(s->config.store, x);
+    x->first_seq = h->oldest_seq;
+    x->last_seq = h->newest_seq;
+    h->is_closed = h->is_sealing = store_submit(s->config.store, x);
     if (!h->is_closed)
         sealing_free(x);
     return h->is_closed;
@@ -46,6 +48,8 @@ void seal_full(struct shard *s, struct held *h)
     if (h->bytes >= seal_bytes(s))
         send(s, h);
 }
+
+void seal_early(struct shard *s, struct held *h) { send(s, h); }
 
 static bool is_due(const struct shard *s, const struct held *h, int64_t now_ns)
 {
@@ -72,28 +76,100 @@ void seal_pick(struct shard *s, int64_t now_ns)
     }
 }
 
-/* The live bucket may have been dropped meanwhile: then the sealed one goes with it. */
+/* Its place in the row of its tenant, which is *t; NULL: it has been dropped meanwhile. */
+static struct held *held_of(const struct shard *s, const struct bucket *b, struct tenant **t, size_t *i)
+{
+    size_t       n = 0;
+    struct held *row = (*t = directory_tenant(s->directory, bucket_tenant(b))) ? tenant_row(*t, &n) : NULL;
+
+    for (*i = 0; *i < n; ++*i)
+        if (row[*i].bucket == b)
+            return &row[*i];
+    return NULL;
+}
+
+/* The sealed one of a bucket that was dropped goes, too. */
 static void swap(struct shard *s, struct sealing *x)
 {
-    struct tenant *t = directory_tenant(s->directory, bucket_tenant(x->live));
-    size_t         n = 0;
-    struct held   *row = t ? tenant_row(t, &n) : NULL;
+    struct tenant *t;
+    size_t         i;
+    struct held   *h = held_of(s, x->live, &t, &i);
 
-    for (size_t i = 0; i < n; i++)
-        if (row[i].bucket == x->live) {
-            directory_replace(s->directory, t, i, x->sealed);
-            x->sealed = NULL;
-            return;
-        }
+    if (h != NULL)
+        h->is_sealing = false;
+    if (h != NULL && x->code == CODE_OK) {
+        h->file = x->file;
+        s->n_demotable += x->file != 0;
+        directory_replace(s->directory, t, i, x->sealed);
+        x->sealed = NULL;
+    } else if (x->file != 0) {
+        store_remove(s->config.store, x->sealed, x->file);
+    }
 }
 
 void seal_swap(struct shard *s)
 {
     for (struct sealing *x; s->config.store != NULL && (x = store_take(s->config.store)) != NULL; sealing_free(x)) {
-        if (x->code == CODE_OK)
-            swap(s, x);
-        else
+        if (x->code != CODE_OK)
             log_error("a bucket was not sealed and stays live", log_str("shard", s->config.name),
                       log_str("why", x->why.text));
+        else if (x->why.code != CODE_OK)
+            log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
+        swap(s, x);
     }
+}
+
+bool seal_has(const struct shard *s, const struct batch *b, int64_t start_ns, uint64_t seq)
+{
+    struct tenant *t = seq != 0 ? directory_tenant(s->directory, b->tenant) : NULL;
+    size_t         n = 0;
+    struct held   *row = t ? tenant_row(t, &n) : NULL;
+
+    for (size_t i = 0; i < n; i++)
+        if (row[i].start_ns == start_ns && row[i].is_closed && row[i].oldest_seq <= seq && seq <= row[i].newest_seq)
+            return true;
+    return false;
+}
+
+struct adopting {
+    struct shard *shard;
+    int64_t       now_ns;
+};
+
+/* Files are in the order of their making, so keys come about in the order of their times. */
+static void adopt_keys(const struct adopting *a, struct slice keys)
+{
+    struct bucket_key k;
+
+    for (size_t at = 0; at + sizeof k <= keys.n; at += sizeof k) {
+        memcpy(&k, keys.p + at, sizeof k);
+        if (k.received_ns >= a->now_ns - DEDUP_NS && k.received_ns <= a->now_ns && !dedup_has(a->shard->dedup, k.key))
+            dedup_add(a->shard->dedup, k.key, k.received_ns);
+    }
+}
+
+/* Of what was on disk at the start: it is read when it is asked for. */
+static void adopt(void *arg, struct bucket *b, uint64_t file)
+{
+    const struct adopting *a = arg;
+    struct shard          *s = a->shard;
+    struct block_origin    origin = block_origin(b);
+    struct held        *h = directory_add(s->directory, bucket_tenant(b), bucket_start_ns(b), b);
+
+    adopt_keys(a, origin.keys);
+    block_demote(b);
+    h->oldest_seq = origin.first_seq;
+    h->newest_seq = origin.last_seq;
+    h->file = file;
+    h->is_closed = true;
+    directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
+}
+
+enum code shard_load(struct shard *s, int64_t now_ns, struct fault *why)
+{
+    struct adopting a = { s, now_ns };
+    enum code       code = s->config.store ? store_load(s->config.store, &s->meter, adopt, &a, why) : CODE_OK;
+
+    stats_show(s);
+    return code;
 }

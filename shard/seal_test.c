@@ -23,7 +23,7 @@ static struct store *store;
 
 static struct shard *shard_of(size_t limit_bytes, int64_t retention_ns)
 {
-    store = store_start();
+    store = store_start(NULL);
     return shard_new(&(struct shard_config){ .name = "test",
                                              .retention_ns = retention_ns,
                                              .limit_bytes = limit_bytes,
@@ -106,7 +106,8 @@ static void full_ones_are_sealed_at_once(void)
     for (unsigned i = 0; i < PUSHES; i++)
         push(s, "a", T0 + i, i, BULK, T0);
     struct held_by h = wait_live(s, "a", 1, T0);
-    assert(h.sealed > PUSHES * BULK / SEAL_BYTES / 2 && h.profiles == PUSHES && h.sum == (int64_t)PUSHES * (PUSHES + 1) / 2);
+    assert(h.sealed > PUSHES * BULK / SEAL_BYTES / 2 && h.profiles == PUSHES &&
+           h.sum == (int64_t)PUSHES * (PUSHES + 1) / 2);
     struct shard_stats now = shard_stats(s);
     assert(now.profiles == PUSHES && now.dropped_buckets == 0);
     shard_end(s);
@@ -135,7 +136,8 @@ static void old_ones_are_sealed_and_small(void)
     after = wait_live(s, "a", 0, T0 + SPAN + 12 * MINUTE);
     assert(after.profiles == 101 && after.sum == before.sum + 201);
     struct pin p = shard_pin(s, SLICE("a"), INT64_MIN, INT64_MAX);
-    assert(block_wal_sequence(p.buckets[0]) == 100 && block_wal_sequence(p.buckets[1]) == 201);
+    assert(block_origin(p.buckets[0]).first_seq == 1 && block_origin(p.buckets[0]).last_seq == 100);
+    assert(block_origin(p.buckets[1]).first_seq == 201 && block_origin(p.buckets[1]).last_seq == 201);
     shard_unpin(&p);
     shard_end(s);
 }
@@ -173,7 +175,8 @@ static void dropped_while_it_is_sealed(void)
 static void a_limit_holds_more(void)
 {
     enum { LIMIT = 6 << 20, PUSHES = 40000, STEP = 1000 };
-    struct shard *live = shard_new(&(struct shard_config){ .name = "live", .retention_ns = INT64_MAX, .limit_bytes = LIMIT });
+    struct shard *live = shard_new(&(struct shard_config){
+        .name = "live", .retention_ns = INT64_MAX, .limit_bytes = LIMIT });
     struct shard *s = shard_of(LIMIT, INT64_MAX);
 
     for (unsigned i = 0; i < PUSHES; i++) {

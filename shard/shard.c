@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "index/bucket.h"
+#include "index/block.h"
 #include "shard/shard_priv.h"
 
 #define SPAN_NS (600 * NS_PER_S)
@@ -105,6 +105,8 @@ static enum code append_batch(struct shard *s, const struct append *a, int64_t n
     if (is_too_old(s, start_ns, now_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
                     (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
+    if (seal_has(s, b, start_ns, a->seq))
+        return CODE_OK;
 
     struct bucket *into = retain_target(s, b->tenant, start_ns);
     enum code      code = retain_room(s, b, &into, why);
@@ -131,10 +133,23 @@ uint64_t shard_oldest_seq(const struct shard *s)
     for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t)) {
         const struct held *row = tenant_row(t, &n);
         for (size_t i = 0; i < n; i++)
-            if (row[i].oldest_seq != 0 && row[i].oldest_seq < oldest)
+            if (row[i].file == 0 && row[i].oldest_seq != 0 && row[i].oldest_seq < oldest)
                 oldest = row[i].oldest_seq;
     }
     return oldest;
+}
+
+uint64_t shard_newest_seq(const struct shard *s)
+{
+    uint64_t newest = 0;
+    size_t   n;
+
+    for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t)) {
+        const struct held *row = tenant_row(t, &n);
+        for (size_t i = 0; i < n; i++)
+            newest = row[i].newest_seq > newest ? row[i].newest_seq : newest;
+    }
+    return newest;
 }
 
 /* Once: a key that is known is a profile that was taken before. */
@@ -157,7 +172,7 @@ void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_
     if (s->data_since_ns == INT64_MIN)
         s->data_since_ns = now_ns;
     seal_swap(s);
-    retain_by_time(s, now_ns);
+    retain_by_rule(s, now_ns);
     for (size_t i = 0; i < n; i++) {
         struct append *a = appends[i];
         a->code = append_once(s, a, now_ns, &known);
@@ -238,8 +253,10 @@ enum code shard_check_loaded(struct shard *s, struct fault *why)
 
 void shard_unpin(struct pin *p)
 {
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->n; i++) {
+        block_rest(p->buckets[i]);
         bucket_unref(p->buckets[i]);
+    }
     free(p->buckets);
     *p = (struct pin){ 0 };
 }

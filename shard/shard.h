@@ -12,9 +12,9 @@
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
  * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.  One whose key
  *     was seen before is OK and changes nothing (shard/dedup.h).
- * S4  Accounted bytes stay under limit_bytes: the oldest buckets go first, fairly between tenants (whoever holds most
- *     gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its tenant has given
- *     everything, or while queries hold what was dropped.
+ * S4  Accounted bytes stay under limit_bytes: first blocks are left to their files, then the oldest buckets go, fairly between
+ *     tenants (whoever holds most gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its
+ *     tenant has given everything, or while queries hold what was dropped, or what it has is being sealed.
  */
 #pragma once
 
@@ -34,6 +34,7 @@ struct shard_config {
     const char   *name;         /* "0", "hearth-shard-2": in metrics and faults */
     int64_t       span_ns;      /* of a bucket; 0: 10 minutes */
     int64_t       retention_ns; /* by profile time; INT64_MAX: keep */
+    size_t        retention_bytes; /* of each tenant, in memory or file; 0: keep */
     size_t        limit_bytes;  /* accounted; SIZE_MAX: none */
     uint64_t      seed;         /* any number that nobody outside knows */
     struct store *store;        /* seals buckets, outlives the shard's steps; NULL: they stay live */
@@ -42,6 +43,15 @@ struct shard_config {
 
 struct shard *shard_new(const struct shard_config *config);
 void          shard_free(struct shard *s); /* nothing pinned */
+
+/*
+ * Before anything else, where the store has files: takes in what they hold, with the keys that are still good at now_ns.
+ * DATA_LOSS and others: which file, and why.
+ */
+must_check enum code shard_load(struct shard *s, int64_t now_ns, struct fault *why);
+
+/* Writer thread.  The newest record of the log that is in a bucket; 0: none. */
+uint64_t shard_newest_seq(const struct shard *s);
 
 /* One batch on its way in; the writer fills code and why, then calls done (shard/writer.h) on the writer's thread. */
 struct append {

@@ -13,7 +13,7 @@ enum drop_reason { DROP_MEMORY, DROP_RETENTION, DROP_REASONS };
 /* What /metrics shows; the writer sets them at the end of a step. */
 struct shard_metrics {
     struct metric *bytes, *pinned_bytes, *limit_bytes, *series, *profiles, *samples, *buckets, *tenants, *data_since;
-    struct metric *appended, *refused, *visited, *duplicates, *keys, *load_bytes, *load_of_bytes;
+    struct metric *appended, *refused, *visited, *demoted, *duplicates, *keys, *load_bytes, *load_of_bytes;
     struct metric *dropped_buckets[DROP_REASONS], *dropped_bytes[DROP_REASONS];
 };
 
@@ -28,6 +28,7 @@ struct shard {
     struct dedup     *dedup;
     int64_t           data_since_ns, next_retention_ns, next_seal_ns;
     int64_t           dropped_buckets, dropped_bytes;
+    size_t            n_demotable; /* blocks that have a file and are in memory all the same */
 
     /* shared */
     _Atomic bool     is_loading;
@@ -42,8 +43,8 @@ struct shard {
 /* shard.c: everything that counts against the limit, pinned buckets included. */
 size_t shard_used(const struct shard *s);
 
-/* retain.c: drops what is older than the retention. */
-void retain_by_time(struct shard *s, int64_t now_ns);
+/* retain.c: drops what is older, or more, than the retention. */
+void retain_by_rule(struct shard *s, int64_t now_ns);
 
 /* retain.c: the bucket of that span that a batch of the tenant goes to; NULL: into a new generation. */
 struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns);
@@ -66,6 +67,12 @@ size_t seal_bytes(const struct shard *s);
 
 /* seal.c: after an append to `h`: seals it when it is full. */
 void seal_full(struct shard *s, struct held *h);
+
+/* seal.c: seals it whatever it holds, since memory is short; when too many are on their way, not yet. */
+void seal_early(struct shard *s, struct held *h);
+
+/* seal.c: whether a closed bucket has the batch of that record of the log: a replay brings it once more. */
+bool seal_has(const struct shard *s, const struct batch *b, int64_t start_ns, uint64_t seq);
 
 /* stats.c */
 void stats_open(struct shard *s);

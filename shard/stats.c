@@ -56,6 +56,7 @@ void stats_open(struct shard *s)
     m->keys = gauge("hearth_dedup_keys", "Profiles that would be recognised if they came again.", labels);
     m->load_bytes = gauge("hearth_wal_replay_bytes", "Bytes of the log replayed by this start.", labels);
     m->load_of_bytes = gauge("hearth_wal_replay_of_bytes", "Bytes of the log that this start has to replay.", labels);
+    m->demoted = metric_counter("hearth_shard_demoted_buckets_total", "Blocks that are left to their files.", labels);
     open_drops(m, labels);
     metric_set(m->limit_bytes, s->config.limit_bytes == SIZE_MAX ? 0 : (int64_t)s->config.limit_bytes);
 }

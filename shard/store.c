@@ -8,30 +8,32 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/queue.h"
-#include "index/block.h"
+#include "index/bucket.h"
 
-enum { SLOTS = 256, IN_FLIGHT_MAX = SLOTS / 2, NICE = 10 };
+enum { SLOTS = 4096, IN_FLIGHT_MAX = 128, NICE = 10 };
 
 struct store {
-    struct queue  *todo, *done; /* to the thread, from the thread */
-    pthread_t      thread;
-    struct sealing stop; /* its place in the queue says: nothing comes after me */
-    unsigned       n;    /* submitted and not taken; the writer's */
-    struct metric *blocks, *failed, *bytes_in, *bytes_out;
+    struct block_files *files;
+    struct queue       *todo, *done; /* to the thread, from the thread */
+    pthread_t           thread;
+    struct sealing      stop; /* its place in the queue says: nothing comes after me */
+    unsigned            n;    /* submitted and not taken; the writer's */
+    struct metric      *blocks, *failed, *unsaved, *bytes_in, *bytes_out;
 };
 
-struct sealing *sealing_new(struct bucket *live, _Atomic size_t *meter, uint64_t wal_sequence)
+struct sealing *sealing_new(struct bucket *live, _Atomic size_t *meter)
 {
     struct sealing *x = mem_zalloc(sizeof *x);
 
     bucket_ref(live);
-    *x = (struct sealing){ .live = live, .meter = meter, .wal_sequence = wal_sequence };
+    *x = (struct sealing){ .live = live, .meter = meter };
     return x;
 }
 
 void sealing_free(struct sealing *x)
 {
-    bucket_unref(x->live);
+    if (x->live != NULL)
+        bucket_unref(x->live);
     if (x->sealed != NULL)
         bucket_unref(x->sealed);
     free(x);
@@ -39,26 +41,49 @@ void sealing_free(struct sealing *x)
 
 static void image_free(struct slice bytes) { free((char *)bytes.p); }
 
-/* The image at its own size: what it is made in is larger. */
-static struct block_image image_of(struct buf *b)
+/* T4.  `out` is empty afterwards. */
+static struct block_image place(struct store *s, struct sealing *x, struct buf *out)
 {
-    return (struct block_image){ slice_make(mem_resize(b->p, b->n), b->n), image_free };
+    struct block_image image;
+
+    if (s->files != NULL) {
+        if (block_files_save(s->files, bucket_tenant(x->live), buf_view(out), &x->file, &image, &x->why) == CODE_OK) {
+            buf_free(out);
+            return image;
+        }
+        x->file = 0;
+        metric_add(s->unsaved, 1);
+    }
+    image = (struct block_image){ slice_make(mem_resize(out->p, out->n), out->n), image_free, NULL };
+    *out = (struct buf){ 0 };
+    return image;
 }
 
 /* What it wrote itself is checked like anything else before the live bucket is let go for it. */
+static enum code open_written(struct store *s, struct sealing *x, struct buf *out)
+{
+    struct block_image image = place(s, x, out);
+    enum code          code = block_open(&image, x->meter, &x->sealed, &x->why);
+
+    if (code == CODE_OK)
+        return CODE_OK;
+    image.release(image.bytes);
+    if (x->file != 0)
+        block_files_remove(s->files, bucket_tenant(x->live), x->file);
+    x->file = 0;
+    return code;
+}
+
 static void seal(struct store *s, struct sealing *x)
 {
-    struct buf out = { 0 };
+    struct buf out = { 0 }, keys = { 0 };
 
-    x->code = block_write(x->live, x->wal_sequence, SLICE(""), &out, &x->why);
-    if (x->code == CODE_OK) {
-        struct block_image image = image_of(&out);
-        x->code = block_open(&image, x->meter, &x->sealed, &x->why);
-        if (x->code != CODE_OK)
-            image.release(image.bytes);
-    } else {
-        buf_free(&out);
-    }
+    bucket_keys(x->live, &keys);
+    x->code = block_write(x->live, &(struct block_origin){ x->first_seq, x->last_seq, buf_view(&keys) }, &out, &x->why);
+    buf_free(&keys);
+    if (x->code == CODE_OK)
+        x->code = open_written(s, x, &out);
+    buf_free(&out);
     metric_add(x->code == CODE_OK ? s->blocks : s->failed, 1);
     if (x->code == CODE_OK) {
         metric_add(s->bytes_in, (int64_t)bucket_bytes(x->live));
@@ -73,6 +98,11 @@ static void *store_main(void *arg)
     pthread_setname_np(pthread_self(), "store");
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* T3; without it only the share is another */
     for (struct sealing *x; (x = queue_pop(s->todo, -1)) != &s->stop;) {
+        if (x->live == NULL) {
+            block_files_remove(s->files, bucket_tenant(x->sealed), x->file);
+            sealing_free(x);
+            continue;
+        }
         seal(s, x);
         bool is_pushed = queue_push(s->done, x);
         assert(is_pushed); /* no more are in flight */
@@ -80,14 +110,17 @@ static void *store_main(void *arg)
     return NULL;
 }
 
-struct store *store_start(void)
+struct store *store_start(struct block_files *files)
 {
     struct store *s = mem_zalloc(sizeof *s);
 
+    s->files = files;
     s->todo = queue_new(SLOTS);
     s->done = queue_new(SLOTS);
     s->blocks = metric_counter("hearth_store_sealed_total", "Buckets sealed.", "");
     s->failed = metric_counter("hearth_store_failed_total", "Buckets that could not be sealed.", "");
+    s->unsaved =
+        metric_counter("hearth_store_unsaved_total", "Sealed buckets that could not be written to a file.", "");
     s->bytes_in =
         metric_counter("hearth_store_live_bytes_total", "Accounted bytes of buckets before they were sealed.", "");
     s->bytes_out = metric_counter("hearth_store_sealed_bytes_total", "The same afterwards.", "");
@@ -95,6 +128,8 @@ struct store *store_start(void)
         abort();
     return s;
 }
+
+bool store_has_files(const struct store *s) { return s->files != NULL; }
 
 bool store_submit(struct store *s, struct sealing *x)
 {
@@ -112,6 +147,23 @@ struct sealing *store_take(struct store *s)
     return x;
 }
 
+void store_remove(struct store *s, struct bucket *sealed, uint64_t file)
+{
+    struct sealing *x = mem_zalloc(sizeof *x);
+
+    bucket_ref(sealed);
+    *x = (struct sealing){ .sealed = sealed, .file = file };
+    if (queue_push(s->todo, x))
+        return;
+    block_files_remove(s->files, bucket_tenant(sealed), file);
+    sealing_free(x);
+}
+
+enum code store_load(struct store *s, _Atomic size_t *meter, block_file_fn *each, void *arg, struct fault *why)
+{
+    return s->files ? block_files_load(s->files, meter, each, arg, why) : CODE_OK;
+}
+
 static void let_go(struct queue *q)
 {
     for (struct sealing *x; (x = queue_pop(q, 0)) != NULL;)
@@ -121,12 +173,16 @@ static void let_go(struct queue *q)
 
 void store_stop(struct store *s)
 {
-    for (struct sealing *x; (x = queue_pop(s->todo, 0)) != NULL;)
-        sealing_free(x); /* not begun: it need not be */
-    bool is_pushed = queue_push(s->todo, &s->stop);
-    assert(is_pushed);
+    struct sealing *last = &s->stop, *x;
+
+    while (s->files == NULL && (x = queue_pop(s->todo, 0)) != NULL)
+        sealing_free(x); /* nobody will ask for it any more */
+    while (!queue_push(s->todo, last))
+        usleep(1000); /* full of files to be removed */
     pthread_join(s->thread, NULL);
     let_go(s->todo);
     let_go(s->done);
+    if (s->files != NULL)
+        block_files_close(s->files);
     free(s);
 }

@@ -80,7 +80,7 @@ enum code wal_open(const struct wal_config *config, const struct wal_found *f, s
 
     w->config = *config;
     w->file = -1;
-    w->next = w->begun = f->next;
+    w->next = w->begun = f->next > config->first_seq ? f->next : config->first_seq;
     w->durable = w->marked = f->next - 1;
     add_metrics(w);
     for (size_t i = 0; i < f->n; i++)

@@ -115,6 +115,7 @@ struct wal_config {
     struct disk *disk;
     const char  *shard;
     size_t       segment_bytes;
+    uint64_t     first_seq;   /* no record gets a smaller number: blocks may hold more than the log does */
     int64_t      interval_ns; /* of batches of mode interval: synced no later than this */
     uint32_t     salt;        /* not to be guessed */
 };

@@ -138,7 +138,7 @@ int main(void)
 
     run(NULL);
     assert(metric_read(sealed) == 0);
-    run(store_start());
+    run(store_start(NULL));
     printf("writer: %lld sealed\n", (long long)metric_read(sealed));
     assert(metric_read(sealed) > 0);
     puts("writer: ok");

@@ -166,7 +166,7 @@ assert status == 3 and "pushed 0 of 2" in out and err.count("no answer") == 1, (
 
 # help, version, completion need no server
 assert run_ctl("help")[0] == 0 and run_ctl()[0] == 2 and run_ctl("version")[1].startswith("hearthctl ")
-for command in ("push", "types", "labels", "series", "top", "flame", "diff", "pprof", "wal", "completion", "version",
+for command in ("push", "types", "labels", "series", "top", "flame", "diff", "pprof", "wal", "block", "completion", "version",
                 "help"):
     status, out, _ = run_ctl(command, "--help")
     assert status == 0 and "Examples:" in out and f"hearthctl {command}" in out, command

@@ -1,0 +1,44 @@
+/*
+ * Block files: the sealed buckets of a shard, one file each.
+ *
+ *     DIR/<hash of the tenant, 16 hex digits>/<number, 16 hex digits>.block      the image, index/block.h
+ *                                            /<number>.new                       one in the making
+ *
+ * F1  A block appears under its name only when all of it is on disk: written, synced, renamed, and the folder synced.
+ * F2  Numbers ascend with time, so later generations of a span have higher ones; none is used twice.
+ * F3  A file is never changed.  What a crash left in the making is removed at the next start.
+ * F4  One thread at a time saves; any may remove.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/fault.h"
+#include "base/slice.h"
+#include "index/block.h"
+
+struct block_files;
+
+/* PERMISSION_DENIED: the folder cannot be made or read. */
+must_check enum code block_files_open(const char *dir, struct block_files **out, struct fault *why);
+void                 block_files_close(struct block_files *f); /* what is mapped stays so */
+
+/*
+ * Opens all, by number, each passed on with its reference; before anything is saved.  DATA_LOSS and others of block_open: a
+ * block is damaged, which file and where; those before it were passed on.
+ */
+typedef void         block_file_fn(void *arg, struct bucket *b, uint64_t number);
+must_check enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each, void *arg,
+                                      struct fault *why);
+
+/* A new file of an image, mapped.  UNAVAILABLE: the disk refuses, why; nothing is left of it. */
+must_check enum code block_files_save(struct block_files *f, struct slice tenant, struct slice image, uint64_t *number,
+                                      struct block_image *mapped, struct fault *why);
+
+void block_files_remove(struct block_files *f, struct slice tenant, uint64_t number);
+
+/* One file by its path, mapped, for whoever looks at it from outside. */
+must_check enum code block_file_map(const char *path, struct block_image *mapped, struct fault *why);
+
+/* A test that defines this is called after each step of saving; nobody else defines it. */
+__attribute__((weak)) void block_file_parked(int step);
