@@ -240,8 +240,8 @@ int main(void)
 {
     struct figure sum = { 0 };
 
-    printf("%-38s %9s %7s %9s %9s %9s %9s %9s %9s\n", "profile", "raw", "rows", "inflate", "decode", "cold", "mixed", "warm us",
-           "ratio");
+    printf("%-38s %9s %7s %9s %9s %9s %9s %9s %9s\n", "profile", "raw", "rows", "inflate", "decode", "cold", "mixed",
+           "warm us", "ratio");
     folder_add(&sum, "testdata/pprof/*");
     folder_add(&sum, "testdata/pprof/*/*");
     for (int i = 0; sum.rows == 0 && i < GENERATED; i++) {
