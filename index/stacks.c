@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 
-enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 15 };
+enum { GROUP = 32, SEEN_MIN = 64, SEEN_MAX = 1 << 15 };
 #define HASH_STEP 0xD6E8FEB86659FD93u
 
 /* That the path of a node is the n locations from `at` on of the list. */
