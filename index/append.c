@@ -8,171 +8,113 @@
 #include "index/publish.h"
 #include "index/rows.h"
 
-/* What the batch's ids of one kind are in the bucket, for those that the batch makes use of. */
-struct renumbering {
-    uint32_t *of; /* garbage for the others */
-    uint8_t  *is_used;
-    uint32_t *used, n; /* the batch's ids, ascending */
-};
-
 /* One append. */
 struct intake {
     struct bucket      *to;
     const struct batch *from;
     struct group       *group;
     struct arena       *scratch;
-    struct renumbering  strings, mappings, functions, locations;
-    uint32_t           *stacks, *types; /* in the bucket */
+    uint32_t           *strings; /* what the batch's ids are in the bucket; garbage for strings that are no symbols' */
+    uint32_t           *mappings, *functions, *locations, *stacks, *types;
 };
 
 /* ---- symbols -------------------------------------------------------------------------------------------------------- */
 
-static struct renumbering renumbering_new(struct intake *in, uint32_t n)
+/* Strings that name labels and types are not the symbols'. */
+static uint8_t *find_strings(const struct intake *in)
 {
-    return (struct renumbering){ .of = arena_array(in->scratch, n, sizeof(uint32_t)),
-                                 .is_used = arena_zalloc(in->scratch, n),
-                                 .used = arena_array(in->scratch, n, sizeof(uint32_t)) };
-}
+    const struct batch *from = in->from;
+    uint8_t            *is_used = arena_zalloc(in->scratch, from->n_strings);
 
-/* Runs once for every frame of every sample: nothing but what it is given, without branches. */
-static void mark_used(uint8_t *restrict is_used, const uint32_t *restrict ids, uint32_t n)
-{
-#pragma GCC unroll 8
-    for (uint32_t i = 0; i < n; i++)
-        is_used[ids[i]] = true;
-}
-
-/* Lists what was marked among `n`. */
-static void list_used(struct renumbering *r, uint32_t n)
-{
-    uint32_t *restrict used = r->used, count = 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        used[count] = i;
-        count += r->is_used[i];
+    for (uint32_t i = 0; i < from->n_mappings; i++)
+        is_used[from->mappings[i].file] = is_used[from->mappings[i].build_id] = true;
+    for (uint32_t i = 0; i < from->n_functions; i++) {
+        const struct batch_function *f = &from->functions[i];
+        is_used[f->name] = is_used[f->system_name] = is_used[f->file] = true;
     }
-    r->n = count;
+    return is_used;
 }
 
-/* `ids` are those of what is used, in its order. */
-static void renumber(struct renumbering *r, const uint32_t *ids)
+static void take_strings(struct intake *in)
 {
-    for (uint32_t k = 0; k < r->n; k++)
-        r->of[r->used[k]] = ids[k];
+    const struct batch *from = in->from;
+    const uint8_t      *is_used = find_strings(in);
+    uint32_t           *used = arena_array(in->scratch, from->n_strings, sizeof *used);
+    uint32_t           *ids = arena_array(in->scratch, from->n_strings, sizeof *ids), n = 0;
+    struct slice       *texts = arena_array(in->scratch, from->n_strings, sizeof *texts);
+
+    for (uint32_t i = 0; i < from->n_strings; i++) {
+        used[n] = i;
+        texts[n] = batch_string(from, i);
+        n += is_used[i];
+    }
+    symtab_strings(&in->group->symtab, &in->to->slab, texts, n, ids);
+    in->strings = arena_array(in->scratch, from->n_strings, sizeof *in->strings);
+    for (uint32_t k = 0; k < n; k++)
+        in->strings[used[k]] = ids[k];
 }
 
-/* What no stack leads to is not taken. */
-static void find_used(struct intake *in)
+static void take_mappings(struct intake *in)
 {
     const struct batch *from = in->from;
 
-    mark_used(in->locations.is_used, from->stack_locations, from->n_stack_locations);
-    list_used(&in->locations, from->n_locations);
-    for (uint32_t k = 0; k < in->locations.n; k++) {
-        const struct batch_location *l = &from->locations[in->locations.used[k]];
-        if (l->mapping != BATCH_NONE)
-            in->mappings.is_used[l->mapping] = true;
-        for (uint32_t i = 0; i < l->n_lines; i++)
-            in->functions.is_used[from->lines[l->line_at + i].function] = true;
+    in->mappings = arena_array(in->scratch, from->n_mappings, sizeof *in->mappings);
+    for (uint32_t i = 0; i < from->n_mappings; i++) {
+        const struct batch_mapping *m = &from->mappings[i];
+        in->mappings[i] = symtab_mapping(&in->group->symtab, &in->to->slab,
+                                         &(struct symbol_mapping){ .start = m->start,
+                                                                   .limit = m->limit,
+                                                                   .offset = m->offset,
+                                                                   .file = in->strings[m->file],
+                                                                   .build_id = in->strings[m->build_id],
+                                                                   .flags = m->flags });
     }
-    list_used(&in->functions, from->n_functions);
-    for (uint32_t k = 0; k < in->functions.n; k++) {
-        const struct batch_function *f = &from->functions[in->functions.used[k]];
-        in->strings.is_used[f->name] = in->strings.is_used[f->system_name] = in->strings.is_used[f->file] = true;
-    }
-    list_used(&in->mappings, from->n_mappings);
-    for (uint32_t k = 0; k < in->mappings.n; k++) {
-        const struct batch_mapping *m = &from->mappings[in->mappings.used[k]];
-        in->strings.is_used[m->file] = in->strings.is_used[m->build_id] = true;
-    }
-    list_used(&in->strings, from->n_strings);
 }
 
-static void take_strings(struct intake *in, uint32_t *ids)
-{
-    struct slice *texts = arena_array(in->scratch, in->strings.n, sizeof *texts);
-
-    for (uint32_t k = 0; k < in->strings.n; k++)
-        texts[k] = batch_string(in->from, in->strings.used[k]);
-    symtab_strings(&in->group->symtab, &in->to->slab, texts, in->strings.n, ids);
-    renumber(&in->strings, ids);
-}
-
-static void take_mappings(struct intake *in, uint32_t *ids)
-{
-    for (uint32_t k = 0; k < in->mappings.n; k++) {
-        const struct batch_mapping *m = &in->from->mappings[in->mappings.used[k]];
-        ids[k] = symtab_mapping(&in->group->symtab, &in->to->slab,
-                                &(struct symbol_mapping){ .start = m->start,
-                                                          .limit = m->limit,
-                                                          .offset = m->offset,
-                                                          .file = in->strings.of[m->file],
-                                                          .build_id = in->strings.of[m->build_id],
-                                                          .flags = m->flags });
-    }
-    renumber(&in->mappings, ids);
-}
-
-static void take_functions(struct intake *in, uint32_t *ids)
-{
-    struct symbol_function *made = arena_array(in->scratch, in->functions.n, sizeof *made);
-
-    for (uint32_t k = 0; k < in->functions.n; k++) {
-        const struct batch_function *f = &in->from->functions[in->functions.used[k]];
-        made[k] = (struct symbol_function){ .name = in->strings.of[f->name],
-                                            .system_name = in->strings.of[f->system_name],
-                                            .file = in->strings.of[f->file],
-                                            .start_line = f->start_line };
-    }
-    symtab_functions(&in->group->symtab, &in->to->slab, made, in->functions.n, ids);
-    renumber(&in->functions, ids);
-}
-
-static void take_locations(struct intake *in, uint32_t *ids)
+static void take_functions(struct intake *in)
 {
     const struct batch     *from = in->from;
-    struct symbol_location *made = arena_array(in->scratch, in->locations.n, sizeof *made);
+    struct symbol_function *made = arena_array(in->scratch, from->n_functions, sizeof *made);
+
+    for (uint32_t i = 0; i < from->n_functions; i++) {
+        const struct batch_function *f = &from->functions[i];
+        made[i] = (struct symbol_function){ .name = in->strings[f->name],
+                                            .system_name = in->strings[f->system_name],
+                                            .file = in->strings[f->file],
+                                            .start_line = f->start_line };
+    }
+    in->functions = arena_array(in->scratch, from->n_functions, sizeof *in->functions);
+    symtab_functions(&in->group->symtab, &in->to->slab, made, from->n_functions, in->functions);
+}
+
+static void take_locations(struct intake *in)
+{
+    const struct batch     *from = in->from;
+    struct symbol_location *made = arena_array(in->scratch, from->n_locations, sizeof *made);
     struct symbol_line     *lines = arena_array(in->scratch, from->n_lines, sizeof *lines);
 
-    for (uint32_t k = 0; k < in->locations.n; k++) {
-        const struct batch_location *l = &from->locations[in->locations.used[k]];
-        made[k] =
-            (struct symbol_location){ .address = l->address,
-                                      .mapping = l->mapping == BATCH_NONE ? BATCH_NONE : in->mappings.of[l->mapping],
-                                      .line_at = l->line_at,
-                                      .n_lines = l->n_lines,
-                                      .flags = l->flags };
-        for (uint32_t i = l->line_at; i < l->line_at + l->n_lines; i++)
-            lines[i] = (struct symbol_line){ .function = in->functions.of[from->lines[i].function],
-                                             .line = from->lines[i].line };
+    for (uint32_t i = 0; i < from->n_lines; i++)
+        lines[i] =
+            (struct symbol_line){ .function = in->functions[from->lines[i].function], .line = from->lines[i].line };
+    for (uint32_t i = 0; i < from->n_locations; i++) {
+        const struct batch_location *l = &from->locations[i];
+        made[i] = (struct symbol_location){ .address = l->address,
+                                            .mapping = l->mapping == BATCH_NONE ? BATCH_NONE : in->mappings[l->mapping],
+                                            .line_at = l->line_at,
+                                            .n_lines = l->n_lines,
+                                            .flags = l->flags };
     }
-    symtab_locations(&in->group->symtab, &in->to->slab, made, lines, in->locations.n, ids);
-    renumber(&in->locations, ids);
+    in->locations = arena_array(in->scratch, from->n_locations, sizeof *in->locations);
+    symtab_locations(&in->group->symtab, &in->to->slab, made, lines, from->n_locations, in->locations);
 }
 
-static uint32_t most_of_a_kind(const struct intake *in)
-{
-    uint32_t of[] = { in->strings.n, in->mappings.n, in->functions.n, in->locations.n }, most = 0;
-
-    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
-        most = of[i] > most ? of[i] : most;
-    return most;
-}
-
+/* All of them: a decoder keeps none that no stack leads to. */
 static void take_symbols(struct intake *in)
 {
-    const struct batch *from = in->from;
-
-    in->strings = renumbering_new(in, from->n_strings);
-    in->mappings = renumbering_new(in, from->n_mappings);
-    in->functions = renumbering_new(in, from->n_functions);
-    in->locations = renumbering_new(in, from->n_locations);
-    find_used(in);
-    uint32_t *ids = arena_array(in->scratch, most_of_a_kind(in), sizeof *ids);
-    take_strings(in, ids);
-    take_mappings(in, ids);
-    take_functions(in, ids);
-    take_locations(in, ids);
+    take_strings(in);
+    take_mappings(in);
+    take_functions(in);
+    take_locations(in);
     publish_step(PUBLISHED_SYMBOLS);
 }
 
@@ -184,7 +126,7 @@ static void take_stacks(struct intake *in)
     stacks_add(
         &in->group->stacks, &in->to->slab, &in->group->symtab,
         &(struct stack_list){
-            .locations = from->stack_locations, .ends = from->stack_end, .of = in->locations.of, .n = from->n_stacks },
+            .locations = from->stack_locations, .ends = from->stack_end, .of = in->locations, .n = from->n_stacks },
         in->scratch, in->stacks);
     publish_step(PUBLISHED_STACKS);
 }

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-enum { GROUP = 16, SEEN_MIN = 64, SEEN_MAX = 1 << 15 };
+#include "base/hash.h"
+
+enum { GROUP = 32, SEEN_MIN = 64, SEEN_MAX = 1 << 15 };
 #define HASH_STEP 0xD6E8FEB86659FD93u
 
 /* That the path of a node is the n locations from `at` on of the list. */
@@ -74,15 +76,18 @@ static uint32_t begin_of(const struct stack_list *list, uint32_t i) { return i ?
 
 static uint32_t location_at(const struct add *x, uint32_t at) { return x->list->of[x->list->locations[at]]; }
 
-/* Of what the stack is in the bucket. */
+/* Of what the stack is in the bucket; four sums side by side, as none then waits for the one before. */
 static uint64_t stack_hash(const struct add *x, uint32_t i)
 {
-    uint32_t begin = begin_of(x->list, i), n = x->list->ends[i] - begin;
-    uint64_t hash = n;
+    uint32_t begin = begin_of(x->list, i), n = x->list->ends[i] - begin, k = 0;
+    uint64_t sum[4] = { n };
 
-    for (uint32_t k = 0; k < n; k++)
-        hash = (hash + location_at(x, begin + k)) * HASH_STEP;
-    return hash;
+    for (; k + 4 <= n; k += 4)
+        for (uint32_t j = 0; j < 4; j++)
+            sum[j] = (sum[j] + location_at(x, begin + k + j)) * HASH_STEP;
+    for (; k < n; k++)
+        sum[k % 4] = (sum[k % 4] + location_at(x, begin + k)) * HASH_STEP;
+    return hash_pair(hash_pair(sum[0], sum[1]), hash_pair(sum[2], sum[3]));
 }
 
 /* Takes back what a walk from `leaf` to `end` has claimed. */

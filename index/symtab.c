@@ -4,7 +4,7 @@
 #include "model/batch.h"
 #include "model/location.h"
 
-enum { GROUP = 16 };
+enum { GROUP = 32 };
 
 /*
  * Each kind is looked up in two ways.  A run: what comes in the order in which it came before, as an agent sends it minute
@@ -118,7 +118,7 @@ uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_ma
 
 static uint64_t function_hash(const struct symbol_function *f)
 {
-    return hash_pair(hash_pair(f->name, f->system_name), hash_pair(f->file, (uint64_t)f->start_line));
+    return hash_pair((uint64_t)f->name << 32 | f->file, (uint64_t)f->system_name << 32 ^ (uint64_t)f->start_line);
 }
 
 static uint32_t functions_run(const struct symtab *t, uint32_t id, const struct symbol_function *functions, uint32_t n,
@@ -163,7 +163,7 @@ static uint64_t location_hash(const struct symbol_location *l, const struct symb
     uint64_t hash = hash_pair(l->address, (uint64_t)l->mapping << 8 | l->flags);
 
     for (uint32_t i = 0; i < l->n_lines; i++)
-        hash = hash_pair(hash, hash_pair(lines[i].function, (uint64_t)lines[i].line));
+        hash = hash_pair(hash ^ lines[i].function, (uint64_t)lines[i].line);
     return hash;
 }
 
