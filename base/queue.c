@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <ck_ring.h>
 
@@ -18,7 +19,8 @@ const char *__tsan_default_suppressions(void) { return "race:_ck_ring_dequeue_mc
 
 struct queue {
     ck_ring_t        ring;
-    sem_t            filled; /* items in the ring, as far as consumers were told */
+    _Atomic int      asleep; /* consumers that wait and were not woken yet */
+    sem_t            woken;  /* one for each that was */
     ck_ring_buffer_t slots[];
 };
 
@@ -31,7 +33,7 @@ struct queue *queue_new(unsigned slots)
         abort();
     memset(q, 0, sizeof *q + slots * sizeof *q->slots);
     ck_ring_init(&q->ring, slots);
-    if (sem_init(&q->filled, 0, 0) != 0)
+    if (sem_init(&q->woken, 0, 0) != 0)
         abort();
     return q;
 }
@@ -39,8 +41,23 @@ struct queue *queue_new(unsigned slots)
 void queue_free(struct queue *q)
 {
     assert(ck_ring_size(&q->ring) == 0);
-    sem_destroy(&q->filled);
+    sem_destroy(&q->woken);
     free(q);
+}
+
+/*
+ * One fewer asleep, if any is: who wakes it does so once, however many items follow before it runs, and while all are awake
+ * a push costs no system call.  A push publishes its item before it reads `asleep`, a consumer counts itself in before it
+ * looks at the ring for the last time, both by an atomic that reads and writes: one of them sees the other.
+ */
+static bool take_sleeper(struct queue *q)
+{
+    int n = atomic_fetch_add_explicit(&q->asleep, 0, memory_order_acq_rel);
+
+    while (n > 0 &&
+           !atomic_compare_exchange_weak_explicit(&q->asleep, &n, n - 1, memory_order_acq_rel, memory_order_acquire))
+        ;
+    return n > 0;
 }
 
 bool queue_push(struct queue *q, void *item)
@@ -49,36 +66,63 @@ bool queue_push(struct queue *q, void *item)
     tsan_release(q);
     if (!ck_ring_enqueue_mpmc(&q->ring, q->slots, item))
         return false;
-    sem_post(&q->filled);
+    if (take_sleeper(q))
+        sem_post(&q->woken);
     return true;
 }
 
-static bool wait_filled(struct queue *q, int64_t wait_ns)
+static void *take(struct queue *q)
 {
-    struct timespec until;
-    int             rc;
+    void *item = NULL;
 
-    if (wait_ns == 0)
-        return sem_trywait(&q->filled) == 0;
-    int64_t at = clock_mono_ns() + wait_ns;
-    until = (struct timespec){ .tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S };
+    if (!ck_ring_dequeue_mpmc(&q->ring, q->slots, &item))
+        return NULL;
+    tsan_acquire(q);
+    return item;
+}
+
+/* `until` NULL: for ever.  False: it has passed. */
+static bool sleep_until(struct queue *q, const struct timespec *until)
+{
+    int rc;
+
     do
-        rc = wait_ns < 0 ? sem_wait(&q->filled) : sem_clockwait(&q->filled, CLOCK_MONOTONIC, &until);
+        rc = until == NULL ? sem_wait(&q->woken) : sem_clockwait(&q->woken, CLOCK_MONOTONIC, until);
     while (rc != 0 && errno == EINTR);
     return rc == 0;
 }
 
+/* Awake without having been woken: where someone is about to, that is waited for, so that none is woken for nothing. */
+static void get_up(struct queue *q)
+{
+    if (!take_sleeper(q))
+        sleep_until(q, NULL);
+}
+
+static void *wait_and_take(struct queue *q, const struct timespec *until)
+{
+    for (;;) {
+        atomic_fetch_add_explicit(&q->asleep, 1, memory_order_acq_rel);
+        void *item = take(q);
+        bool  is_late = item == NULL && !sleep_until(q, until);
+        if (item != NULL || is_late)
+            get_up(q);
+        if (item == NULL)
+            item = take(q);
+        if (item != NULL || is_late)
+            return item;
+    }
+}
+
 void *queue_pop(struct queue *q, int64_t wait_ns)
 {
-    void *item = NULL;
+    void *item = take(q);
 
-    if (!wait_filled(q, wait_ns))
-        return NULL;
-    /* The semaphore counts finished pushes, but an older push may be between its two steps: the slot is filled soon. */
-    while (!ck_ring_dequeue_mpmc(&q->ring, q->slots, &item))
-        ck_pr_stall();
-    tsan_acquire(q);
-    return item;
+    if (item != NULL || wait_ns == 0)
+        return item;
+    int64_t         at = wait_ns < 0 ? 0 : clock_mono_ns() + wait_ns;
+    struct timespec until = { .tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S };
+    return wait_and_take(q, wait_ns < 0 ? NULL : &until);
 }
 
 unsigned queue_n(const struct queue *q) { return ck_ring_size(&q->ring); }

@@ -1,9 +1,9 @@
 /*
  * Queue: ownership of pointers moves from any thread to any thread; the first of the two ways a pointer may cross.
  *
- * A bounded ring (ck_ring, many producers, many consumers) under a semaphore that sleeping consumers wait on: neither side
- * takes a lock, and a push makes a system call only when somebody sleeps.  A full queue refuses: its owner answers
- * resource_exhausted at once instead of growing.
+ * A bounded ring (ck_ring, many producers, many consumers), and a semaphore that sleeping consumers wait on: neither side
+ * takes a lock, and a push makes a system call only when somebody sleeps whom nobody has woken yet.  A full queue refuses:
+ * its owner answers resource_exhausted at once instead of growing.
  */
 #pragma once
 

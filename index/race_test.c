@@ -93,7 +93,7 @@ static void one_pod_is_found(int64_t before, struct fault *why)
 {
     struct arena    *a = arena_new(0);
     struct selector  by_pod;
-    struct selection s = { 0, SPAN, &by_pod, 1, { 0 }, NULL, 0 };
+    struct selection s = { .end_ns = SPAN, .selectors = &by_pod, .n_selectors = 1 };
 
     if (before >= 3) {
         struct slice text = arena_printf(a, "{pod=\"p%lld\"}", (long long)(before / 3 - 1));

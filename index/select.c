@@ -3,19 +3,6 @@
 
 #include "index/view.h"
 
-/* The view without the series that have no point, and which types have one. */
-static enum code open_settled(struct view *v, const struct bucket *b, const struct selection *s, bool **seen,
-                              struct fault *why)
-{
-    enum code code = view_open(v, b, s, why);
-
-    if (code != CODE_OK)
-        return code;
-    *seen = arena_zalloc(v->arena, v->n_types);
-    view_settle(v, *seen);
-    return CODE_OK;
-}
-
 static void add_present(struct strset *out, struct slice text, bool is_present)
 {
     if (is_present)
@@ -25,11 +12,13 @@ static void add_present(struct strset *out, struct slice text, bool is_present)
 enum code select_types(const struct bucket *b, const struct selection *s, struct strset *out, struct fault *why)
 {
     struct view v;
-    bool       *seen;
-    enum code   code = open_settled(&v, b, s, &seen, why);
+    enum code   code = view_open(&v, b, s, why);
 
-    for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++)
-        add_present(out, bucket_type(b, i).id, seen[i]);
+    if (code == CODE_OK) {
+        const bool *seen = view_types_seen(&v);
+        for (uint32_t i = 0; i < v.n_types; i++)
+            add_present(out, bucket_type(b, i).id, seen[i]);
+    }
     view_close(&v);
     return code;
 }
@@ -64,19 +53,27 @@ static void add_names_of_type(const struct type *t, struct strset *out)
     add_present(out, SLICE("__profile_type__"), true);
 }
 
+static void add_names_of_types(const struct view *v, struct strset *out)
+{
+    const bool *seen = view_types_seen(v);
+
+    for (uint32_t i = 0; i < v->n_types; i++)
+        if (seen[i]) {
+            struct type type = bucket_type(v->bucket, i);
+            add_names_of_type(&type, out);
+        }
+}
+
 enum code select_label_names(const struct bucket *b, const struct selection *s, struct strset *out, struct fault *why)
 {
     struct view v;
-    bool       *seen;
-    enum code   code = open_settled(&v, b, s, &seen, why);
+    enum code   code = view_open(&v, b, s, why);
 
-    for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++)
-        if (seen[i]) {
-            struct type type = bucket_type(b, i);
-            add_names_of_type(&type, out);
-        }
-    if (code == CODE_OK)
+    if (code == CODE_OK) {
+        view_settle(&v);
+        add_names_of_types(&v, out);
         add_names_of_series(&v, out);
+    }
     view_close(&v);
     return code;
 }
@@ -107,21 +104,30 @@ static void add_values_of_series(const struct view *v, struct slice name, struct
     }
 }
 
-enum code select_label_values(const struct bucket *b, const struct selection *s, struct slice name, struct strset *out,
-                              struct fault *why)
+static void add_values_of_types(const struct view *v, struct slice name, struct strset *out)
 {
-    struct view  v;
+    const bool  *seen = view_types_seen(v);
     struct slice value;
-    bool        *seen;
-    enum code    code = open_settled(&v, b, s, &seen, why);
 
-    for (uint32_t i = 0; code == CODE_OK && i < v.n_types; i++) {
-        struct type type = bucket_type(b, i);
+    for (uint32_t i = 0; i < v->n_types; i++) {
+        struct type type = bucket_type(v->bucket, i);
         if (type_label(&type, name, &value))
             add_present(out, value, seen[i] && value.n > 0);
     }
-    if (code == CODE_OK)
+}
+
+enum code select_label_values(const struct bucket *b, const struct selection *s, struct slice name, struct strset *out,
+                              struct fault *why)
+{
+    struct view v;
+    enum code   code = view_open(&v, b, s, why);
+
+    if (code == CODE_OK) {
+        view_settle(&v);
+        if (is_type_label(name))
+            add_values_of_types(&v, name, out);
         add_values_of_series(&v, name, out);
+    }
     view_close(&v);
     return code;
 }

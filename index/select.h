@@ -25,6 +25,8 @@ struct selection {
     struct slice           profile_type;     /* five-part id; p == NULL: any */
     const struct slice    *call_site;        /* function names from the root: only stacks that begin so count */
     size_t                 n_call_site;
+    const struct slice    *names;            /* select_points: the labels it gives of a stream; NULL: all */
+    size_t                 n_names;
 };
 
 /* Distinct five-part ids of the matching streams that have a point in the range. */

@@ -8,39 +8,55 @@ enum { TYPE_LABELS = 7 };
 
 /* ---- labels of a stream --------------------------------------------------------------------------------------------- */
 
+/* Only `names` are taken: few are asked for, and those left out need no sorting.  NULL: all. */
 struct label_list {
-    struct label *at;
-    size_t        n;
+    const struct slice *names;
+    size_t              n_names;
+    struct label       *at; /* room for the labels of any series and TYPE_LABELS more */
+    size_t              n;
 };
 
-static void add_label(struct label_list *l, const char *name, struct slice value)
+static bool list_takes(const struct label_list *l, struct slice name)
 {
-    if (value.n > 0) /* an empty value is no label */
-        l->at[l->n++] = (struct label){ slice_of(name), value };
+    for (size_t i = 0; i < l->n_names; i++)
+        if (slice_eq(l->names[i], name))
+            return true;
+    return l->names == NULL;
 }
 
-/* `room` holds the labels of the series and TYPE_LABELS more. */
-static struct labels stream_labels(const struct bucket *b, const struct series_read *s, uint32_t type,
-                                   struct label *room)
+static void take_label(struct label_list *l, struct label label)
 {
-    struct label_list l = { room, 0 };
-    struct type       t = bucket_type(b, type);
-    uint32_t          ignored;
+    if (list_takes(l, label.name))
+        l->at[l->n++] = label;
+}
 
+static void add_label(struct label_list *l, struct slice name, struct slice value)
+{
+    if (value.n > 0) /* an empty value is no label */
+        take_label(l, (struct label){ name, value });
+}
+
+static struct labels stream_labels(const struct bucket *b, const struct series_read *s, uint32_t type,
+                                   struct label_list *l)
+{
+    struct type t = bucket_type(b, type);
+    uint32_t    ignored;
+
+    l->n = 0;
     for (uint32_t i = 0; i < s->n_labels; i++) {
         struct label label = bucket_label(b, s, i, &ignored);
-        room[l.n++] = label;
+        take_label(l, label);
         if (slice_is(label.name, "service_name"))
-            add_label(&l, "__service_name__", label.value);
+            add_label(l, SLICE("__service_name__"), label.value);
     }
-    add_label(&l, "__name__", t.name);
-    add_label(&l, "__type__", t.sample_type);
-    add_label(&l, "__unit__", t.unit);
-    add_label(&l, "__period_type__", t.period_type);
-    add_label(&l, "__period_unit__", t.period_unit);
-    add_label(&l, "__profile_type__", t.id);
-    labels_sort(room, l.n);
-    return (struct labels){ room, l.n };
+    add_label(l, SLICE("__name__"), t.name);
+    add_label(l, SLICE("__type__"), t.sample_type);
+    add_label(l, SLICE("__unit__"), t.unit);
+    add_label(l, SLICE("__period_type__"), t.period_type);
+    add_label(l, SLICE("__period_unit__"), t.period_unit);
+    add_label(l, SLICE("__profile_type__"), t.id);
+    labels_sort(l->at, l->n);
+    return (struct labels){ l->at, l->n };
 }
 
 static uint32_t labels_max(const struct view *v)
@@ -54,28 +70,19 @@ static uint32_t labels_max(const struct view *v)
     return most;
 }
 
-/* ---- label sets ----------------------------------------------------------------------------------------------------- */
-
-static struct labels cut(struct labels l, const struct slice *names, size_t n_names, struct label *room)
+static struct label_list list_for(const struct view *v, const struct slice *names, size_t n_names)
 {
-    struct labels kept = { room, 0 };
+    struct label *room = arena_array(v->arena, labels_max(v) + TYPE_LABELS, sizeof *room);
 
-    if (n_names == 0)
-        return l;
-    for (size_t i = 0; i < l.n; i++)
-        for (size_t k = 0; k < n_names; k++)
-            if (slice_eq(l.at[i].name, names[k])) {
-                room[kept.n++] = l.at[i];
-                break;
-            }
-    return kept;
+    return (struct label_list){ .names = names, .n_names = n_names, .at = room };
 }
+
+/* ---- label sets ----------------------------------------------------------------------------------------------------- */
 
 static void add_series(const struct view *v, const struct slice *names, size_t n_names, struct strset *out)
 {
-    uint32_t      most = labels_max(v) + TYPE_LABELS;
-    struct label *room = arena_array(v->arena, most, 2 * sizeof *room);
-    struct buf    set = { 0 };
+    struct label_list l = list_for(v, n_names > 0 ? names : NULL, n_names);
+    struct buf        set = { 0 };
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
         struct series_read  s = bucket_series(v->bucket, i);
@@ -84,9 +91,8 @@ static void add_series(const struct view *v, const struct slice *names, size_t n
         while (stream_next(&w, &at)) {
             if (!view_has_stream(v, &at))
                 continue;
-            struct labels l = stream_labels(v->bucket, &s, at.type, room);
             set.n = 0;
-            labels_encode(&set, cut(l, names, n_names, room + most));
+            labels_encode(&set, stream_labels(v->bucket, &s, at.type, &l));
             strset_add(out, buf_view(&set));
         }
     }
@@ -147,7 +153,7 @@ static bool total_below(struct sites *x, uint32_t group, const struct point *p, 
 }
 
 static void send_points(struct sites *x, const struct series_read *s, const struct stream_read *stream,
-                        const struct point_sink *sink, struct label *room)
+                        const struct point_sink *sink, struct label_list *l)
 {
     const struct view  *v = x->view;
     struct point_walk   w = view_points(v, stream);
@@ -160,7 +166,7 @@ static void send_points(struct sites *x, const struct series_read *s, const stru
         if (v->what->n_call_site > 0 && !total_below(x, s->group, p, &total))
             continue;
         if (!is_open)
-            to = sink->open(sink->arg, stream_labels(v->bucket, s, stream->type, room));
+            to = sink->open(sink->arg, stream_labels(v->bucket, s, stream->type, l));
         is_open = true;
         sink->point(sink->arg, to, p->time_ns, total);
     }
@@ -168,17 +174,17 @@ static void send_points(struct sites *x, const struct series_read *s, const stru
 
 static void send_all(const struct view *v, const struct point_sink *sink)
 {
-    uint32_t      n_groups = bucket_groups_n(v->bucket);
-    struct label *room = arena_array(v->arena, labels_max(v) + TYPE_LABELS, sizeof *room);
-    struct sites  x = { v, arena_zalloc(v->arena, n_groups * sizeof *x.passes),
-                        arena_array(v->arena, n_groups, sizeof *x.n_stacks), arena_new(0) };
+    uint32_t          n_groups = bucket_groups_n(v->bucket);
+    struct label_list l = list_for(v, v->what->names, v->what->n_names);
+    struct sites      x = { v, arena_zalloc(v->arena, n_groups * sizeof *x.passes),
+                            arena_array(v->arena, n_groups, sizeof *x.n_stacks), arena_new(0) };
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
         struct series_read  s = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  stream;
         while (stream_next(&w, &stream))
-            send_points(&x, &s, &stream, sink, room);
+            send_points(&x, &s, &stream, sink, &l);
     }
     arena_free(x.thawed);
 }

@@ -30,7 +30,7 @@ struct slice label_alias(struct slice name)
     return slice_is(name, "__service_name__") ? SLICE("service_name") : name;
 }
 
-static bool is_type_label(struct slice name)
+bool is_type_label(struct slice name)
 {
     static const struct type any;
     struct slice             value;
@@ -246,19 +246,41 @@ bool view_has_stream(const struct view *v, const struct stream_read *s)
     return point_next(&w) != NULL;
 }
 
-void view_settle(struct view *v, bool *types_seen)
+static bool has_point(const struct view *v, uint32_t series)
 {
-    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
+    struct series_read  s = bucket_series(v->bucket, series);
+    struct streams_walk w = streams_of(v->bucket, &s);
+    struct stream_read  stream;
+
+    while (stream_next(&w, &stream))
+        if (view_has_stream(v, &stream))
+            return true;
+    return false;
+}
+
+void view_settle(struct view *v)
+{
+    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
+        if (!has_point(v, i))
+            v->series[i / 64] &= ~(UINT64_C(1) << i % 64);
+}
+
+const bool *view_types_seen(const struct view *v)
+{
+    bool    *seen = arena_zalloc(v->arena, v->n_types);
+    uint32_t unseen = 0;
+
+    for (uint32_t i = 0; i < v->n_types; i++)
+        unseen += v->types[i];
+    for (uint32_t i = view_next(v, 0); i < v->n_series && unseen > 0; i = view_next(v, i + 1)) {
         struct series_read  series = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &series);
         struct stream_read  s;
-        bool                has_any = false;
         while (stream_next(&w, &s))
-            if (view_has_stream(v, &s)) {
-                has_any = true;
-                types_seen[s.type] = true;
+            if (s.type < v->n_types && !seen[s.type] && view_has_stream(v, &s)) {
+                seen[s.type] = true;
+                unseen--;
             }
-        if (!has_any)
-            v->series[i / 64] &= ~(UINT64_C(1) << i % 64);
     }
+    return seen;
 }

@@ -49,11 +49,16 @@ const struct point *point_next(struct point_walk *w); /* NULL: there are no more
 
 bool view_has_stream(const struct view *v, const struct stream_read *s); /* V3, but for the series */
 
-/* The types that any series of the view has a point of, and the series that have one at all (cleared otherwise). */
-void view_settle(struct view *v, bool *types_seen);
+/* Takes off the series that have no point. */
+void view_settle(struct view *v);
+
+/* [n_types], the view's: of which types there is a point. */
+const bool *view_types_seen(const struct view *v);
 
 /* Is it a label that the type adds?  Then *value is what the type gives it. */
 bool type_label(const struct type *t, struct slice name, struct slice *value);
+
+bool is_type_label(struct slice name);
 
 /* The label's name as series have it: __service_name__ is service_name. */
 struct slice label_alias(struct slice name);

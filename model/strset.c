@@ -111,13 +111,22 @@ static int string_cmp(const void *a, const void *b)
     return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
 }
 
+static bool is_in_order(const struct strset *set)
+{
+    for (uint32_t i = 1; i < set->n; i++)
+        if (slice_cmp(set->at[i - 1], set->at[i]) > 0)
+            return false;
+    return true;
+}
+
+/* A sealed block gives its texts in order. */
 const struct slice *strset_sorted(struct strset *set)
 {
+    if (is_in_order(set))
+        return set->at;
     struct slice *sorted = arena_array(set->arena, set->n, sizeof *sorted);
 
-    if (set->n > 0) {
-        memcpy(sorted, set->at, set->n * sizeof *sorted);
-        qsort(sorted, set->n, sizeof *sorted, string_cmp);
-    }
+    memcpy(sorted, set->at, set->n * sizeof *sorted);
+    qsort(sorted, set->n, sizeof *sorted, string_cmp);
     return sorted;
 }

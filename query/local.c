@@ -117,6 +117,8 @@ enum code query_local(struct shard *s, const struct question *q, struct partial 
         .profile_type = q->profile_type,
         .call_site = q->call_site,
         .n_call_site = q->n_call_site,
+        .names = q->names,
+        .n_names = q->n_names,
     };
     for (size_t i = 0; i < q->n_tenants && code == CODE_OK; i++)
         code = tenant_ask(&w, s, q->tenants[i], why);
