@@ -1,5 +1,5 @@
 /*
- * Zip: gzip in and out, whole buffers, through libdeflate.
+ * Zip: gzip in and out, whole buffers, in through libdeflate and out through ISA-L.
  *
  * Z1  What comes out is bounded before it is allocated: never more than max_bytes, whatever the trailer claims.
  * Z2  ISIZE (the trailer's size) is only a hint for the first guess; a guess too small doubles.
@@ -29,4 +29,4 @@ size_t zip_claim(struct slice in);
 must_check enum code zip_gunzip(struct slice in, size_t max_bytes, struct arena *a, struct slice *out,
                                 struct fault *why);
 
-void zip_gzip(struct slice in, struct buf *out); /* one member, appended */
+void zip_gzip(struct slice in, struct buf *out); /* appended: one member, of more than a GiB several */
