@@ -23,7 +23,7 @@
  *     80  8  highest WAL sequence that is in the block; 0: none
  *     88  4  T, bytes of the tenant's name
  *     92  4  G, groups: services
- *     96  2  sections of the bucket: 16    98  2  sections of each group: 23    more than are known are passed over
+ *     96  2  sections of the bucket: 20    98  2  sections of each group: 23    more than are known are passed over
  *    100  4  zero
  *    104  T  tenant, then zeros to a multiple of 8
  *         then the table, an entry of 16 bytes for each section, of the bucket and then of one group after the other:
@@ -37,6 +37,9 @@
  * Series are numbered by group, so each group has a range of them; label names, and the values of each, are sorted, to be
  * found by bisection.  The nodes of both trees are in depth-first order, children by key: a node says how many levels
  * up from the one before its parent is.  Stacks keep their indexes, so rows are the bytes that they were.
+ *
+ * Behind the row blocks of points are those of rollups (index/rollup.h): for some types of some groups, what all points of
+ * the type come to, the sum for each stack.
  */
 #pragma once
 
