@@ -176,7 +176,8 @@ static bool is_point(const struct points_of *p, int64_t time_ns, uint64_t total,
 {
     const struct block *b = p->block;
 
-    return time_ns >= b->head.start_ns && time_ns < b->head.end_ns && total <= INT64_MAX && row < b->of[B_ROW_ENDS].n &&
+    return time_ns >= b->head.oldest_ns && time_ns <= b->head.newest_ns && time_ns >= b->head.start_ns &&
+           time_ns < b->head.end_ns && total <= INT64_MAX && row < b->of[B_ROW_ENDS].n &&
            p->ids_end[row] <= p->n_stacks &&
            column < rows_columns(b->of[B_ROWS].at + range_at(&b->of[B_ROW_ENDS], (uint32_t)row).at);
 }
@@ -215,6 +216,39 @@ static bool is_group_points(const struct block *b, uint32_t group, const uint32_
     return true;
 }
 
+static bool is_rollup(const struct block *b, uint32_t i, uint32_t n_stacks, const uint32_t *ids_end)
+{
+    uint32_t row = bits_at(&b->of[B_ROLLUP_ROWS], i);
+
+    return ids_end[row] <= n_stacks &&
+           bits_at(&b->of[B_ROLLUP_COLUMNS], i) < rows_columns(b->of[B_ROWS].at + range_at(&b->of[B_ROW_ENDS], row).at);
+}
+
+static bool is_group_rollups(const struct block *b, uint32_t group, const uint32_t *ids_end)
+{
+    const struct section *types = &b->of[B_ROLLUP_TYPES];
+    uint32_t              n_stacks = group_section(b, group, G_STACK_LOCATION).n;
+    struct range          r = range_at(&b->of[B_ROLLUP_ENDS], group);
+
+    for (uint32_t i = r.at; i < r.end; i++)
+        if (!is_rollup(b, i, n_stacks, ids_end) || (i > r.at && bits_at(types, i - 1) >= bits_at(types, i)))
+            return false;
+    return true;
+}
+
+static enum code rollups_check(const struct block *b, const uint32_t *ids_end, struct fault *why)
+{
+    uint32_t n = b->of[B_ROLLUP_TYPES].n;
+
+    if (!is_ends(&b->of[B_ROLLUP_ENDS], b->head.n_groups, n) || !is_below(&b->of[B_ROLLUP_TYPES], n, b->n_types) ||
+        !is_below(&b->of[B_ROLLUP_ROWS], n, b->of[B_ROW_ENDS].n) || !is_bits(&b->of[B_ROLLUP_COLUMNS], n))
+        return bad(why, "rollups are out of range");
+    for (uint32_t g = 0; g < b->head.n_groups; g++)
+        if (!is_group_rollups(b, g, ids_end))
+            return fail(why, CODE_DATA_LOSS, "block: rollups of service %u are damaged", g);
+    return CODE_OK;
+}
+
 static enum code points_check(const struct block *b, struct fault *why)
 {
     if (!is_ends(&b->of[B_POINT_ENDS], b->of[B_STREAM_TYPES].n, b->of[B_POINTS].bytes))
@@ -226,6 +260,8 @@ static enum code points_check(const struct block *b, struct fault *why)
     for (uint32_t i = 0; i < b->head.n_groups && code == CODE_OK; i++)
         if (!is_group_points(b, i, ids_end))
             code = fail(why, CODE_DATA_LOSS, "block: points of service %u are damaged", i);
+    if (code == CODE_OK)
+        code = rollups_check(b, ids_end, why);
     free(ids_end);
     return code;
 }

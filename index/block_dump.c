@@ -5,8 +5,9 @@
 #include "index/rows.h"
 
 static const char *const bucket_kinds[B_SECTIONS] = {
-    "keys",       "text",   "text ends",   "name ends",    "type parts", "postings", "posting ends", "group ends",
-    "label ends", "labels", "stream ends", "stream types", "point ends", "points",   "row ends",     "rows",
+    "keys",        "text",         "text ends",   "name ends",      "type parts",   "postings",   "posting ends",
+    "group ends",  "label ends",   "labels",      "stream ends",    "stream types", "point ends", "points",
+    "rollup ends", "rollup types", "rollup rows", "rollup columns", "row ends",     "rows",
 };
 static const char *const group_kinds[G_SECTIONS] = {
     "text",           "text bytes",     "mappings",       "function name",  "function system", "function file",

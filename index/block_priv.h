@@ -30,26 +30,30 @@ struct block_entry {
 };
 _Static_assert(sizeof(struct block_entry) == 16, "as documented");
 
-/* Of N label names, V values of all of them, T types, G groups, S series, M streams, R row blocks. */
+/* Of N label names, V values of all of them, T types, G groups, S series, M streams, U rollups, R row blocks. */
 enum block_section {
-    B_KEYS,         /* bytes, opaque */
-    B_TEXT,         /* bytes: names, values name by name, five-part type ids, services */
-    B_TEXT_ENDS,    /* bits [N + V + T + G]: ends in B_TEXT */
-    B_NAME_ENDS,    /* bits [N]: ends in the values */
-    B_TYPE_PARTS,   /* bits [4 T]: bytes of the first four parts of each id, the colons not counted */
-    B_POSTINGS,     /* bytes: for each value its series, uvarint distances less 1, the first from -1 */
-    B_POSTING_ENDS, /* bits [V]: ends in B_POSTINGS */
-    B_GROUP_ENDS,   /* bits [G]: ends in the series */
-    B_LABEL_ENDS,   /* bits [S]: ends in B_LABELS */
-    B_LABELS,       /* bits: values, by name */
-    B_STREAM_ENDS,  /* bits [S]: ends in the streams */
-    B_STREAM_TYPES, /* bits [M], ascending in a series */
-    B_POINT_ENDS,   /* bits [M]: ends in B_POINTS */
-    B_POINTS,       /* bytes: points of each stream in the order of their appends, each four uvarints:
+    B_KEYS,           /* bytes, opaque */
+    B_TEXT,           /* bytes: names, values name by name, five-part type ids, services */
+    B_TEXT_ENDS,      /* bits [N + V + T + G]: ends in B_TEXT */
+    B_NAME_ENDS,      /* bits [N]: ends in the values */
+    B_TYPE_PARTS,     /* bits [4 T]: bytes of the first four parts of each id, the colons not counted */
+    B_POSTINGS,       /* bytes: for each value its series, uvarint distances less 1, the first from -1 */
+    B_POSTING_ENDS,   /* bits [V]: ends in B_POSTINGS */
+    B_GROUP_ENDS,     /* bits [G]: ends in the series */
+    B_LABEL_ENDS,     /* bits [S]: ends in B_LABELS */
+    B_LABELS,         /* bits: values, by name */
+    B_STREAM_ENDS,    /* bits [S]: ends in the streams */
+    B_STREAM_TYPES,   /* bits [M], ascending in a series */
+    B_POINT_ENDS,     /* bits [M]: ends in B_POINTS */
+    B_POINTS,         /* bytes: points of each stream in the order of their appends, each four uvarints:
                        time, zigzag distance from the one before, the first from start_ns; total; row block, zigzag distance
                        from the one behind the one before, the first from 0; column */
-    B_ROW_ENDS,     /* bits [R]: ends in B_ROWS */
-    B_ROWS,         /* bytes: row blocks (index/rows.h) */
+    B_ROLLUP_ENDS,    /* bits [G]: ends in the rollups */
+    B_ROLLUP_TYPES,   /* bits [U], strictly ascending in a group */
+    B_ROLLUP_ROWS,    /* bits [U]: row blocks */
+    B_ROLLUP_COLUMNS, /* bits [U]: of those */
+    B_ROW_ENDS,       /* bits [R]: ends in B_ROWS */
+    B_ROWS,           /* bytes: row blocks (index/rows.h) */
     B_SECTIONS,
 };
 

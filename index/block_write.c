@@ -8,6 +8,7 @@
 #include "index/block_priv.h"
 #include "index/block_tree.h"
 #include "index/bucket_priv.h"
+#include "index/rollup.h"
 #include "index/rows.h"
 
 /* One block in the making; sections come in their order. */
@@ -344,6 +345,27 @@ static void put_streams(struct sealing *x, struct row_list *rows)
     buf_free(&points);
 }
 
+/* Their row blocks follow those of the points. */
+static void put_rollups(struct sealing *x, struct row_list *rows)
+{
+    uint32_t  most = vec_n(&x->from->series.streams), n = 0, more;
+    uint32_t *ends = numbers(x, x->n_groups), *types = numbers(x, most), *of = numbers(x, most);
+    uint32_t *columns = numbers(x, most);
+
+    for (uint32_t g = 0; g < x->n_groups; ends[g++] = n) {
+        const struct rollup *at = rollups_make(x->from, group_at(x->from, g), x->arena, &more);
+        for (uint32_t i = 0; i < more; i++, n++) {
+            types[n] = at[i].type;
+            of[n] = row_of(rows, at[i].rows);
+            columns[n] = at[i].column;
+        }
+    }
+    bits_section(x, ends, x->n_groups);
+    bits_section(x, types, n);
+    bits_section(x, of, n);
+    bits_section(x, columns, n);
+}
+
 static void put_rows(struct sealing *x, const struct row_list *rows)
 {
     uint32_t  n = vec_n(&rows->all);
@@ -367,6 +389,7 @@ static void put_data(struct sealing *x)
     slab_init(&rows.slab, NULL);
     vec_init(&rows.all, sizeof(const uint8_t *), 6);
     put_streams(x, &rows);
+    put_rollups(x, &rows);
     put_rows(x, &rows);
     table_free(&rows.ids, &rows.slab);
     slab_fini(&rows.slab);

@@ -13,7 +13,8 @@ struct harvest {
     const struct vec          *nodes;  /* struct path */
     uint32_t                   n_stacks, n_nodes, n_needed;
     int64_t                   *by_stack;
-    uint32_t                  *node; /* of each path node: 0, then NEEDED, then its place in the answer */
+    uint32_t                  *node;   /* of each path node: 0, then NEEDED, then its place in the answer */
+    bool                      *rolled; /* [types]: taken by its rollup */
     bool                       is_clamped;
 };
 
@@ -27,9 +28,9 @@ static void sum_into(struct harvest *h, int64_t *to, int64_t value)
     }
 }
 
-static void take_rows(struct harvest *h, const struct point *p)
+static void take_rows(struct harvest *h, const uint8_t *rows, uint32_t column)
 {
-    struct rows_cursor c = rows_open(p->rows, p->column);
+    struct rows_cursor c = rows_open(rows, column);
     uint32_t           ids[ROWS_PACK], n;
     int64_t            values[ROWS_PACK];
 
@@ -60,7 +61,46 @@ static void take_stream(struct harvest *h, const struct view *v, const struct st
     while ((p = point_next(&w)) != NULL) {
         if (h->group == NULL)
             open_group(h, v);
-        take_rows(h, p);
+        take_rows(h, p->rows, p->column);
+    }
+}
+
+/* The types of the group's rollups but those that a series has which is not in the view. */
+static void choose_rollups(struct harvest *h, const struct view *v, struct range rollups)
+{
+    uint32_t left = 0, n = group_series_n(v->bucket, h->id);
+
+    for (uint32_t i = rollups.at; i < rollups.end; i++) {
+        uint32_t type = bucket_rollup(v->bucket, i).type;
+        left += h->rolled[type] = v->types[type];
+    }
+    for (uint32_t i = 0; i < n && left > 0; i++) {
+        uint32_t id = group_series_at(v->bucket, h->id, i);
+        if (view_has(v, id))
+            continue;
+        struct series_read  series = bucket_series(v->bucket, id);
+        struct streams_walk w = streams_of(v->bucket, &series);
+        for (struct stream_read s; stream_next(&w, &s); h->rolled[s.type] = false)
+            left -= h->rolled[s.type];
+    }
+}
+
+/* In place of the rows of all points of a type, what they come to. */
+static void take_rollups(struct harvest *h, const struct view *v)
+{
+    struct range rollups = group_rollups(v->bucket, h->id);
+
+    memset(h->rolled, 0, v->n_types * sizeof *h->rolled);
+    if (!view_covers(v))
+        return;
+    choose_rollups(h, v, rollups);
+    for (uint32_t i = rollups.at; i < rollups.end; i++) {
+        struct rollup r = bucket_rollup(v->bucket, i);
+        if (!h->rolled[r.type])
+            continue;
+        if (h->group == NULL)
+            open_group(h, v);
+        take_rows(h, r.rows, r.column);
     }
 }
 
@@ -73,7 +113,8 @@ static void take_group(struct harvest *h, const struct view *v)
         struct series_read  series = bucket_series(v->bucket, id);
         struct streams_walk w = streams_of(v->bucket, &series);
         while (stream_next(&w, &s))
-            take_stream(h, v, &s);
+            if (s.type < v->n_types && !h->rolled[s.type])
+                take_stream(h, v, &s);
     }
 }
 
@@ -188,11 +229,12 @@ static enum code harvest_rows(struct harvest *h, const struct view *v, struct tr
 }
 
 static enum code harvest_group(const struct view *v, uint32_t group, const struct harvest_kind *kind,
-                               struct arena *thawed, struct tree *out, struct fault *why)
+                               struct arena *thawed, bool *rolled, struct tree *out, struct fault *why)
 {
-    struct harvest h = { .id = group, .kind = kind, .thawed = thawed };
+    struct harvest h = { .id = group, .kind = kind, .thawed = thawed, .rolled = rolled };
 
     arena_reset(thawed);
+    take_rollups(&h, v);
     take_group(&h, v);
     return h.group != NULL ? harvest_rows(&h, v, out, why) : CODE_OK;
 }
@@ -203,10 +245,11 @@ enum code harvest_bucket(const struct bucket *b, const struct selection *what, c
     struct view   v;
     struct arena *thawed = arena_new(0);
     enum code     code = view_open(&v, b, what, why);
+    bool         *rolled = arena_array(v.arena, v.n_types, sizeof *rolled);
 
     if (code == CODE_OK && !v.is_empty)
         for (uint32_t i = 0, n = bucket_groups_n(b); i < n && code == CODE_OK; i++)
-            code = harvest_group(&v, i, kind, thawed, out, why);
+            code = harvest_group(&v, i, kind, thawed, rolled, out, why);
     view_close(&v);
     arena_free(thawed);
     return code;

@@ -9,8 +9,8 @@
 
 #include "base/mem.h"
 #include "index/batch_make.h"
-#include "index/block.h"
-#include "index/bucket.h"
+#include "index/block_priv.h"
+#include "index/bucket_priv.h"
 #include "index/select.h"
 
 enum { BUCKETS = 200, PUSHES = 60, ASKS_PER_PUSH = 1, SPAN = 600, NS = 1000000000, LABELS_MAX = 24, ROWS_MAX = 12 };
@@ -206,11 +206,13 @@ static const char *random_labels(struct arena *a)
     return text;
 }
 
+static uint32_t depth_max; /* when small: few stacks, that come again and are rolled up */
+
 /* A stack as text for the maker and as the path that it must show; not the text "", which is the empty stack. */
 static const char *random_stack(struct arena *a, struct slice *path)
 {
     struct buf text = { 0 }, shown = { 0 };
-    uint32_t   depth = dice(12) ? 1 + dice(6) : 0;
+    uint32_t   depth = dice(12) ? 1 + dice(depth_max) : 0;
 
     for (uint32_t i = 0; i < depth; i++) {
         size_t pick = i == 0 ? 0 : dice(sizeof frame_texts / sizeof *frame_texts);
@@ -585,6 +587,8 @@ static void same_profiles(const struct bucket *live, const struct bucket *b)
     question_end(&q);
 }
 
+static long n_rollups;
+
 static long ask_sealed(const struct reference *r, const struct bucket *live, bool is_copied)
 {
     _Atomic size_t meter = 0;
@@ -608,6 +612,7 @@ static long ask_sealed(const struct reference *r, const struct bucket *live, boo
         block_demote(b);
         assert(!block_is_demotable(b) && rests == before + 1 && meter == bucket_bytes(b) && meter < 4096);
     }
+    n_rollups += b->sealed->of[B_ROLLUP_TYPES].n;
     long lines = ask_all(r, b);
     same_profiles(live, b);
     bucket_unref(b);
@@ -622,6 +627,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         seed = strtoull(argv[1], NULL, 10); /* model_test SEED: another walk */
     for (int i = 0; i < BUCKETS; i++) {
+        depth_max = i % 3 ? 6 : 1 + (uint32_t)i % 2;
         _Atomic size_t   meter = 0;
         struct bucket   *b = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter);
         struct reference r = { .a = arena_new(0) };
@@ -639,6 +645,7 @@ int main(int argc, char **argv)
         assert(meter == 0);
         arena_free(r.a);
     }
-    printf("%ld pushes, %ld questions, %ld lines of answers equal\n", pushes, questions, lines);
+    assert(n_rollups > 1000);
+    printf("%ld pushes, %ld questions, %ld lines of answers equal; %ld rollups\n", pushes, questions, lines, n_rollups);
     return 0;
 }

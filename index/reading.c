@@ -220,3 +220,18 @@ uint32_t group_series_at(const struct bucket *b, uint32_t group, uint32_t i)
 {
     return b->sealed ? range_at(&b->sealed->of[B_GROUP_ENDS], group).at + i : vec_u32(&group_at(b, group)->series, i);
 }
+
+struct range group_rollups(const struct bucket *b, uint32_t group)
+{
+    return b->sealed ? range_at(&b->sealed->of[B_ROLLUP_ENDS], group) : (struct range){ 0 };
+}
+
+struct rollup bucket_rollup(const struct bucket *b, uint32_t i)
+{
+    const struct section *of = b->sealed->of;
+    uint32_t              row = bits_at(&of[B_ROLLUP_ROWS], i);
+
+    return (struct rollup){ .type = bits_at(&of[B_ROLLUP_TYPES], i),
+                            .column = bits_at(&of[B_ROLLUP_COLUMNS], i),
+                            .rows = of[B_ROWS].at + range_at(&of[B_ROW_ENDS], row).at };
+}

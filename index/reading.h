@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "index/block_priv.h"
 #include "index/bucket_priv.h"
+#include "index/rollup.h"
 #include "model/labels.h"
 
 uint32_t    bucket_types_n(const struct bucket *b);
@@ -111,6 +112,10 @@ static inline const struct point *points_next(struct points_walk *w)
 /* The series of a group, ascending. */
 uint32_t group_series_n(const struct bucket *b, uint32_t group);
 uint32_t group_series_at(const struct bucket *b, uint32_t group, uint32_t i);
+
+/* The rollups of a group: those of numbers [at, end).  A live one has none. */
+struct range  group_rollups(const struct bucket *b, uint32_t group);
+struct rollup bucket_rollup(const struct bucket *b, uint32_t i);
 
 enum thaw {
     THAW_FUNCTIONS = 1, /* strings, function nodes and those of the stacks */

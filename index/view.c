@@ -196,6 +196,13 @@ enum code view_open(struct view *v, const struct bucket *b, const struct selecti
 
 void view_close(struct view *v) { arena_free(v->arena); }
 
+bool view_covers(const struct view *v)
+{
+    struct bucket_stats all = bucket_stats(v->bucket);
+
+    return bucket_is_sealed(v->bucket) && v->what->start_ns <= all.oldest_ns && v->what->end_ns >= all.newest_ns;
+}
+
 uint32_t view_next(const struct view *v, uint32_t at)
 {
     while (at < v->n_series && !v->is_empty) {

@@ -32,6 +32,9 @@ static inline bool view_has(const struct view *v, uint32_t series)
     return series < v->n_series && (v->series[series / 64] >> series % 64 & 1);
 }
 
+/* Does its range take every point of the bucket, which is sealed? */
+bool view_covers(const struct view *v);
+
 /* The next series that passes, from `at` on; n_series: there are no more. */
 uint32_t view_next(const struct view *v, uint32_t at);
 
