@@ -109,7 +109,7 @@ static enum code admit_tenants(struct call *c, struct server *s, enum door door,
                             p->n_tenants, why);
     if (code != CODE_OK)
         return code;
-    policy_limits(server_policy(s), &p->limits); /* all tenants have the same: the tightest of several is any */
+    policy_limits(server_policy(s), p->tenants, p->n_tenants, &p->limits);
     call_set_user(c, p);
     return CODE_OK;
 }

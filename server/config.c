@@ -128,6 +128,8 @@ static const struct option rows[] = {
       "8192", NULL, "nodes of a flame graph when the query does not say" },
     { "limits.max_flamegraph_nodes_max", OPTION_INT, COUNT, AT(limits.max_flamegraph_nodes_max), "1048576", NULL,
       "most nodes a query may ask for" },
+    { "limits.overrides", OPTION_TEXT, 0, AT(limits_overrides), "", NULL,
+      "file with the limits of single tenants, `overrides: {TENANT: {NAME: VALUE}}`; read again on SIGHUP" },
     { "config.file", OPTION_TEXT, OPTION_COMMAND, AT(config_file), "", NULL,
       "YAML with these names; flags win over it" },
     { "config.check", OPTION_BOOL, OPTION_COMMAND, AT(config_check), "false", NULL,
@@ -286,9 +288,7 @@ enum code config_load(int argc, char *const *argv, struct arena *a, struct confi
         code = option_read_flags(config_table, out, argc, argv, a, why);
     if (code != CODE_OK || out->help || out->version || out->hash_token)
         return code;
-    if (out->limits.ingestion_burst_bytes < out->limits.max_profile_size_bytes)
-        out->limits.ingestion_burst_bytes =
-            out->limits.max_profile_size_bytes; /* a burst never refuses what a profile may be */
+    limits_settle(&out->limits);
     code = make_list(out, a, why);
     return code == CODE_OK ? check(out, why) : code;
 }

@@ -48,6 +48,7 @@ struct config {
     int64_t     debug_query_delay_ns;
 
     struct limits limits;
+    const char   *limits_overrides;
 
     struct listen_list listening; /* what `listen` or `listeners` come to */
 

@@ -54,9 +54,43 @@ static void test_open(void)
     assert(check(p, (struct slice){ 0 }, TOKEN_WRITE, "anybody") == CODE_OK);
     assert(policy_check_any(p, (struct slice){ 0 }, &why) == CODE_OK);
     assert(policy_check_peer(p, (struct slice){ 0 }, &why) == CODE_OK);
-    policy_limits(p, &l);
+    policy_limits(p, NULL, 0, &l);
     assert(l.max_profile_size_bytes == limits_default.max_profile_size_bytes);
     policy_free(p);
+}
+
+static void test_overrides(void)
+{
+    const struct slice good = SLICE("overrides:\n  a: {max_query_length: 2h, reject_older_than: unlimited}\n"
+                                    "  b: {max_query_length: 1h, max_profile_size_bytes: 8MiB}\n");
+    const struct slice both[] = { SLICE("a"), SLICE("b") };
+    const char *const  bad[] = { "overrides: {a: {x: 1}}",    "overrides: {a: 3}",
+                                 "overrides: {a: {}, a: {}}", "other: {}",
+                                 "overrides: {a: {max_query_length: soon}}", "overrides: {a: {overrides: f}}",
+                                 "overrides: {a/b: {}}",      "overrides: {a: {max_query_length: [1h]}}",
+                                 "overrides: {",              "- a" };
+    struct policy     *p = policy_new();
+    struct overrides  *o;
+    struct fault       why;
+    struct limits      l;
+
+    assert(overrides_parse("f", good, &limits_default, &o, &why) == CODE_OK);
+    policy_set(p, &limits_default, o, NULL, NULL);
+    policy_limits(p, both, 1, &l);
+    assert(l.reject_older_than_ns == LIMIT_NONE && l.max_query_length_ns == 7200 * INT64_C(1000000000));
+    policy_limits(p, both, 2, &l);
+    assert(l.max_query_length_ns == 3600 * INT64_C(1000000000));
+    policy_limits(p, both + 1, 1, &l);
+    assert(l.ingestion_burst_bytes == 8 << 20 && l.reject_older_than_ns == limits_default.reject_older_than_ns);
+    policy_limits(p, &SLICE("c"), 1, &l);
+    assert(memcmp(&l, &limits_default, sizeof l) == 0);
+    policy_free(p);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert(overrides_parse("f", slice_of(bad[i]), &limits_default, &o, &why) == CODE_INVALID_ARGUMENT);
+        assert(strncmp(why.text, "f:", 2) == 0);
+    }
+    assert(overrides_parse("f", (struct slice){ 0 }, &limits_default, &o, &why) == CODE_OK);
+    overrides_free(o);
 }
 
 static void test_tokens(void)
@@ -66,7 +100,7 @@ static void test_tokens(void)
     struct token_hash cluster = token_hash(PEER);
     struct fault      why;
 
-    policy_set(p, &limits_default, make_tokens(), &cluster);
+    policy_set(p, &limits_default, NULL, make_tokens(), &cluster);
     assert(policy_has_tokens(p));
     assert(check(p, (struct slice){ 0 }, TOKEN_READ, "team-a") == CODE_UNAUTHENTICATED);
     assert(check(p, SLICE("not a token at all"), TOKEN_READ, "team-a") == CODE_UNAUTHENTICATED);
@@ -81,7 +115,7 @@ static void test_tokens(void)
     assert(policy_check_peer(p, WRITER, &why) == CODE_PERMISSION_DENIED);
     assert(slice_is(policy_only_tenant(p, WRITER, a), "team-a"));
     assert(policy_only_tenant(p, READER, a).n == 0);
-    policy_set(p, &limits_default, make_tokens(), NULL); /* tokens without a cluster's: no peers */
+    policy_set(p, &limits_default, NULL, make_tokens(), NULL); /* tokens without a cluster's: no peers */
     assert(policy_check_peer(p, (struct slice){ 0 }, &why) == CODE_PERMISSION_DENIED);
     arena_free(a);
     policy_free(p);
@@ -103,10 +137,10 @@ static void test_replacing(void)
     struct policy *p = policy_new();
     pthread_t      reader;
 
-    policy_set(p, &limits_default, make_tokens(), NULL);
+    policy_set(p, &limits_default, NULL, make_tokens(), NULL);
     assert(pthread_create(&reader, NULL, ask, p) == 0);
     for (int i = 0; i < 2000; i++)
-        policy_set(p, &limits_default, make_tokens(), NULL);
+        policy_set(p, &limits_default, NULL, make_tokens(), NULL);
     is_over = true;
     pthread_join(reader, NULL);
     policy_free(p);
@@ -136,6 +170,7 @@ static void test_data_dir(void)
 int main(void)
 {
     test_open();
+    test_overrides();
     test_tokens();
     test_replacing();
     test_data_dir();

@@ -9,6 +9,7 @@
 struct rules {
     ck_epoch_entry_t  reclaim;
     struct limits     limits;
+    struct overrides *overrides; /* owned; NULL: none */
     struct tokens    *tokens; /* owned; NULL: open to all */
     struct token_hash cluster;
     bool              has_cluster;
@@ -26,6 +27,7 @@ static void rules_free(struct rules *r)
 {
     if (r == NULL)
         return;
+    overrides_free(r->overrides);
     tokens_free(r->tokens);
     free(r);
 }
@@ -37,7 +39,7 @@ struct policy *policy_new(void)
     struct policy *p = mem_zalloc(sizeof *p);
 
     p->epoch = epoch_new();
-    policy_set(p, &limits_default, NULL, NULL);
+    policy_set(p, &limits_default, NULL, NULL, NULL);
     return p;
 }
 
@@ -50,11 +52,13 @@ void policy_free(struct policy *p)
     free(p);
 }
 
-void policy_set(struct policy *p, const struct limits *limits, struct tokens *tokens, const struct token_hash *cluster)
+void policy_set(struct policy *p, const struct limits *limits, struct overrides *overrides, struct tokens *tokens,
+                const struct token_hash *cluster)
 {
     struct rules *r = mem_zalloc(sizeof *r);
 
     r->limits = *limits;
+    r->overrides = overrides;
     r->tokens = tokens;
     r->has_cluster = cluster != NULL;
     if (cluster != NULL)
@@ -88,11 +92,20 @@ static void section_end(struct policy *p, struct section s)
     epoch_reader_give(p->epoch, s.reader);
 }
 
-void policy_limits(struct policy *p, struct limits *out)
+static const struct limits *limits_of(const struct rules *r, struct slice tenant)
+{
+    const struct limits *own = overrides_find(r->overrides, tenant);
+
+    return own ? own : &r->limits;
+}
+
+void policy_limits(struct policy *p, const struct slice *tenants, size_t n_tenants, struct limits *out)
 {
     struct section s = section_begin(p);
 
-    *out = s.rules->limits;
+    *out = n_tenants > 0 ? *limits_of(s.rules, tenants[0]) : s.rules->limits;
+    for (size_t i = 1; i < n_tenants; i++)
+        limits_tighten(out, limits_of(s.rules, tenants[i]));
     section_end(p, s);
 }
 

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/fault.h"
 #include "base/slice.h"
+#include "server/overrides.h"
 #include "tenant/limits.h"
 #include "tenant/tokens.h"
 
@@ -21,10 +22,15 @@ struct policy;
 struct policy *policy_new(void);
 void           policy_free(struct policy *p);
 
-/* Main thread.  `tokens` (NULL: everybody may do everything) passes to the policy; `cluster` is copied (NULL: none). */
-void policy_set(struct policy *p, const struct limits *limits, struct tokens *tokens, const struct token_hash *cluster);
+/*
+ * Main thread.  `overrides` (NULL: none) and `tokens` (NULL: everybody may do everything) pass to the policy; `cluster` is
+ * copied (NULL: none).
+ */
+void policy_set(struct policy *p, const struct limits *limits, struct overrides *overrides, struct tokens *tokens,
+                const struct token_hash *cluster);
 
-void policy_limits(struct policy *p, struct limits *out);
+/* What counts for one tenant, or for several at once: the tightest. */
+void policy_limits(struct policy *p, const struct slice *tenants, size_t n_tenants, struct limits *out);
 bool policy_has_tokens(struct policy *p);
 
 /* Who shows `secret` (empty: nobody), and may it `scope` for `tenants`?  UNAUTHENTICATED, PERMISSION_DENIED. */

@@ -74,7 +74,7 @@ static void push(struct self_profile *p)
 
     p->since_ns = now;
     if (n > 0) {
-        policy_limits(server_policy(p->app->server), &p->limits);
+        policy_limits(server_policy(p->app->server), &TENANT_ANONYMOUS, 1, &p->limits);
         intake_run(&(struct intake){ .app = p->app,
                                      .tenant = TENANT_ANONYMOUS,
                                      .limits = &p->limits,

@@ -120,22 +120,36 @@ static enum code read_secret(const char *path, struct arena *a, struct slice *ou
     return CODE_OK;
 }
 
-/* Reads the tokens and sets the policy; on a fault the policy stays. */
+static enum code load_overrides(const char *path, const struct limits *limits, struct arena *a, struct overrides **out,
+                                struct fault *why)
+{
+    struct slice text;
+
+    if (path[0] == '\0')
+        return CODE_OK;
+    enum code code = file_read(path, OVERRIDES_FILE_BYTES_MAX, a, &text, why);
+    return code == CODE_OK ? overrides_parse(path, text, limits, out, why) : code;
+}
+
+/* Reads the tokens and the overrides and sets the policy; on a fault the policy stays. */
 static enum code load_policy(struct server *s, const struct limits *limits, struct fault *why)
 {
-    struct arena  *scratch = arena_new(0);
-    struct tokens *tokens = NULL;
-    struct slice   text;
-    enum code      code = CODE_OK;
+    struct arena     *scratch = arena_new(0);
+    struct tokens    *tokens = NULL;
+    struct overrides *overrides = NULL;
+    struct slice      text;
+    enum code         code = load_overrides(s->config->limits_overrides, limits, scratch, &overrides, why);
 
-    if (s->config->auth_tokens_file[0] != '\0') {
+    if (code == CODE_OK && s->config->auth_tokens_file[0] != '\0') {
         code = file_read(s->config->auth_tokens_file, TOKENS_FILE_BYTES_MAX, scratch, &text, why);
         if (code == CODE_OK)
             code = tokens_parse(s->config->auth_tokens_file, text, &tokens, why);
     }
     if (code == CODE_OK) {
         struct token_hash cluster = token_hash(s->cluster_secret);
-        policy_set(s->policy, limits, tokens, s->cluster_secret.n > 0 ? &cluster : NULL);
+        policy_set(s->policy, limits, overrides, tokens, s->cluster_secret.n > 0 ? &cluster : NULL);
+    } else {
+        overrides_free(overrides);
     }
     arena_free(scratch);
     return code;

@@ -25,3 +25,19 @@ const struct limits limits_default = {
     .max_flamegraph_nodes_default = 8192,
     .max_flamegraph_nodes_max = 1048576,
 };
+
+void limits_settle(struct limits *l)
+{
+    if (l->ingestion_burst_bytes < l->max_profile_size_bytes)
+        l->ingestion_burst_bytes = l->max_profile_size_bytes;
+}
+
+static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void limits_tighten(struct limits *l, const struct limits *other)
+{
+    l->max_query_length_ns = lesser(l->max_query_length_ns, other->max_query_length_ns);
+    l->max_query_lookback_ns = lesser(l->max_query_lookback_ns, other->max_query_lookback_ns);
+    l->max_flamegraph_nodes_default = lesser(l->max_flamegraph_nodes_default, other->max_flamegraph_nodes_default);
+    l->max_flamegraph_nodes_max = lesser(l->max_flamegraph_nodes_max, other->max_flamegraph_nodes_max);
+}

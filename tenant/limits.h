@@ -35,3 +35,9 @@ struct limits {
 };
 
 extern const struct limits limits_default;
+
+/* A burst never refuses what a profile may be. */
+void limits_settle(struct limits *l);
+
+/* Of what is asked for several tenants at once the tightest counts: the read limits of `l` come down to `other`'s. */
+void limits_tighten(struct limits *l, const struct limits *other);

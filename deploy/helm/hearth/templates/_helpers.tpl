@@ -166,7 +166,7 @@ spec:
       startupProbe:
         httpGet: {path: /healthy, port: {{ $probed }}}
         periodSeconds: 2
-        failureThreshold: 30
+        failureThreshold: {{ if .data }}{{ div (int $v.persistence.replaySeconds) 2 }}{{ else }}30{{ end }}
       livenessProbe:
         httpGet: {path: /healthy, port: {{ $probed }}}
         periodSeconds: 10
@@ -244,8 +244,8 @@ spec:
 {{- define "hearth.claims" -}}
 {{- if .Values.persistence.enabled }}
 persistentVolumeClaimRetentionPolicy:
-  whenDeleted: Retain
-  whenScaled: Retain
+  whenDeleted: {{ .Values.persistence.whenDeleted }}
+  whenScaled: {{ .Values.persistence.whenScaled }}
 volumeClaimTemplates:
   - metadata:
       name: data
