@@ -40,6 +40,8 @@ static struct bucket *small_bucket(int extra)
     append(b, "db", "a", 20, 0);
     append(b, "web", "a", 10, extra);
     append(b, "web", "b", 900, 0);
+    for (int i = 0; i < 12 && extra == 0; i++)
+        append(b, "db", "a", 30 + i, 0); /* it has rollups */
     return b;
 }
 
