@@ -12,7 +12,7 @@
 #include "base/slice.h"
 #include "tenant/rate.h"
 
-enum { TENANTS_TRACKED = 8192 };
+enum { TENANTS_TRACKED = 16384 };
 
 struct tenant {
     struct slice id; /* empty for the shared one */
