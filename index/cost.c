@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "index/bucket_priv.h"
+#include "index/redo.h"
 #include "index/rows.h"
 
 /*
@@ -92,21 +93,41 @@ static size_t cost_in(const struct bucket *to, const struct group *g, const stru
            rows_cost(b) + series_cost(&to->series, b->n_parts, b->n_labels, streams);
 }
 
-/* Of a service that the bucket does not have yet: an empty group is made elsewhere and measured. */
+/* A service that the bucket does not have yet: an empty group is made elsewhere, and measured. */
+struct elsewhere {
+    struct slab  slab;
+    struct group group;
+};
+
+static void elsewhere_init(struct elsewhere *e)
+{
+    slab_init(&e->slab, NULL);
+    e->group = (struct group){ 0 };
+    symtab_init(&e->group.symtab, &e->slab);
+    stacks_init(&e->group.stacks, &e->slab);
+    vec_init(&e->group.series, sizeof(uint32_t), 1);
+}
+
+static void elsewhere_fini(struct elsewhere *e)
+{
+    symtab_free(&e->group.symtab, &e->slab);
+    stacks_free(&e->group.stacks, &e->slab);
+    slab_fini(&e->slab);
+}
+
+static size_t elsewhere_cost(const struct elsewhere *e, const struct bucket *to, size_t service_bytes)
+{
+    return slab_bytes(&e->slab) + sizeof e->group + service_bytes + 16 + vec_cost(&to->groups, 1) +
+           table_cost(&to->group_ids, 1);
+}
+
 static size_t cost_of_new_group(const struct bucket *to, const struct batch *b, count_fn *count)
 {
-    struct group empty = { 0 };
-    struct slab  elsewhere;
+    struct elsewhere e;
 
-    slab_init(&elsewhere, NULL);
-    symtab_init(&empty.symtab, &elsewhere);
-    stacks_init(&empty.stacks, &elsewhere);
-    vec_init(&empty.series, sizeof(uint32_t), 1);
-    size_t bytes = slab_bytes(&elsewhere) + sizeof empty + batch_string(b, b->service).n + 16 +
-                   vec_cost(&to->groups, 1) + table_cost(&to->group_ids, 1) + cost_in(to, &empty, b, count);
-    symtab_free(&empty.symtab, &elsewhere);
-    stacks_free(&empty.stacks, &elsewhere);
-    slab_fini(&elsewhere);
+    elsewhere_init(&e);
+    size_t bytes = elsewhere_cost(&e, to, batch_string(b, b->service).n) + cost_in(to, &e.group, b, count);
+    elsewhere_fini(&e);
     return bytes;
 }
 
@@ -134,4 +155,52 @@ size_t bucket_cost_max(const struct bucket *b, const struct batch *batch)
 size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch)
 {
     return cost_anywhere(b, batch, count_nodes_roughly);
+}
+
+/* ---- of a redo ------------------------------------------------------------------------------------------------------ */
+
+/* Values may come under any of the names there are. */
+static size_t redo_labels_cost(const struct bucket *to, const struct redo_head *h)
+{
+    size_t each = sizeof(struct label_name) + sizeof(struct label_value) + 32 +
+                  (to->labels.by_value.n / 4 + h->values + 4) * sizeof(void *) + 2 * 128 * sizeof(char *);
+    size_t            series = vec_n(&to->series.all) + (size_t)h->series;
+    struct label_cost labels = { h->values, h->values * each + h->label_bytes };
+
+    return label_index_cost(&to->labels, &labels) + h->labels * postings_cost_max(series);
+}
+
+static size_t redo_cost_in(const struct bucket *to, const struct group *g, const struct redo_head *h)
+{
+    struct symtab_more more = { h->strings, h->text_bytes, h->mappings, h->functions, h->lines, h->locations };
+
+    return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, h->stacks, h->nodes, h->frames) +
+           vec_cost(&g->series, h->series) + redo_labels_cost(to, h) + types_cost(&to->types, h->types, h->type_bytes) +
+           h->row_bytes + series_cost(&to->series, h->series, h->labels, h->points);
+}
+
+static size_t redo_cost(const struct bucket *b, const struct redo_head *h, size_t redo_bytes)
+{
+    struct elsewhere e;
+
+    if (h->group < vec_n(&b->groups))
+        return slab_cost_max(&b->slab, redo_cost_in(b, group_at(b, h->group), h));
+    elsewhere_init(&e);
+    size_t bytes = elsewhere_cost(&e, b, redo_bytes) + redo_cost_in(b, &e.group, h);
+    elsewhere_fini(&e);
+    return slab_cost_max(&b->slab, bytes);
+}
+
+size_t bucket_redo_cost(const struct bucket *b, struct slice redo)
+{
+    struct redo_head h;
+
+    if (!redo_head_read(redo, &h))
+        return 0;
+    if (b != NULL)
+        return redo_cost(b, &h, redo.n);
+    struct bucket *fresh = bucket_new(redo, 0, 1, NULL); /* a tenant's name is shorter */
+    size_t         bytes = bucket_bytes(fresh) + redo_cost(fresh, &h, redo.n);
+    bucket_unref(fresh);
+    return bytes;
 }
