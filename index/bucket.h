@@ -56,6 +56,9 @@ must_check enum code bucket_append(struct bucket *b, const struct batch *batch, 
  */
 must_check enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why);
 
+/* For people: which batch it is, its time, how much is new. */
+void bucket_redo_print(struct slice redo, struct buf *out);
+
 uint32_t bucket_batches(const struct bucket *b); /* writer only: taken, seen or not */
 
 /*
@@ -64,11 +67,14 @@ uint32_t bucket_batches(const struct bucket *b); /* writer only: taken, seen or 
  */
 size_t bucket_cost_max(const struct bucket *b, const struct batch *batch);
 
+/* No redo of `batch` is longer, in whatever bucket. */
+uint64_t bucket_redo_bytes_max(const struct batch *batch);
+
 /* A much looser bound of the same, for a tenth of the time: enough to know while there is plenty of memory. */
 size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch);
 
 /* The same for a redo, looser; 0 for one that has no head and will be refused. */
-size_t bucket_redo_cost(const struct bucket *b, struct slice redo);
+size_t bucket_redo_cost(const struct bucket *b, struct slice tenant, struct slice redo);
 
 size_t       bucket_bytes(const struct bucket *b); /* any thread */
 struct slice bucket_tenant(const struct bucket *b);

@@ -4,6 +4,7 @@
 #include "index/bucket_priv.h"
 #include "index/redo.h"
 #include "index/rows.h"
+#include "model/location.h"
 
 /*
  * Nodes that the stacks of a batch can add to the two trees.  Neighbours share their path from the root with each other,
@@ -159,12 +160,25 @@ size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch)
 
 /* ---- of a redo ------------------------------------------------------------------------------------------------------ */
 
-/* Values may come under any of the names there are. */
+/* Under whichever of the names there are so many values would cost most. */
+static size_t values_cost_max(const struct label_index *x, size_t values)
+{
+    struct vec fresh;
+    size_t     most, n = vec_n(&x->names);
+
+    vec_init(&fresh, sizeof(struct label_value *), 1);
+    most = vec_cost(&fresh, values);
+    for (uint32_t i = 0; i < n && values > 0; i++) {
+        size_t cost = vec_cost(&((const struct label_name *)vec_pointer(&x->names, i))->values, values);
+        most = cost > most ? cost : most;
+    }
+    return most;
+}
+
 static size_t redo_labels_cost(const struct bucket *to, const struct redo_head *h)
 {
-    size_t each = sizeof(struct label_name) + sizeof(struct label_value) + 32 +
-                  (to->labels.by_value.n / 4 + h->values + 4) * sizeof(void *) + 2 * 128 * sizeof(char *);
-    size_t            series = vec_n(&to->series.all) + (size_t)h->series;
+    size_t each = sizeof(struct label_name) + sizeof(struct label_value) + 32 + values_cost_max(&to->labels, h->values);
+    size_t series = vec_n(&to->series.all) + (size_t)h->series;
     struct label_cost labels = { h->values, h->values * each + h->label_bytes };
 
     return label_index_cost(&to->labels, &labels) + h->labels * postings_cost_max(series);
@@ -179,28 +193,52 @@ static size_t redo_cost_in(const struct bucket *to, const struct group *g, const
            h->row_bytes + series_cost(&to->series, h->series, h->labels, h->points);
 }
 
-static size_t redo_cost(const struct bucket *b, const struct redo_head *h, size_t redo_bytes)
+/* Of the name that stands behind the head. */
+static size_t service_bytes(struct slice redo)
+{
+    const uint8_t *at = (const uint8_t *)redo.p + sizeof(struct redo_head);
+    uint64_t       n;
+
+    return uvarint_check(at, (const uint8_t *)redo.p + redo.n, &n) != NULL && n < redo.n ? n : redo.n;
+}
+
+static size_t redo_cost(const struct bucket *b, const struct redo_head *h, struct slice redo)
 {
     struct elsewhere e;
 
     if (h->group < vec_n(&b->groups))
         return slab_cost_max(&b->slab, redo_cost_in(b, group_at(b, h->group), h));
     elsewhere_init(&e);
-    size_t bytes = elsewhere_cost(&e, b, redo_bytes) + redo_cost_in(b, &e.group, h);
+    size_t bytes = elsewhere_cost(&e, b, service_bytes(redo)) + redo_cost_in(b, &e.group, h);
     elsewhere_fini(&e);
     return slab_cost_max(&b->slab, bytes);
 }
 
-size_t bucket_redo_cost(const struct bucket *b, struct slice redo)
+size_t bucket_redo_cost(const struct bucket *b, struct slice tenant, struct slice redo)
 {
     struct redo_head h;
 
     if (!redo_head_read(redo, &h))
         return 0;
     if (b != NULL)
-        return redo_cost(b, &h, redo.n);
-    struct bucket *fresh = bucket_new(redo, 0, 1, NULL); /* a tenant's name is shorter */
-    size_t         bytes = bucket_bytes(fresh) + redo_cost(fresh, &h, redo.n);
+        return redo_cost(b, &h, redo);
+    struct bucket *fresh = bucket_new(tenant, 0, 1, NULL);
+    size_t         bytes = bucket_bytes(fresh) + redo_cost(fresh, &h, redo);
     bucket_unref(fresh);
     return bytes;
+}
+
+/* Ten bytes for each number, five for each id and length; what is not used of a batch is not in its redo. */
+uint64_t bucket_redo_bytes_max(const struct batch *b)
+{
+    uint64_t symbols = b->string_end[b->n_strings - 1] + 5u * (uint64_t)b->n_strings + 45u * (uint64_t)b->n_mappings +
+                       25u * (uint64_t)b->n_functions + (25u + LOCATION_NAME_ROOM) * (uint64_t)b->n_locations +
+                       15u * (uint64_t)b->n_lines;
+    uint64_t labels = 0;
+
+    for (uint32_t i = 0; i < b->n_labels; i++)
+        labels += 20 + batch_string(b, b->labels[i].name).n + batch_string(b, b->labels[i].value).n;
+    return sizeof(struct redo_head) + batch_string(b, b->service).n + 5 + symbols +
+           10u * (uint64_t)b->n_stack_locations + 5u * (uint64_t)b->n_stacks + types_text(b) +
+           25u * (uint64_t)b->n_types + labels + rows_cost(b) + b->n_parts * (30 + 15u * (uint64_t)b->n_types);
 }

@@ -270,7 +270,7 @@ static void push_both(struct bucket *b, struct bucket *twin, const struct batch 
 
     assert(bucket_take(b, batch, &redo, &why) == CODE_OK);
     bucket_publish(b);
-    size_t had = bucket_bytes(twin), most = bucket_redo_cost(twin, buf_view(&redo));
+    size_t had = bucket_bytes(twin), most = bucket_redo_cost(twin, SLICE("t"), buf_view(&redo));
     assert(bucket_redo(twin, buf_view(&redo), &why) == CODE_OK);
     assert(bucket_bytes(twin) - had <= most);
     assert(bucket_stats(twin).profiles + 1 == bucket_stats(b).profiles);

@@ -101,15 +101,14 @@ static bool is_bucket_roomy(const struct bucket *b, const struct group *g, const
 static void take_group(struct input *x)
 {
     struct bucket *b = x->to;
+    struct slice   service = get_text(x, "a service");
 
-    if (x->head.group < vec_n(&b->groups)) {
-        x->group = vec_pointer(&b->groups, x->head.group);
+    if (x->wrong != NULL)
         return;
-    }
-    struct slice service = get_text(x, "a service");
-    if (x->wrong == NULL && (x->head.group > vec_n(&b->groups) || bucket_group(b, service) != NULL))
+    x->group = bucket_group(b, service);
+    if (x->head.group != (x->group ? x->group->id : vec_n(&b->groups)))
         wrong(x, "a service");
-    if (x->wrong == NULL)
+    else if (x->group == NULL)
         x->group = bucket_group_add(b, service);
 }
 
@@ -444,4 +443,21 @@ enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why)
         return fail(why, CODE_DATA_LOSS, "redo: %s is damaged", x.wrong);
     bucket_count(b, x.head.time_ns);
     return CODE_OK;
+}
+
+void bucket_redo_print(struct slice redo, struct buf *out)
+{
+    struct input x = { .at = (const uint8_t *)redo.p + sizeof x.head, .end = (const uint8_t *)redo.p + redo.n };
+
+    if (!redo_head_read(redo, &x.head)) {
+        buf_text(out, " the redo has no head");
+        return;
+    }
+    struct slice            service = get_text(&x, "a service");
+    const struct redo_head *h = &x.head;
+    buf_printf(out,
+               " service=%.*s batch=%u time_ns=%lld parts=%u points=%u row_bytes=%u new: series=%u strings=%u "
+               "functions=%u locations=%u nodes=%u stacks=%u",
+               SLICE_ARGS(service), h->batch, (long long)h->time_ns, h->parts, h->points, h->row_bytes, h->series,
+               h->strings, h->functions, h->locations, h->nodes, h->stacks);
 }

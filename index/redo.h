@@ -2,7 +2,7 @@
  * Redo: what one batch added to its bucket.  The bucket's redos, applied in turn to an empty one, make the same bucket.
  *
  *     struct redo_head, little-endian, and behind it in the order of index/publish.h (v: an uvarint, text: v bytes, bytes):
- *     service    text                          when the group is new
+ *     service    text
  *     strings    text                          names of bare locations too
  *     mappings   v start, limit, offset, file, build_id, flags
  *     functions  v name, system_name, file, zigzag start_line

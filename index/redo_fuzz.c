@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fault   why;
     bool           is_good = true;
 
-    while (is_good && next(&rest, &redo) && bucket_redo_cost(b, redo) < COST_MAX) {
-        size_t had = bucket_bytes(b), most = bucket_redo_cost(b, redo);
+    while (is_good && next(&rest, &redo) && bucket_redo_cost(b, SLICE("t"), redo) < COST_MAX) {
+        size_t had = bucket_bytes(b), most = bucket_redo_cost(b, SLICE("t"), redo);
         is_good = bucket_redo(b, redo, &why) == CODE_OK;
         assert(bucket_bytes(b) - had <= most);
         if (is_good)

@@ -33,8 +33,7 @@ struct redo redo_begin(struct buf *out, const struct bucket *b, const struct gro
                                 .types = vec_n(&b->types.all) } };
 
     buf_put(out, &r.head, sizeof r.head);
-    if (is_new)
-        put_text(&r, g->service);
+    put_text(&r, g->service);
     return r;
 }
 

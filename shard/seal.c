@@ -35,15 +35,16 @@ static bool send(struct shard *s, struct held *h)
 {
     struct sealing *x = sealing_new(h->bucket, &s->meter, h->newest_seq);
 
-    h->is_closed = store_submit(s->config.store, x);
-    if (!h->is_closed)
+    h->is_sent = store_submit(s->config.store, x);
+    h->is_closed = h->is_closed || h->is_sent;
+    if (!h->is_sent)
         sealing_free(x);
-    return h->is_closed;
+    return h->is_sent;
 }
 
 void seal_full(struct shard *s, struct held *h)
 {
-    if (h->bytes >= seal_bytes(s))
+    if (!h->is_sent && h->bytes >= seal_bytes(s))
         send(s, h);
 }
 
@@ -54,7 +55,7 @@ static bool is_due(const struct shard *s, const struct held *h, int64_t now_ns)
     bool    is_idle = now_ns - h->touched_ns >= IDLE_NS;
     bool    is_old = !__builtin_sub_overflow(now_ns, h->start_ns, &age_ns) && age_ns >= s->config.span_ns + OLD_NS;
 
-    return !h->is_closed && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
+    return !h->is_sent && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
 }
 
 void seal_pick(struct shard *s, int64_t now_ns)
