@@ -4,8 +4,9 @@
 #include <sys/stat.h>
 
 #include "ctl/session.h"
-#include "model/batch.h"
+#include "index/bucket.h"
 #include "shard/disk.h"
+#include "shard/record.h"
 #include "shard/wal.h"
 
 #define SEGMENT_BYTES_MAX ((int64_t)2 << 30)
@@ -28,44 +29,30 @@ static enum code file_load(struct disk *d, const char *name, struct arena *a, st
     return n < 0 ? fail(why, CODE_NOT_FOUND, "%s: %s", name, strerror((int)-n)) : CODE_OK;
 }
 
-static void batch_write(struct session *s, struct slice payload)
+static void added_write(struct session *s, const struct wal_record *r)
 {
-    static const char *const modes[] = { "sync", "interval", "memory" };
-    struct arena            *a = arena_new(0);
-    struct batch             b;
-    struct fault             why;
+    struct record a;
+    struct fault  why;
 
-    if (batch_decode(payload, a, &b, &why) == CODE_OK)
-        buf_printf(&s->out,
-                   " tenant=%.*s service=%.*s name=%.*s time_ns=%lld rows=%u slot=%u key=%016llx%016llx mode=%s",
-                   SLICE_ARGS(b.tenant), SLICE_ARGS(batch_string(&b, b.service)), SLICE_ARGS(batch_string(&b, b.name)),
-                   (long long)b.time_ns, b.n_rows, b.slot, (unsigned long long)b.key.hi, (unsigned long long)b.key.lo,
-                   modes[b.mode]);
-    else
+    if (record_read(r->payload, &a, &why) != CODE_OK) {
         buf_printf(&s->out, " %s", why.text);
-    arena_free(a);
-}
-
-static void refused_write(struct session *s, struct slice seqs)
-{
-    for (size_t at = 0; at < seqs.n; at += sizeof(uint64_t)) {
-        uint64_t seq;
-        memcpy(&seq, seqs.p + at, sizeof seq);
-        buf_printf(&s->out, " %llu", (unsigned long long)seq);
+        return;
     }
+    buf_printf(&s->out, " tenant=%.*s span_ns=%lld bucket=%llu key=%016llx%016llx", SLICE_ARGS(a.tenant),
+               (long long)a.start_ns, (unsigned long long)(a.generation ? a.generation : r->seq),
+               (unsigned long long)a.key.hi, (unsigned long long)a.key.lo);
+    bucket_redo_print(a.redo, &s->out);
 }
 
-static void record_write(struct session *s, uint64_t at, const struct wal_record *r)
+static void wal_record_write(struct session *s, uint64_t at, const struct wal_record *r)
 {
-    static const char *const kinds[] = { [WAL_BATCH] = "batch", [WAL_REFUSED] = "refused", [WAL_MARK] = "mark" };
+    static const char *const kinds[] = { [WAL_ADDED] = "added", [WAL_MARK] = "mark" };
 
     buf_printf(&s->out, "%8llu %8llu durable=%llu now_ns=%lld %s %zu bytes", (unsigned long long)at,
                (unsigned long long)r->seq, (unsigned long long)r->durable, (long long)r->now_ns, kinds[r->kind],
                r->payload.n);
-    if (r->kind == WAL_BATCH)
-        batch_write(s, r->payload);
-    else if (r->kind == WAL_REFUSED)
-        refused_write(s, r->payload);
+    if (r->kind == WAL_ADDED)
+        added_write(s, r);
     buf_byte(&s->out, '\n');
 }
 
@@ -98,7 +85,7 @@ static enum exit_code segment_dump(struct session *s, struct disk *d, const char
                    (unsigned long long)segment.number, (unsigned long long)segment.first,
                    (unsigned long long)segment.durable);
         for (; wal_record_read(bytes, &segment, at, &r); at += WAL_RECORD_BYTES + r.payload.n)
-            record_write(s, at, &r);
+            wal_record_write(s, at, &r);
         is_good = is_zero(slice_from(bytes, at));
         buf_printf(&s->out, "%8llu %s\n", (unsigned long long)at, is_good ? "end" : "what stands here does not read");
     }

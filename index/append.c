@@ -6,7 +6,7 @@
 #include "base/scratch.h"
 #include "index/bucket_priv.h"
 #include "index/publish.h"
-#include "index/rows.h"
+#include "index/redo.h"
 
 /* One append. */
 struct intake {
@@ -16,6 +16,7 @@ struct intake {
     struct arena       *scratch;
     uint32_t           *strings; /* what the batch's ids are in the bucket; garbage for strings that are no symbols' */
     uint32_t           *mappings, *functions, *locations, *stacks, *types;
+    struct redo         redo; /* .out NULL: none is wanted */
 };
 
 /* ---- symbols -------------------------------------------------------------------------------------------------------- */
@@ -144,21 +145,6 @@ static void take_types(struct intake *in)
                                   batch_string(from, from->period_unit) };
         in->types[i] = types_add(&in->to->types, &in->to->slab, parts);
     }
-}
-
-static struct group *take_group(struct bucket *b, struct slice service)
-{
-    struct group *g = bucket_group(b, service);
-
-    if (g != NULL)
-        return g;
-    g = slab_new(&b->slab, sizeof *g);
-    *g = (struct group){ .id = vec_n(&b->groups), .service = slab_copy(&b->slab, service) };
-    symtab_init(&g->symtab, &b->slab);
-    stacks_init(&g->stacks, &b->slab);
-    vec_init(&g->series, sizeof(uint32_t), 1);
-    table_put(&b->group_ids, &b->slab, hash_slice(service), vec_add(&b->groups, &b->slab, &g));
-    return g;
 }
 
 static struct series *take_series(struct intake *in, const struct batch_part *part)
@@ -314,7 +300,9 @@ static void take_part(struct intake *in, const struct batch_part *part, struct b
 
     if (rows.n_columns == 0)
         return;
+    uint32_t       n_series = vec_n(&b->series.all);
     struct series *series = take_series(in, part);
+    bool           is_new = series->id == n_series;
     packed->n = 0;
     rows_encode(packed, rows.ids, rows.n, rows.columns, rows.n_columns);
     const uint8_t *block = (const uint8_t *)slab_copy(&b->slab, buf_view(packed)).p;
@@ -325,10 +313,19 @@ static void take_part(struct intake *in, const struct batch_part *part, struct b
                                       .total = rows.totals[c],
                                       .rows = block,
                                       .column = c,
-                                      .batch = atomic_load_explicit(&b->n_batches, memory_order_relaxed) });
+                                      .batch = b->taken.n });
     publish_step(PUBLISHED_POINTS);
-    atomic_fetch_add_explicit(&b->n_samples, rows.n_samples, memory_order_relaxed);
-    atomic_fetch_add_explicit(&b->n_clamped, rows.n_clamped, memory_order_relaxed);
+    b->taken.samples += rows.n_samples;
+    b->taken.clamped += rows.n_clamped;
+    if (in->redo.out != NULL)
+        redo_part(&in->redo, &(struct redo_part){ .series = series,
+                                                  .is_new = is_new,
+                                                  .rows = buf_view(packed),
+                                                  .samples = rows.n_samples,
+                                                  .clamped = rows.n_clamped,
+                                                  .n_columns = rows.n_columns,
+                                                  .types = rows.types,
+                                                  .totals = rows.totals });
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
@@ -357,10 +354,10 @@ static bool is_group_roomy(const struct group *g, const struct batch *batch)
 }
 
 /* Everything that can be refused is refused here, before anything is touched. */
-static enum code append_check(const struct bucket *b, const struct batch *batch, struct fault *why)
+static enum code append_check(const struct bucket *b, const struct group *g, const struct batch *batch,
+                              struct fault *why)
 {
     static const struct group none;
-    const struct group       *g = bucket_group(b, batch_string(batch, batch->service));
     uint64_t                  streams = (uint64_t)batch->n_parts * batch->n_types;
 
     if (batch->time_ns < b->start_ns || batch->time_ns >= b->end_ns)
@@ -372,37 +369,38 @@ static enum code append_check(const struct bucket *b, const struct batch *batch,
     if (!is_group_roomy(g != NULL ? g : &none, batch))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the frames of service \"%.*s\" do not fit into one time bucket",
                     SLICE_ARGS(batch_string(batch, batch->service)));
-    if (!is_roomy(&b->series.streams, streams) || !is_roomy(&b->types.all, batch->n_types) ||
-        atomic_load_explicit(&b->n_batches, memory_order_relaxed) >= VEC_MAX)
+    if (!is_roomy(&b->series.streams, streams) || !is_roomy(&b->types.all, batch->n_types) || b->taken.n >= VEC_MAX)
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the series of one time bucket are too many");
     return CODE_OK;
 }
 
-enum code bucket_append(struct bucket *b, const struct batch *batch, struct fault *why)
+enum code bucket_take(struct bucket *b, const struct batch *batch, struct buf *redo, struct fault *why)
 {
-    struct intake in = { .to = b, .from = batch };
+    struct slice  service = batch_string(batch, batch->service);
+    struct intake in = { .to = b, .from = batch, .group = bucket_group(b, service) };
     struct buf    packed = { 0 };
-    enum code     code = append_check(b, batch, why);
+    enum code     code = append_check(b, in.group, batch, why);
 
     assert(b->sealed == NULL);
     if (code != CODE_OK)
         return code;
     publish_step(PUBLISHED_NOTHING);
     in.scratch = scratch_take(0);
-    in.group = take_group(b, batch_string(batch, batch->service));
+    bool is_new = in.group == NULL;
+    if (is_new)
+        in.group = bucket_group_add(b, service);
+    if (redo != NULL)
+        in.redo = redo_begin(redo, b, in.group, batch->time_ns, is_new);
     take_symbols(&in);
     take_stacks(&in);
     take_types(&in);
+    if (redo != NULL)
+        redo_symbols(&in.redo, b, in.group);
     for (uint32_t i = 0; i < batch->n_parts; i++)
         take_part(&in, &batch->parts[i], &packed);
-    if (batch->time_ns < atomic_load_explicit(&b->oldest_ns, memory_order_relaxed))
-        atomic_store_explicit(&b->oldest_ns, batch->time_ns, memory_order_relaxed);
-    if (batch->time_ns > atomic_load_explicit(&b->newest_ns, memory_order_relaxed))
-        atomic_store_explicit(&b->newest_ns, batch->time_ns, memory_order_relaxed);
-    if (batch->key.lo != 0 || batch->key.hi != 0)
-        vec_add(&b->keys, &b->slab, &(struct bucket_key){ batch->key, batch->received_ns });
-    atomic_fetch_add_explicit(&b->n_batches, 1, memory_order_release); /* from here on it is seen */
-    publish_step(PUBLISHED_BATCH);
+    if (redo != NULL)
+        redo_end(&in.redo);
+    bucket_count(b, batch->time_ns);
     scratch_give(in.scratch);
     buf_free(&packed);
     return CODE_OK;

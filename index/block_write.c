@@ -266,6 +266,16 @@ static int stream_cmp(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Points that are seen: a log that failed leaves others behind them. */
+static uint32_t points_seen(const struct bucket *b, const struct stream *s)
+{
+    uint32_t n = vec_n(&s->points), seen = atomic_load_explicit(&b->n_batches, memory_order_acquire);
+
+    while (n > 0 && ((const struct point *)vec_at(&s->points, n - 1))->batch >= seen)
+        n--;
+    return n;
+}
+
 /* All streams, series by series, by type. */
 static const struct stream **list_streams(struct sealing *x, uint32_t *ends)
 {
@@ -275,7 +285,8 @@ static const struct stream **list_streams(struct sealing *x, uint32_t *ends)
     for (uint32_t i = 0; i < x->n_series; i++) {
         uint32_t from = n;
         for (const struct stream *s = series_streams(x->series[i]); s != NULL; s = s->next)
-            all[n++] = s;
+            if (points_seen(x->from, s) > 0)
+                all[n++] = s;
         if (n - from > 1)
             qsort(all + from, n - from, sizeof *all, stream_cmp);
         ends[i] = n;
@@ -305,7 +316,7 @@ static uint32_t row_of(struct row_list *l, const uint8_t *row)
 
 static void put_points(struct sealing *x, const struct stream *s, struct row_list *rows)
 {
-    uint32_t n = vec_n(&s->points), next = 0;
+    uint32_t n = points_seen(x->from, s), next = 0;
     int64_t  time_ns = x->from->start_ns;
     uint8_t *start = (uint8_t *)buf_reserve(x->out, 40 * (size_t)n), *at = start;
 
@@ -324,9 +335,9 @@ static void put_points(struct sealing *x, const struct stream *s, struct row_lis
 
 static void put_streams(struct sealing *x, struct row_list *rows)
 {
-    uint32_t             *ends = numbers(x, x->n_series), n = vec_n(&x->from->series.streams);
+    uint32_t             *ends = numbers(x, x->n_series);
     const struct stream **all = list_streams(x, ends);
-    uint32_t             *of = numbers(x, n);
+    uint32_t              n = x->n_series ? ends[x->n_series - 1] : 0, *of = numbers(x, n);
     struct buf           *image = x->out, points = { 0 };
 
     bits_section(x, ends, x->n_series);

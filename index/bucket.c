@@ -6,13 +6,19 @@
 #include "base/mem.h"
 #include "index/block_priv.h"
 #include "index/bucket_priv.h"
+#include "index/publish.h"
 
 struct bucket *bucket_new(struct slice tenant, int64_t start_ns, int64_t end_ns, _Atomic size_t *meter)
 {
     struct bucket *b = mem_zalloc(sizeof *b);
 
     assert(start_ns < end_ns);
-    *b = (struct bucket){ .refs = 1, .start_ns = start_ns, .end_ns = end_ns, .oldest_ns = INT64_MAX, .newest_ns = INT64_MIN };
+    *b = (struct bucket){ .refs = 1,
+                          .start_ns = start_ns,
+                          .end_ns = end_ns,
+                          .oldest_ns = INT64_MAX,
+                          .newest_ns = INT64_MIN,
+                          .taken = { .oldest_ns = INT64_MAX, .newest_ns = INT64_MIN } };
     slab_init(&b->slab, meter);
     slab_charge(&b->slab, sizeof *b);
     b->tenant = slab_copy(&b->slab, tenant);
@@ -48,9 +54,16 @@ static void bucket_free(struct bucket *b)
     free(b);
 }
 
+void bucket_know(struct bucket *b, struct hash128 key, int64_t received_ns)
+{
+    if (key.lo != 0 || key.hi != 0)
+        vec_add(&b->keys, &b->slab, &(struct bucket_key){ key, received_ns });
+}
+
+/* Of batches that were never published none: they may come again. */
 void bucket_keys(const struct bucket *b, struct buf *out)
 {
-    for (uint32_t i = 0, n = vec_n(&b->keys), run; i < n; i += run) {
+    for (uint32_t i = 0, n = b->n_keys, run; i < n; i += run) {
         const void *keys = vec_run(&b->keys, i, n, &run);
         buf_put(out, keys, run * sizeof(struct bucket_key));
     }
@@ -77,6 +90,52 @@ struct group *bucket_group(const struct bucket *b, struct slice service)
     }
     return NULL;
 }
+
+struct group *bucket_group_add(struct bucket *b, struct slice service)
+{
+    struct group *g = slab_new(&b->slab, sizeof *g);
+
+    *g = (struct group){ .id = vec_n(&b->groups), .service = slab_copy(&b->slab, service) };
+    symtab_init(&g->symtab, &b->slab);
+    stacks_init(&g->stacks, &b->slab);
+    vec_init(&g->series, sizeof(uint32_t), 1);
+    table_put(&b->group_ids, &b->slab, hash_slice(service), vec_add(&b->groups, &b->slab, &g));
+    return g;
+}
+
+void bucket_count(struct bucket *b, int64_t time_ns)
+{
+    struct taken *t = &b->taken;
+
+    t->n++;
+    t->oldest_ns = time_ns < t->oldest_ns ? time_ns : t->oldest_ns;
+    t->newest_ns = time_ns > t->newest_ns ? time_ns : t->newest_ns;
+}
+
+void bucket_publish(struct bucket *b)
+{
+    const struct taken *t = &b->taken;
+
+    assert(b->sealed == NULL);
+    atomic_store_explicit(&b->n_samples, t->samples, memory_order_relaxed);
+    atomic_store_explicit(&b->n_clamped, t->clamped, memory_order_relaxed);
+    atomic_store_explicit(&b->oldest_ns, t->oldest_ns, memory_order_relaxed);
+    atomic_store_explicit(&b->newest_ns, t->newest_ns, memory_order_relaxed);
+    b->n_keys = vec_n(&b->keys);
+    atomic_store_explicit(&b->n_batches, t->n, memory_order_release); /* from here on they are seen */
+    publish_step(PUBLISHED_BATCH);
+}
+
+enum code bucket_append(struct bucket *b, const struct batch *batch, struct fault *why)
+{
+    enum code code = bucket_take(b, batch, NULL, why);
+
+    if (code == CODE_OK)
+        bucket_publish(b);
+    return code;
+}
+
+uint32_t bucket_batches(const struct bucket *b) { return b->taken.n; }
 
 size_t       bucket_bytes(const struct bucket *b) { return slab_bytes(&b->slab); }
 struct slice bucket_tenant(const struct bucket *b) { return b->tenant; }

@@ -1,8 +1,9 @@
 /*
  * Bucket: one span of time of one tenant, in memory, with everything needed to answer for it.
  *
- *     batch --> bucket_append (the shard's writer) --> symbols | stacks | series | postings | rows | points
- *                                                                     ^ select_* (any thread), index/select.h
+ *     batch --> bucket_take (the shard's writer) --> symbols | stacks | series | postings | rows | points
+ *                   |                                              |  ^ select_* (any thread), index/select.h
+ *                   `--> redo --> the log --> bucket_redo          `-- bucket_publish: from here on it is seen
  *
  * K1  One writer at a time appends.  Any number of readers, each holding a reference, see a consistent prefix: whole
  *     batches in the order of their appends, never a part of one (index/publish.h says how).
@@ -25,6 +26,7 @@
 #include "model/batch.h"
 
 struct bucket;
+struct buf;
 
 /*
  * An empty bucket for profile times in [start_ns, end_ns), one reference.  `tenant` is copied.  `meter` (NULL: none) is
@@ -36,10 +38,28 @@ void bucket_ref(struct bucket *b);   /* the caller already holds one, or is in a
 void bucket_unref(struct bucket *b); /* any thread; the last one frees it */
 
 /*
- * Writer only, of a live bucket.  The batch is taken whole or not at all and is not needed afterwards.
+ * Writer only, of a live bucket.  The batch is taken whole or not at all and is not needed afterwards; nobody sees it
+ * before bucket_publish.  What it added is written behind `redo` (index/redo.h; NULL: is not).
  * OUT_OF_RANGE: its time is not in the span.  RESOURCE_EXHAUSTED: the bucket is out of 32-bit ids.
  */
+must_check enum code bucket_take(struct bucket *b, const struct batch *batch, struct buf *redo, struct fault *why);
+
+/* Writer only.  All that was taken is seen from here on, at once. */
+void bucket_publish(struct bucket *b);
+
+/* Both: the batch is taken and seen. */
 must_check enum code bucket_append(struct bucket *b, const struct batch *batch, struct fault *why);
+
+/*
+ * Writer only, of a live bucket: takes what a redo says was added to one like it, unseen before bucket_publish.  Bytes
+ * from anywhere will do.  DATA_LOSS: they are no redo of this bucket's next batch; the bucket can only be let go.
+ */
+must_check enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why);
+
+/* For people: which batch it is, its time, how much is new. */
+void bucket_redo_print(struct slice redo, struct buf *out);
+
+uint32_t bucket_batches(const struct bucket *b); /* writer only: taken, seen or not */
 
 /*
  * Writer only.  An upper bound of the bytes by which `b` grows (at its peak) when `batch` is appended; for b == NULL the
@@ -47,8 +67,14 @@ must_check enum code bucket_append(struct bucket *b, const struct batch *batch, 
  */
 size_t bucket_cost_max(const struct bucket *b, const struct batch *batch);
 
+/* No redo of `batch` is longer, in whatever bucket. */
+uint64_t bucket_redo_bytes_max(const struct batch *batch);
+
 /* A much looser bound of the same, for a tenth of the time: enough to know while there is plenty of memory. */
 size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch);
+
+/* The same for a redo, looser; 0 for one that has no head and will be refused. */
+size_t bucket_redo_cost(const struct bucket *b, struct slice tenant, struct slice redo);
 
 size_t       bucket_bytes(const struct bucket *b); /* any thread */
 struct slice bucket_tenant(const struct bucket *b);
@@ -61,12 +87,16 @@ struct bucket_key {
     int64_t        received_ns;
 };
 
+/* Writer only.  The key of what was taken last, to be kept with it; zeros are none. */
+void bucket_know(struct bucket *b, struct hash128 key, int64_t received_ns);
+
 /* The keys of a live bucket that nobody appends to, as they lie in memory, appended to `out`: what a block keeps of them. */
 void bucket_keys(const struct bucket *b, struct buf *out);
 
 struct bucket_stats {
-    int64_t series, profiles, samples; /* profiles: whole batches; samples: rows times the types they have a value for */
-    int64_t oldest_ns, newest_ns;      /* profile times; INT64_MAX and INT64_MIN while empty */
-    int64_t clamped;                   /* totals that did not fit 63 bits and stand at INT64_MAX */
+    int64_t series, profiles,
+        samples;                  /* profiles: whole batches; samples: rows times the types they have a value for */
+    int64_t oldest_ns, newest_ns; /* profile times; INT64_MAX and INT64_MIN while empty */
+    int64_t clamped;              /* totals that did not fit 63 bits and stand at INT64_MAX */
 };
 struct bucket_stats bucket_stats(const struct bucket *b); /* any thread; each number by itself */

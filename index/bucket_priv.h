@@ -16,6 +16,12 @@ struct group {
     struct vec    series; /* uint32_t, ascending */
 };
 
+/* What the appends came to, those included that nobody sees yet. */
+struct taken {
+    uint32_t n; /* batches */
+    int64_t  samples, clamped, oldest_ns, newest_ns;
+};
+
 struct block;
 
 struct bucket {
@@ -29,8 +35,10 @@ struct bucket {
     struct types       types;
     struct label_index labels;
     struct series_set  series;
-    struct table       group_ids; /* the writer's */
-    struct vec         keys;      /* struct bucket_key */
+    struct table       group_ids; /* this and the next are the writer's */
+    struct taken       taken;
+    struct vec         keys;   /* struct bucket_key */
+    uint32_t           n_keys; /* of what is published */
 
     _Atomic uint32_t n_batches; /* the word of index/publish.h: stored last, loaded first */
 
@@ -39,5 +47,9 @@ struct bucket {
 
 /* Writer only; NULL: there is none. */
 struct group *bucket_group(const struct bucket *b, struct slice service);
+struct group *bucket_group_add(struct bucket *b, struct slice service); /* there is none */
+
+/* A batch of that time has been taken whole. */
+void bucket_count(struct bucket *b, int64_t time_ns);
 
 static inline const struct group *group_at(const struct bucket *b, uint32_t i) { return vec_pointer(&b->groups, i); }

@@ -2,7 +2,9 @@
 #include <assert.h>
 
 #include "index/bucket_priv.h"
+#include "index/redo.h"
 #include "index/rows.h"
+#include "model/location.h"
 
 /*
  * Nodes that the stacks of a batch can add to the two trees.  Neighbours share their path from the root with each other,
@@ -92,21 +94,41 @@ static size_t cost_in(const struct bucket *to, const struct group *g, const stru
            rows_cost(b) + vec_cost(&to->keys, 1) + series_cost(&to->series, b->n_parts, b->n_labels, streams);
 }
 
-/* Of a service that the bucket does not have yet: an empty group is made elsewhere and measured. */
+/* A service that the bucket does not have yet: an empty group is made elsewhere, and measured. */
+struct elsewhere {
+    struct slab  slab;
+    struct group group;
+};
+
+static void elsewhere_init(struct elsewhere *e)
+{
+    slab_init(&e->slab, NULL);
+    e->group = (struct group){ 0 };
+    symtab_init(&e->group.symtab, &e->slab);
+    stacks_init(&e->group.stacks, &e->slab);
+    vec_init(&e->group.series, sizeof(uint32_t), 1);
+}
+
+static void elsewhere_fini(struct elsewhere *e)
+{
+    symtab_free(&e->group.symtab, &e->slab);
+    stacks_free(&e->group.stacks, &e->slab);
+    slab_fini(&e->slab);
+}
+
+static size_t elsewhere_cost(const struct elsewhere *e, const struct bucket *to, size_t service_bytes)
+{
+    return slab_bytes(&e->slab) + sizeof e->group + service_bytes + 16 + vec_cost(&to->groups, 1) +
+           table_cost(&to->group_ids, 1);
+}
+
 static size_t cost_of_new_group(const struct bucket *to, const struct batch *b, count_fn *count)
 {
-    struct group empty = { 0 };
-    struct slab  elsewhere;
+    struct elsewhere e;
 
-    slab_init(&elsewhere, NULL);
-    symtab_init(&empty.symtab, &elsewhere);
-    stacks_init(&empty.stacks, &elsewhere);
-    vec_init(&empty.series, sizeof(uint32_t), 1);
-    size_t bytes = slab_bytes(&elsewhere) + sizeof empty + batch_string(b, b->service).n + 16 +
-                   vec_cost(&to->groups, 1) + table_cost(&to->group_ids, 1) + cost_in(to, &empty, b, count);
-    symtab_free(&empty.symtab, &elsewhere);
-    stacks_free(&empty.stacks, &elsewhere);
-    slab_fini(&elsewhere);
+    elsewhere_init(&e);
+    size_t bytes = elsewhere_cost(&e, to, batch_string(b, b->service).n) + cost_in(to, &e.group, b, count);
+    elsewhere_fini(&e);
     return bytes;
 }
 
@@ -134,4 +156,89 @@ size_t bucket_cost_max(const struct bucket *b, const struct batch *batch)
 size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch)
 {
     return cost_anywhere(b, batch, count_nodes_roughly);
+}
+
+/* ---- of a redo ------------------------------------------------------------------------------------------------------ */
+
+/* Under whichever of the names there are so many values would cost most. */
+static size_t values_cost_max(const struct label_index *x, size_t values)
+{
+    struct vec fresh;
+    size_t     most, n = vec_n(&x->names);
+
+    vec_init(&fresh, sizeof(struct label_value *), 1);
+    most = vec_cost(&fresh, values);
+    for (uint32_t i = 0; i < n && values > 0; i++) {
+        size_t cost = vec_cost(&((const struct label_name *)vec_pointer(&x->names, i))->values, values);
+        most = cost > most ? cost : most;
+    }
+    return most;
+}
+
+static size_t redo_labels_cost(const struct bucket *to, const struct redo_head *h)
+{
+    size_t each = sizeof(struct label_name) + sizeof(struct label_value) + 32 + values_cost_max(&to->labels, h->values);
+    size_t series = vec_n(&to->series.all) + (size_t)h->series;
+    struct label_cost labels = { h->values, h->values * each + h->label_bytes };
+
+    return label_index_cost(&to->labels, &labels) + h->labels * postings_cost_max(series);
+}
+
+static size_t redo_cost_in(const struct bucket *to, const struct group *g, const struct redo_head *h)
+{
+    struct symtab_more more = { h->strings, h->text_bytes, h->mappings, h->functions, h->lines, h->locations };
+
+    return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, h->stacks, h->nodes, h->frames) +
+           vec_cost(&g->series, h->series) + redo_labels_cost(to, h) + types_cost(&to->types, h->types, h->type_bytes) +
+           h->row_bytes + series_cost(&to->series, h->series, h->labels, h->points);
+}
+
+/* Of the name that stands behind the head. */
+static size_t service_bytes(struct slice redo)
+{
+    const uint8_t *at = (const uint8_t *)redo.p + sizeof(struct redo_head);
+    uint64_t       n;
+
+    return uvarint_check(at, (const uint8_t *)redo.p + redo.n, &n) != NULL && n < redo.n ? n : redo.n;
+}
+
+static size_t redo_cost(const struct bucket *b, const struct redo_head *h, struct slice redo)
+{
+    struct elsewhere e;
+
+    if (h->group < vec_n(&b->groups))
+        return slab_cost_max(&b->slab, redo_cost_in(b, group_at(b, h->group), h));
+    elsewhere_init(&e);
+    size_t bytes = elsewhere_cost(&e, b, service_bytes(redo)) + redo_cost_in(b, &e.group, h);
+    elsewhere_fini(&e);
+    return slab_cost_max(&b->slab, bytes);
+}
+
+size_t bucket_redo_cost(const struct bucket *b, struct slice tenant, struct slice redo)
+{
+    struct redo_head h;
+
+    if (!redo_head_read(redo, &h))
+        return 0;
+    if (b != NULL)
+        return redo_cost(b, &h, redo);
+    struct bucket *fresh = bucket_new(tenant, 0, 1, NULL);
+    size_t         bytes = bucket_bytes(fresh) + redo_cost(fresh, &h, redo);
+    bucket_unref(fresh);
+    return bytes;
+}
+
+/* Ten bytes for each number, five for each id and length; what is not used of a batch is not in its redo. */
+uint64_t bucket_redo_bytes_max(const struct batch *b)
+{
+    uint64_t symbols = b->string_end[b->n_strings - 1] + 5u * (uint64_t)b->n_strings + 45u * (uint64_t)b->n_mappings +
+                       25u * (uint64_t)b->n_functions + (25u + LOCATION_NAME_ROOM) * (uint64_t)b->n_locations +
+                       15u * (uint64_t)b->n_lines;
+    uint64_t labels = 0;
+
+    for (uint32_t i = 0; i < b->n_labels; i++)
+        labels += 20 + batch_string(b, b->labels[i].name).n + batch_string(b, b->labels[i].value).n;
+    return sizeof(struct redo_head) + batch_string(b, b->service).n + 5 + symbols +
+           10u * (uint64_t)b->n_stack_locations + 5u * (uint64_t)b->n_stacks + types_text(b) +
+           25u * (uint64_t)b->n_types + labels + rows_cost(b) + b->n_parts * (30 + 15u * (uint64_t)b->n_types);
 }

@@ -3,7 +3,8 @@
  * Method: from a seed, 200 buckets take 60 random pushes each and are asked 60 random questions of each of the six kinds
  * while they fill; so are, at times, their sealed forms, half of them copied to another place in memory.  Exact profiles of all forms are
  * compared with each other.  The reference keeps every point with its rows as text and scans all of it for every question.  Answers
- * are compared as sorted lines.  Each push also checks that bucket_cost_max was a bound and bucket_bytes is on the meter.
+ * are compared as sorted lines.  Each push also checks that bucket_cost_max was a bound and bucket_bytes is on the meter.  A twin is
+ * made of nothing but the redos of what the bucket took: its sealed form is the same to the byte.
  */
 #include <stdio.h>
 
@@ -264,7 +265,23 @@ static void push_part(struct reference *r, struct batch_make *m, const char *ser
     }
 }
 
-static void push(struct reference *r, struct bucket *b)
+/* What the twin does not see it does not show: not before it is published. */
+static void push_both(struct bucket *b, struct bucket *twin, const struct batch *batch)
+{
+    struct buf redo = { 0 };
+
+    assert(bucket_take(b, batch, &redo, &why) == CODE_OK);
+    bucket_publish(b);
+    size_t had = bucket_bytes(twin), most = bucket_redo_cost(twin, SLICE("t"), buf_view(&redo));
+    assert(bucket_redo(twin, buf_view(&redo), &why) == CODE_OK);
+    assert(bucket_bytes(twin) - had <= most);
+    assert(bucket_stats(twin).profiles + 1 == bucket_stats(b).profiles);
+    bucket_publish(twin);
+    assert(bucket_redo(twin, buf_view(&redo), &why) == CODE_DATA_LOSS); /* once */
+    buf_free(&redo);
+}
+
+static void push(struct reference *r, struct bucket *b, struct bucket *twin)
 {
     const char       *service = PICK(services), *name = PICK(profile_names), *period = dice(4) ? "cpu" : "";
     struct arena     *a = arena_new(0);
@@ -282,7 +299,7 @@ static void push(struct reference *r, struct bucket *b)
     const struct batch *batch = make_end(&m);
     size_t              had = bucket_bytes(b), most = bucket_cost_max(b, batch);
     assert(bucket_cost_roughly(b, batch) >= most);
-    assert(bucket_append(b, batch, &why) == CODE_OK);
+    push_both(b, twin, batch);
     assert(bucket_bytes(b) - had <= most);
     arena_free(a);
 }
@@ -562,6 +579,17 @@ static struct bucket *sealed(const struct bucket *b, _Atomic size_t *meter)
     return made;
 }
 
+static void same_images(const struct bucket *b, const struct bucket *twin)
+{
+    struct buf image = { 0 }, other = { 0 };
+
+    assert(block_write(b, &(struct block_origin){ 7, 7, SLICE("") }, &image, &why) == CODE_OK);
+    assert(block_write(twin, &(struct block_origin){ 7, 7, SLICE("") }, &other, &why) == CODE_OK);
+    assert(slice_eq(buf_view(&image), buf_view(&other)));
+    buf_free(&image);
+    buf_free(&other);
+}
+
 static void profile_lines(const struct bucket *b, struct question *q, struct lines *to)
 {
     struct tree *t = tree_new();
@@ -630,9 +658,10 @@ int main(int argc, char **argv)
         depth_max = i % 3 ? 6 : 1 + (uint32_t)i % 2;
         _Atomic size_t   meter = 0;
         struct bucket   *b = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter);
+        struct bucket   *twin = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, NULL);
         struct reference r = { .a = arena_new(0) };
         for (int k = 0; k < PUSHES; k++, pushes++) {
-            push(&r, b);
+            push(&r, b, twin);
             lines += ask_all(&r, b);
             questions += 6;
             if (k % 4 == 3) {
@@ -641,6 +670,8 @@ int main(int argc, char **argv)
             }
         }
         assert(meter == bucket_bytes(b));
+        same_images(b, twin);
+        bucket_unref(twin);
         bucket_unref(b);
         assert(meter == 0);
         arena_free(r.a);

@@ -60,12 +60,12 @@ static uint32_t frames_below(struct stacks *k, struct slab *s, const struct symt
 }
 
 /* The child of location node `parent`, made with its function nodes when missing. */
-static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location)
+static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
+                           bool *is_new)
 {
-    bool     is_new;
-    uint32_t node = paths_child(&k->locations, s, parent, location, &is_new);
+    uint32_t node = paths_child(&k->locations, s, parent, location, is_new);
 
-    if (is_new) {
+    if (*is_new) {
         uint32_t below = frames_below(k, s, t, vec_u32(&k->function_of, parent), location);
         vec_add(&k->function_of, s, &below);
     }
@@ -159,16 +159,23 @@ static uint32_t node_shared(const struct add *x, uint32_t i, uint32_t *shared)
     return c.node;
 }
 
+static uint32_t stack_add(struct stacks *k, struct slab *s, uint32_t node, uint64_t hash)
+{
+    uint32_t id = vec_add(&k->all, s, &(struct stack){ node, vec_u32(&k->function_of, node) });
+
+    table_put(&k->ids, s, hash, id);
+    return id;
+}
+
 static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
 {
     struct stacks *k = x->k;
     uint32_t       shared, node = node_shared(x, i, &shared);
+    bool           is_new;
 
     for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
-        node = node_below(k, x->s, x->t, node, location_at(x, at - 1));
-    uint32_t id = vec_add(&k->all, x->s, &(struct stack){ node, vec_u32(&k->function_of, node) });
-    table_put(&k->ids, x->s, hash, id);
-    return id;
+        node = node_below(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
+    return stack_add(k, x->s, node, hash);
 }
 
 static uint32_t stack_find(struct add *x, uint32_t i, uint64_t hash)
@@ -241,6 +248,41 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
     seen_init(&x, scratch);
     for (uint32_t at = 0; at < list->n; at = group_add(&x, at, ids))
         at = run_find(&x, at, ids);
+}
+
+/* ---- one by one ----------------------------------------------------------------------------------------------------- */
+
+bool stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location)
+{
+    bool is_new;
+
+    node_below(k, s, t, parent, location, &is_new);
+    return is_new;
+}
+
+/* stack_hash of the path of a node: each step multiplies all before it, the number of locations too. */
+static uint64_t path_hash(const struct paths *paths, uint32_t leaf)
+{
+    uint64_t hash = 0, steps = 1, n = 0;
+
+    for (struct climb c = climb_from(paths, leaf); c.node != 0; climb_up(paths, &c), n++) {
+        hash = (hash + c.at->key) * HASH_STEP;
+        steps *= HASH_STEP;
+    }
+    return hash + n * steps;
+}
+
+bool stacks_leaf(struct stacks *k, struct slab *s, uint32_t node)
+{
+    uint64_t          hash = path_hash(&k->locations, node);
+    struct table_walk w = table_walk(&k->ids, hash);
+    uint32_t          id;
+
+    while (table_next(&k->ids, &w, &id))
+        if (leaf_at(k, id) == node)
+            return false;
+    stack_add(k, s, node, hash);
+    return true;
 }
 
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)

@@ -138,3 +138,26 @@ void dedup_add(struct dedup *d, struct hash128 key, int64_t now_ns)
     *place_of(d, g, key) = key;
     g->n++;
 }
+
+/* Closes the gap at `hole`: what stands behind it, up to the next empty place, is put in again. */
+static void take_out(struct dedup *d, struct generation *g, struct hash128 *hole)
+{
+    size_t mask = g->n_places - 1, i = (size_t)(hole - g->places);
+
+    *hole = (struct hash128){ 0 };
+    g->n--;
+    for (i = (i + 1) & mask; !is_none(g->places[i]); i = (i + 1) & mask) {
+        struct hash128 key = g->places[i];
+        g->places[i] = (struct hash128){ 0 };
+        *place_of(d, g, key) = key;
+    }
+}
+
+void dedup_forget(struct dedup *d, struct hash128 key)
+{
+    for (int i = 0; !is_none(key) && i < GENERATIONS; i++) {
+        struct hash128 *place = d->at[i].n > 0 ? place_of(d, &d->at[i], key) : NULL;
+        if (place != NULL && !is_none(*place))
+            take_out(d, &d->at[i], place);
+    }
+}

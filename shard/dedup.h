@@ -25,6 +25,7 @@ void          dedup_free(struct dedup *d);
 
 bool   dedup_has(const struct dedup *d, struct hash128 key);
 void   dedup_add(struct dedup *d, struct hash128 key, int64_t now_ns); /* not one that is known */
+void   dedup_forget(struct dedup *d, struct hash128 key);              /* it may be sent again after all */
 size_t dedup_bytes(const struct dedup *d);
 size_t dedup_n(const struct dedup *d);
 

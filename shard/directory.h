@@ -34,11 +34,15 @@ struct held {
     struct bucket *bucket;
     size_t         bytes;
     int64_t        series, profiles, samples;
-    int64_t        touched_ns;             /* of the last append */
-    uint64_t       oldest_seq, newest_seq; /* of the records of the log that are in it; 0: none is */
-    uint64_t       file;                   /* of a sealed one that is on disk; 0: it is not */
-    bool           is_closed;              /* appended to no more: it is being sealed, or is */
-    bool           is_sealing;             /* the store has it: dropping it would give nothing back */
+    int64_t        touched_ns;  /* of the last append */
+    uint64_t       oldest_seq;  /* its first record in the log, which names it there; 0: it is not logged */
+    uint64_t       newest_seq;  /* its last one that was published */
+    uint64_t       pending_seq; /* its last one */
+    uint64_t       file;        /* of a sealed one that is on disk; 0: it is not */
+    bool           is_pending;  /* something in it is not published yet */
+    bool           is_closed;   /* appended to no more: it is being sealed, or is, or the log has failed it */
+    bool           is_sent;     /* to be sealed; or it is */
+    bool           is_sealing;  /* the store has it: dropping it would give nothing back */
 };
 
 struct directory *directory_new(struct epoch *e);

@@ -1,12 +1,13 @@
 /*
  * Keeper: a shard and its log, stepped as one: what was acknowledged is in both.
  *
- *     keeper_take ... keeper_take --> keeper_step: log, sync --> shard_step --> refusals logged --> done() of each
+ *     keeper_take: into the shard, unseen, and what it added into a record ... keeper_step: the log, sync --> seen --> done() of each
  *
- * R1  The log comes first.  When it fails, what it should have held is answered UNAVAILABLE, with the reason, and the
- *     shard is as it was; nothing is ever acknowledged into memory only (but batches of mode memory, which ask for it).
- * R2  What the log holds and the shard then refused is logged as refused before that is answered.
- * R3  Replay is the same steps again: the same batches at the same times, through shard_step.
+ * R1  The log comes before the eye.  When it fails, what it should have held is answered UNAVAILABLE, with the reason, and is
+ *     never seen; nothing is ever acknowledged into memory only (but batches of mode memory, which ask for it).
+ * R2  What the shard refuses is not logged.  A record depends on the records of its bucket before it, so after a failure
+ *     no bucket of the log is appended to (shard_break).
+ * R3  Replay gives each record to the bucket that it names (shard_redo), at the times recorded.
  * R4  A segment goes when memory holds nothing of it any more.
  * R5  One thread, the shard's writer.
  */

@@ -57,12 +57,14 @@ static size_t generation_bytes(const struct shard *s, const struct tenant *t)
     return lesser(greater(bytes, GENERATION_MIN), seal_bytes(s));
 }
 
-struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns)
+struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns, bool is_logged)
 {
     struct tenant *t = directory_tenant(s->directory, tenant);
     struct held   *h = t ? tenant_held(t, start_ns) : NULL;
 
-    return h != NULL && !h->is_closed && h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
+    if (h == NULL || h->is_closed || (h->oldest_seq != 0) != is_logged)
+        return NULL;
+    return h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
 }
 
 /*
@@ -202,6 +204,13 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
     return t != NULL && oldest_but(t, keep, i) ? t : NULL;
 }
 
+/* A log that is replayed may go on with the newest bucket of a span. */
+static bool may_seal(const struct shard *s, const struct held *row, size_t n, size_t i)
+{
+    return !atomic_load_explicit(&s->is_loading, memory_order_relaxed) ||
+           (i + 1 < n && row[i + 1].start_ns == row[i].start_ns);
+}
+
 /*
  * The i-th bucket gives its memory back.  What is live and can have a file is not lost for it: it is sealed before its time,
  * and false says that its memory comes by and by.
@@ -209,10 +218,11 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
 static bool give(struct shard *s, struct tenant *t, size_t i)
 {
     size_t       n;
-    struct held *h = tenant_row(t, &n) + i;
+    struct held *row = tenant_row(t, &n), *h = row + i;
 
-    if (!h->is_closed && s->config.store != NULL && store_has_files(s->config.store)) {
-        seal_early(s, h);
+    if (!h->is_sent && s->config.store != NULL && store_has_files(s->config.store) && may_seal(s, row, n, i)) {
+        if (!h->is_pending)
+            seal_early(s, h);
         return false;
     }
     drop(s, t, i, DROP_MEMORY);
@@ -229,23 +239,43 @@ static size_t cost_roughly(const struct batch *b, const struct bucket *into)
     return bucket_cost_roughly(into, b) + (into ? 0 : directory_growth(b->tenant));
 }
 
-/* The bytes by which the shard grows with `b` in `into`; where they do not fit, drops what may fairly be dropped. */
-static size_t make_room(struct shard *s, const struct batch *b, const struct bucket *into)
+/* Where `grows` more bytes in `into` do not fit, drops what may fairly be dropped. */
+static void drop_for(struct shard *s, struct slice tenant, const struct bucket *into, size_t grows)
 {
-    size_t         grows = bucket_cost_max(into, b) + (into ? 0 : directory_growth(b->tenant)), i;
-    size_t         limit = s->config.limit_bytes;
+    size_t         limit = s->config.limit_bytes, i;
     struct tenant *t;
 
     if (grows > limit || fits(shard_used(s), grows, begin(limit)))
-        return grows; /* what cannot fit pushes nobody out */
+        return; /* what cannot fit pushes nobody out */
     while (!fits(used_in_sight(s), grows, begin(limit)) && demote_one(s))
         continue;
-    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, b->tenant, into, grows, &i)) != NULL &&
+    while (!fits(used_in_sight(s), grows, begin(limit)) && (t = giver(s, tenant, into, grows, &i)) != NULL &&
            give(s, t, i))
         continue;
     epoch_poll(s->epoch);
+}
+
+/* The bytes by which the shard grows with `b` in `into`, for which room was made as far as may be. */
+static size_t make_room(struct shard *s, const struct batch *b, const struct bucket *into)
+{
+    size_t grows = bucket_cost_max(into, b) + (into ? 0 : directory_growth(b->tenant));
+
+    drop_for(s, b->tenant, into, grows);
     return grows;
 }
+
+bool retain_redo_room(struct shard *s, struct slice tenant, struct slice redo, const struct bucket *into)
+{
+    size_t limit = s->config.limit_bytes, grows;
+
+    if (limit == SIZE_MAX)
+        return true;
+    grows = bucket_redo_cost(into, tenant, redo) + (into ? 0 : directory_growth(tenant));
+    drop_for(s, tenant, into, grows);
+    return fits(used_in_sight(s), grows, limit);
+}
+
+void retain_drop(struct shard *s, struct tenant *t, size_t i) { drop(s, t, i, DROP_MEMORY); }
 
 enum code retain_room(struct shard *s, const struct batch *b, struct bucket **into, struct fault *why)
 {

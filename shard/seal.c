@@ -37,15 +37,16 @@ static bool send(struct shard *s, struct held *h)
 
     x->first_seq = h->oldest_seq;
     x->last_seq = h->newest_seq;
-    h->is_closed = h->is_sealing = store_submit(s->config.store, x);
-    if (!h->is_closed)
+    h->is_sent = h->is_sealing = store_submit(s->config.store, x);
+    h->is_closed = h->is_closed || h->is_sent;
+    if (!h->is_sent)
         sealing_free(x);
-    return h->is_closed;
+    return h->is_sent;
 }
 
 void seal_full(struct shard *s, struct held *h)
 {
-    if (h->bytes >= seal_bytes(s))
+    if (!h->is_sent && h->bytes >= seal_bytes(s))
         send(s, h);
 }
 
@@ -58,7 +59,7 @@ static bool is_due(const struct shard *s, const struct held *h, int64_t now_ns)
     bool    is_idle = now_ns - h->touched_ns >= IDLE_NS;
     bool    is_old = !__builtin_sub_overflow(now_ns, h->start_ns, &age_ns) && age_ns >= s->config.span_ns + OLD_NS;
 
-    return !h->is_closed && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
+    return !h->is_sent && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
 }
 
 void seal_pick(struct shard *s, int64_t now_ns)
@@ -119,18 +120,6 @@ void seal_swap(struct shard *s)
     }
 }
 
-bool seal_has(const struct shard *s, const struct batch *b, int64_t start_ns, uint64_t seq)
-{
-    struct tenant *t = seq != 0 ? directory_tenant(s->directory, b->tenant) : NULL;
-    size_t         n = 0;
-    struct held   *row = t ? tenant_row(t, &n) : NULL;
-
-    for (size_t i = 0; i < n; i++)
-        if (row[i].start_ns == start_ns && row[i].is_closed && row[i].oldest_seq <= seq && seq <= row[i].newest_seq)
-            return true;
-    return false;
-}
-
 struct adopting {
     struct shard *shard;
     int64_t       now_ns;
@@ -161,7 +150,7 @@ static void adopt(void *arg, struct bucket *b, uint64_t file)
     h->oldest_seq = origin.first_seq;
     h->newest_seq = origin.last_seq;
     h->file = file;
-    h->is_closed = true;
+    h->is_closed = h->is_sent = true;
     directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
 }
 

@@ -31,6 +31,9 @@ struct shard *shard_new(const struct shard_config *config)
 
 void shard_free(struct shard *s)
 {
+    assert(s->pending.n_buckets == 0);
+    free(s->pending.buckets);
+    free(s->pending.keys);
     directory_free(s->directory);
     dedup_free(s->dedup);
     epoch_free(s->epoch);
@@ -47,14 +50,13 @@ size_t shard_used(const struct shard *s)
            dedup_bytes(s->dedup);
 }
 
-/* The start of the span that a time lies in; false: so far out that the span has no end. */
-static bool span_start(int64_t time_ns, int64_t span_ns, int64_t *start_ns)
+bool shard_span_start(const struct shard *s, int64_t time_ns, int64_t *start_ns)
 {
-    int64_t into = time_ns % span_ns;
+    int64_t into = time_ns % s->config.span_ns;
 
     if (into < 0)
-        into += span_ns;
-    return !__builtin_sub_overflow(time_ns, into, start_ns) && *start_ns <= INT64_MAX - span_ns;
+        into += s->config.span_ns;
+    return !__builtin_sub_overflow(time_ns, into, start_ns) && *start_ns <= INT64_MAX - s->config.span_ns;
 }
 
 static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns)
@@ -65,64 +67,83 @@ static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns)
            start_ns + s->config.span_ns <= oldest;
 }
 
-/* A new bucket is seen by nobody before the append has succeeded. */
-static enum code append_new(struct shard *s, const struct batch *b, int64_t start_ns, struct fault *why)
+/* A new bucket is in the directory only when it has taken the batch. */
+static enum code take_new(struct shard *s, const struct append *a, int64_t start_ns, struct buf *redo,
+                          struct fault *why)
 {
-    struct bucket *fresh = bucket_new(b->tenant, start_ns, start_ns + s->config.span_ns, &s->meter);
-    enum code      code = bucket_append(fresh, b, why);
+    const struct batch *b = a->batch;
+    struct bucket      *fresh = bucket_new(b->tenant, start_ns, start_ns + s->config.span_ns, &s->meter);
+    enum code           code = bucket_take(fresh, b, redo, why);
 
     if (code == CODE_OK)
-        directory_add(s->directory, b->tenant, start_ns, fresh);
+        directory_add(s->directory, b->tenant, start_ns, fresh)->oldest_seq = a->seq;
     else
         bucket_unref(fresh);
     return code;
 }
 
 /* After an append: what the batch's bucket holds now, and which part of the log it needs. */
-static void account(struct shard *s, const struct append *a, int64_t start_ns, int64_t now_ns)
+static void account(struct shard *s, struct append *a, int64_t start_ns, int64_t now_ns)
 {
     struct tenant *t = directory_tenant(s->directory, a->batch->tenant);
     struct held   *h = tenant_held(t, start_ns);
 
+    bucket_know(h->bucket, a->batch->key, now_ns);
     directory_weigh(s->directory, t, h);
-    if (a->seq != 0 && (h->oldest_seq == 0 || a->seq < h->oldest_seq))
-        h->oldest_seq = a->seq;
-    if (a->seq > h->newest_seq)
-        h->newest_seq = a->seq;
     h->touched_ns = now_ns;
-    seal_full(s, h);
+    pending_add(s, h, a->seq);
+    a->start_ns = start_ns;
+    a->generation = h->oldest_seq == a->seq ? 0 : h->oldest_seq;
 }
 
-static enum code append_batch(struct shard *s, const struct append *a, int64_t now_ns, struct fault *why)
+static enum code take_batch(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo, struct fault *why)
 {
     const struct batch *b = a->batch;
     int64_t             start_ns;
 
-    if (b->n_rows == 0)
-        return CODE_OK; /* nothing in it to keep */
-    if (!span_start(b->time_ns, s->config.span_ns, &start_ns))
+    if (!shard_span_start(s, b->time_ns, &start_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is out of range", (long long)b->time_ns);
     if (is_too_old(s, start_ns, now_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
                     (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
-    if (seal_has(s, b, start_ns, a->seq))
-        return CODE_OK;
 
-    struct bucket *into = retain_target(s, b->tenant, start_ns);
+    struct bucket *into = retain_target(s, b->tenant, start_ns, a->seq != 0);
     enum code      code = retain_room(s, b, &into, why);
     if (code == CODE_OK)
-        code = into != NULL ? bucket_append(into, b, why) : append_new(s, b, start_ns, why);
+        code = into != NULL ? bucket_take(into, b, redo, why) : take_new(s, a, start_ns, redo, why);
     if (code == CODE_OK)
         account(s, a, start_ns, now_ns);
     return code;
 }
 
-bool shard_wants(const struct shard *s, const struct batch *b, int64_t now_ns)
+/* Once: a key that is known is a profile that was taken before. */
+static enum code take_once(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo)
 {
-    int64_t start_ns;
+    struct hash128 key = a->batch->key;
+    uint64_t       seq = a->seq;
 
-    return b->n_rows > 0 && span_start(b->time_ns, s->config.span_ns, &start_ns) && !is_too_old(s, start_ns, now_ns) &&
-           !dedup_has(s->dedup, b->key);
+    a->seq = 0;
+    if (dedup_has(s->dedup, key)) {
+        metric_add(s->metrics.duplicates, 1);
+        return CODE_OK;
+    }
+    if (a->batch->n_rows > 0) { /* else there is nothing in it to keep */
+        a->seq = seq;
+        enum code code = take_batch(s, a, now_ns, seq != 0 ? redo : NULL, &a->why);
+        if (code != CODE_OK)
+            return a->seq = 0, code;
+        if (seq != 0)
+            pending_key(s, key);
+    }
+    dedup_add(s->dedup, key, now_ns);
+    metric_add(s->metrics.appended, 1);
+    return CODE_OK;
+}
+
+void shard_take(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo)
+{
+    a->code = take_once(s, a, now_ns, redo);
+    metric_add(s->metrics.refused, a->code != CODE_OK);
 }
 
 uint64_t shard_oldest_seq(const struct shard *s)
@@ -152,38 +173,20 @@ uint64_t shard_newest_seq(const struct shard *s)
     return newest;
 }
 
-/* Once: a key that is known is a profile that was taken before. */
-static enum code append_once(struct shard *s, struct append *a, int64_t now_ns, int64_t *known)
+void shard_tick(struct shard *s, int64_t now_ns)
 {
-    if (dedup_has(s->dedup, a->batch->key)) {
-        ++*known;
-        return CODE_OK;
-    }
-    enum code code = append_batch(s, a, now_ns, &a->why);
-    if (code == CODE_OK)
-        dedup_add(s->dedup, a->batch->key, now_ns);
-    return code;
-}
-
-void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns)
-{
-    int64_t refused = 0, known = 0;
-
     if (s->data_since_ns == INT64_MIN)
         s->data_since_ns = now_ns;
     seal_swap(s);
     retain_by_rule(s, now_ns);
-    for (size_t i = 0; i < n; i++) {
-        struct append *a = appends[i];
-        a->code = append_once(s, a, now_ns, &known);
-        refused += a->code != CODE_OK;
-    }
-    seal_pick(s, now_ns);
-    epoch_poll(s->epoch);
-    metric_add(s->metrics.appended, (int64_t)n - refused - known);
-    metric_add(s->metrics.duplicates, known);
-    metric_add(s->metrics.refused, refused);
-    stats_show(s);
+}
+
+void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns)
+{
+    shard_tick(s, now_ns);
+    for (size_t i = 0; i < n; i++)
+        shard_take(s, appends[i], now_ns, NULL);
+    shard_publish(s, now_ns);
 }
 
 /* Takes a reference on each bucket in the range, at most `room`; returns how many there are. */
@@ -273,11 +276,12 @@ bool shard_span(struct shard *s, struct slice tenant, int64_t *oldest_ns, int64_
     const struct held *at = directory_look(s->directory, tenant, &n);
     *oldest_ns = INT64_MAX;
     *newest_ns = INT64_MIN;
-    for (size_t i = 0; i < n && at[i].start_ns == at[0].start_ns; i++) /* a later generation may have earlier times */
-        *oldest_ns = lesser(*oldest_ns, bucket_stats(at[i].bucket).oldest_ns);
-    for (size_t i = n; i > 0 && at[i - 1].start_ns == at[n - 1].start_ns; i--)
-        *newest_ns = greater(*newest_ns, bucket_stats(at[i - 1].bucket).newest_ns);
+    for (size_t i = 0; i < n; i++) { /* a later generation may have earlier times, and one that nobody sees yet none */
+        struct bucket_stats is = bucket_stats(at[i].bucket);
+        *oldest_ns = lesser(*oldest_ns, is.oldest_ns);
+        *newest_ns = greater(*newest_ns, is.newest_ns);
+    }
     epoch_leave(r);
     epoch_reader_give(s->epoch, r);
-    return n > 0;
+    return *oldest_ns <= *newest_ns;
 }

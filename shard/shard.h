@@ -27,6 +27,8 @@
 #include "model/batch.h"
 
 struct bucket;
+struct buf;
+struct record;
 struct shard;
 struct store;
 
@@ -58,7 +60,9 @@ struct append {
     const struct batch *batch;
     enum code           code;
     struct fault        why;
-    uint64_t            seq; /* of its record in the log; 0: none.  The keeper's */
+    uint64_t            seq;        /* of its record in the log; 0: none.  This and the next two are the keeper's */
+    uint64_t            generation; /* of the bucket it went to (shard/record.h) */
+    int64_t             start_ns;   /* of that bucket's span */
     void (*done)(struct append *a);
     struct append *next; /* the writer's */
 };
@@ -69,8 +73,27 @@ struct append {
  */
 void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns);
 
-/* Writer thread.  Whether a step may store the batch, by what can be told before: only such a one is worth logging. */
-bool shard_wants(const struct shard *s, const struct batch *b, int64_t now_ns);
+/*
+ * The same in parts, with a log between them.  shard_take appends one, unseen: a->seq is the number that its record
+ * would have, 0 when it is not to be logged; it becomes 0 where there is nothing to log (refused, known, empty).  Else
+ * what it added is in `redo`.  shard_publish shows all that was taken; shard_abandon what is not logged of it: the rest
+ * is never seen, its keys are forgotten, and no bucket of the log is appended to any more (shard_break).
+ */
+void shard_tick(struct shard *s, int64_t now_ns); /* first: what time asks for */
+void shard_take(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo);
+void shard_publish(struct shard *s, int64_t now_ns);
+void shard_abandon(struct shard *s, int64_t now_ns);
+
+/* Writer thread.  Records that were written may be lost: what comes from now on must not depend on them. */
+void shard_break(struct shard *s);
+
+/*
+ * Writer thread, while loading: what shard_take once added comes back, to be published.  What belongs to a bucket whose
+ * beginning is not in the log any more, or for which there is no memory, is left out.  DATA_LOSS: it does not fit to what
+ * came before.
+ */
+must_check enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, int64_t now_ns,
+                                struct fault *why);
 
 /* Writer thread.  The oldest record of the log that memory still needs; UINT64_MAX: none. */
 uint64_t shard_oldest_seq(const struct shard *s);

@@ -17,6 +17,14 @@ struct shard_metrics {
     struct metric *dropped_buckets[DROP_REASONS], *dropped_bytes[DROP_REASONS];
 };
 
+/* What was taken and not yet published: buckets (each referenced), keys of what is logged. */
+struct pending {
+    struct bucket **buckets;
+    size_t          n_buckets, buckets_cap;
+    struct hash128 *keys;
+    size_t          n_keys, keys_cap;
+};
+
 struct shard {
     struct shard_config  config; /* name is ours */
     struct epoch        *epoch;
@@ -26,6 +34,7 @@ struct shard {
     /* the writer's */
     struct directory *directory;
     struct dedup     *dedup;
+    struct pending    pending;
     int64_t           data_since_ns, next_retention_ns, next_seal_ns;
     int64_t           dropped_buckets, dropped_bytes;
     size_t            n_demotable; /* blocks that have a file and are in memory all the same */
@@ -33,7 +42,7 @@ struct shard {
     /* shared */
     _Atomic bool     is_loading;
     _Atomic uint64_t load_bytes, load_of_bytes;
-    _Atomic int64_t visited;
+    _Atomic int64_t  visited;
     struct {
         _Atomic int64_t bytes, series, profiles, samples, buckets, tenants, dropped_buckets, dropped_bytes,
             data_since_ns;
@@ -47,7 +56,20 @@ size_t shard_used(const struct shard *s);
 void retain_by_rule(struct shard *s, int64_t now_ns);
 
 /* retain.c: the bucket of that span that a batch of the tenant goes to; NULL: into a new generation. */
-struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns);
+struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns, bool is_logged);
+
+/* retain.c: room for what a redo adds to `into` (NULL: a new bucket), as by retain_room; false: there is none. */
+bool retain_redo_room(struct shard *s, struct slice tenant, struct slice redo, const struct bucket *into);
+
+/* retain.c: lets the i-th bucket of a tenant go, as for memory. */
+void retain_drop(struct shard *s, struct tenant *t, size_t i);
+
+/* shard.c: the start of the span that a time lies in; false: so far out that the span has no end. */
+bool shard_span_start(const struct shard *s, int64_t time_ns, int64_t *start_ns);
+
+/* pending.c: `h` has taken something that is not published yet; `seq` of its record, 0: it has none. */
+void pending_add(struct shard *s, struct held *h, uint64_t seq);
+void pending_key(struct shard *s, struct hash128 key);
 
 /*
  * Makes room for `b` in `*into`, which is not dropped, unless there is room only without it: then `*into` becomes NULL.
@@ -70,9 +92,6 @@ void seal_full(struct shard *s, struct held *h);
 
 /* seal.c: seals it whatever it holds, since memory is short; when too many are on their way, not yet. */
 void seal_early(struct shard *s, struct held *h);
-
-/* seal.c: whether a closed bucket has the batch of that record of the log: a replay brings it once more. */
-bool seal_has(const struct shard *s, const struct batch *b, int64_t start_ns, uint64_t seq);
 
 /* stats.c */
 void stats_open(struct shard *s);

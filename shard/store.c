@@ -129,6 +129,8 @@ struct store *store_start(struct block_files *files)
     return s;
 }
 
+bool store_is_idle(const struct store *s) { return s->n == 0; }
+
 bool store_has_files(const struct store *s) { return s->files != NULL; }
 
 bool store_submit(struct store *s, struct sealing *x)

@@ -35,6 +35,7 @@ struct sealing {
 struct store *store_start(struct block_files *files);
 void          store_stop(struct store *s); /* nobody submits any more; what was not taken is let go */
 
+bool store_is_idle(const struct store *s); /* nothing is on its way; the writer asks */
 bool store_has_files(const struct store *s);
 
 /* False: too many are on their way; the sealing is still the caller's. */

@@ -13,7 +13,6 @@
 #include "base/crc.h"
 #include "base/mem.h"
 #include "base/metric.h"
-#include "model/batch.h"
 #include "shard/wal_priv.h"
 
 #define RETRY_NS (250 * NS_PER_MS) /* after a segment could not be made: a full disk is not asked at every commit */
@@ -121,15 +120,15 @@ static uint64_t frame_end(struct wal *w, uint64_t at)
     return w->next++;
 }
 
-uint64_t wal_add(struct wal *w, const struct batch *b, int64_t now_ns)
-{
-    uint64_t at = frame_begin(w, WAL_BATCH, now_ns);
+uint64_t wal_next(const struct wal *w) { return w->next; }
 
-    batch_encode(b, &w->pending);
-    if (w->pending.n - at - WAL_RECORD_BYTES > WAL_PAYLOAD_BYTES_MAX) {
-        w->pending.n = at;
-        return 0;
-    }
+uint64_t wal_add(struct wal *w, struct slice payload, int64_t now_ns)
+{
+    static const char zeros[8];
+    uint64_t          at = frame_begin(w, WAL_ADDED, now_ns);
+
+    buf_slice(&w->pending, payload);
+    buf_put(&w->pending, zeros, (0 - payload.n) % sizeof zeros);
     return frame_end(w, at);
 }
 
@@ -168,19 +167,19 @@ static void segment_abandon(struct wal *w)
 
 /*
  * No more goes to the segment that is open: it gives back what was reserved.  What mode interval has not synced yet is
- * synced now; if that fails, the next header says how far the log is durable.
+ * synced now; if that fails, the next header says how far the log is durable, and the commit fails: what is pending may
+ * depend on what is lost.
  */
-static void segment_close(struct wal *w, int64_t now_ns)
+static enum code segment_close(struct wal *w, int64_t now_ns, struct fault *why)
 {
-    struct fault why;
+    enum code code = CODE_OK;
 
-    if (w->file < 0)
-        return;
-    if (w->durable < w->begun - 1 && sync_now(w, w->begun - 1, now_ns, &why) != CODE_OK)
-        metric_add(w->failures, 1);
+    if (w->durable < w->begun - 1)
+        code = sync_now(w, w->begun - 1, now_ns, why);
     disk_of(w)->ops->cut(disk_of(w), w->file, w->end); /* only saves room: a file that stays long reads the same */
     disk_of(w)->ops->close(disk_of(w), w->file);
     w->file = -1;
+    return code;
 }
 
 static struct wal_header header_make(const struct wal *w, uint64_t number)
@@ -274,8 +273,8 @@ static enum code pending_commit(struct wal *w, bool is_sync, int64_t now_ns, str
     enum code code = CODE_OK;
 
     if (w->file >= 0 && w->end + w->pending.n > w->size)
-        segment_close(w, now_ns);
-    if (w->file < 0)
+        code = segment_close(w, now_ns, why);
+    if (code == CODE_OK && w->file < 0)
         code = segment_begin(w, w->pending.n, now_ns, why);
     uint64_t shown = w->durable;
     if (code == CODE_OK)
@@ -303,15 +302,6 @@ enum code wal_commit(struct wal *w, bool is_sync, int64_t now_ns, struct fault *
     if (w->pending.cap > KEPT_BYTES)
         buf_free(&w->pending);
     return CODE_OK;
-}
-
-enum code wal_refuse(struct wal *w, const uint64_t *seqs, size_t n, int64_t now_ns, struct fault *why)
-{
-    assert(w->pending.n == 0 && n > 0);
-    uint64_t at = frame_begin(w, WAL_REFUSED, now_ns);
-    buf_put(&w->pending, seqs, n * sizeof *seqs);
-    frame_end(w, at);
-    return wal_commit(w, true, now_ns, why);
 }
 
 static bool is_unsynced(const struct wal *w) { return w->file >= 0 && w->durable < w->begun - 1; }
@@ -376,8 +366,8 @@ void wal_close(struct wal *w, int64_t now_ns)
     assert(w->pending.n == 0);
     if (is_unsynced(w) && sync_now(w, w->begun - 1, now_ns, &why) != CODE_OK)
         segment_abandon(w);
-    if (mark(w, now_ns, &why) == CODE_OK)
-        segment_close(w, now_ns);
+    if (mark(w, now_ns, &why) == CODE_OK && w->file >= 0 && segment_close(w, now_ns, &why) != CODE_OK)
+        metric_add(w->failures, 1);
     buf_free(&w->pending);
     free(w->segments);
     free(w);

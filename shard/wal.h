@@ -7,7 +7,7 @@
  * A segment, little-endian:
  *
  *      0  8  magic "HEARTHWL"
- *      8  4  version, 1
+ *      8  4  version, 2
  *     12  4  salt: stands in each of its records too, so that no bytes from outside can look like one
  *     16  8  number of the segment, as in its name
  *     24  8  first: the sequence number of its first record
@@ -23,7 +23,7 @@
  *     24  8      now_ns: the time of the step that it belongs to
  *     32  4      kind (enum wal_kind)
  *     36  4      salt
- *     40  n      payload: a batch as batch_encode makes it; sequence numbers (8 bytes each) of refused ones; none
+ *     40  n      payload: what its writer gave (shard/record.h), zeros up to a multiple of 8; none
  *
  * L1  A segment appears under its name only when its header is on disk: a bad header is damage, never a crash.
  * L2  Of a segment only the records below the next one's `first` are good: what stands there from a write that failed
@@ -41,7 +41,6 @@
 #include "base/fault.h"
 #include "base/slice.h"
 
-struct batch;
 struct disk;
 struct wal;
 
@@ -49,9 +48,8 @@ enum { WAL_HEADER_BYTES = 64, WAL_RECORD_BYTES = 40, WAL_NAME_BYTES = 21, WAL_SH
 #define WAL_PAYLOAD_BYTES_MAX ((size_t)512 << 20)
 
 enum wal_kind {
-    WAL_BATCH = 1,
-    WAL_REFUSED, /* batches that were logged and then not taken: they do not count */
-    WAL_MARK,    /* nothing but its durable mark: the end of a quiet log can be told from a torn one */
+    WAL_ADDED = 1,
+    WAL_MARK, /* nothing but its durable mark: the end of a quiet log can be told from a torn one */
 };
 
 /* ---- reading: wal_read.c */
@@ -91,8 +89,6 @@ struct wal_found {
     uint64_t            bytes;      /* of all records */
     uint64_t            torn_bytes; /* behind the last good record, not zero: what a crash left */
     uint64_t            lost;       /* records of mode interval that never reached the disk */
-    uint64_t           *refused;    /* [n_refused], ascending */
-    size_t              n_refused;
 };
 
 /*
@@ -102,7 +98,7 @@ struct wal_found {
 must_check enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, struct fault *why);
 void                 wal_found_free(struct wal_found *f);
 
-/* Each batch that counts, in order; `bytes` of the segments were read by then.  The first code not OK ends it. */
+/* Each record but marks, in order; `bytes` of the segments were read by then.  The first code not OK ends it. */
 typedef enum code wal_record_fn(void *arg, const struct wal_record *r, struct fault *why);
 typedef enum code wal_progress_fn(void *arg, uint64_t bytes, struct fault *why); /* behind each segment, whose records
                                                                                    are dead afterwards */
@@ -127,17 +123,16 @@ must_check enum code wal_open(const struct wal_config *config, const struct wal_
 /* Everything durable, and marked as such. */
 void wal_close(struct wal *w, int64_t now_ns);
 
-/* Encodes one record to be committed; its sequence number.  0: larger than a record may be. */
-uint64_t wal_add(struct wal *w, const struct batch *b, int64_t now_ns);
+/* A record to be committed, of at most WAL_PAYLOAD_BYTES_MAX; the number that it gets, which is that of wal_next before. */
+uint64_t wal_add(struct wal *w, struct slice payload, int64_t now_ns);
+uint64_t wal_next(const struct wal *w);
 size_t   wal_pending_bytes(const struct wal *w);
 
 /*
- * Writes what was added, once, and syncs it, or leaves that to wal_rest.  UNAVAILABLE: nothing of it counts, and why.
+ * Writes what was added, once, and syncs it, or leaves that to wal_rest.  UNAVAILABLE: nothing of it counts, and why;
+ * what mode interval has not synced before may be lost, too.
  */
 must_check enum code wal_commit(struct wal *w, bool is_sync, int64_t now_ns, struct fault *why);
-
-/* Logs, durably, that records which were committed were not taken. */
-must_check enum code wal_refuse(struct wal *w, const uint64_t *seqs, size_t n, int64_t now_ns, struct fault *why);
 
 /*
  * For a quiet moment: the sync that the interval asks for, and the mark behind the last record.  UNAVAILABLE: what

@@ -1,5 +1,5 @@
 /*
- * Any bytes as a segment: refused, or a log whose batches read and to which more can be appended.  Checksums are made
+ * Any bytes as a segment: refused, or a log that fills a shard and to which more can be appended.  Checksums are made
  * right first, unless the first byte is odd: what lies behind them is to be reached too.
  */
 #include <assert.h>
@@ -8,11 +8,14 @@
 #include <stdlib.h>
 
 #include "base/crc.h"
+#include "shard/record.h"
+#include "shard/shard.h"
 #include "shard/test_disk.h"
 #include "shard/wal_priv.h"
-#include "model/batch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+#define LIMIT_BYTES ((size_t)32 << 20)
 
 /* The header's and those of all records that follow each other. */
 static void mend(char *p, size_t n)
@@ -37,14 +40,11 @@ static void mend(char *p, size_t n)
 
 static enum code each(void *arg, const struct wal_record *r, struct fault *why)
 {
-    struct arena *a = arena_new(0);
-    struct batch  b;
-    enum code     code = batch_decode(r->payload, a, &b, why);
+    struct record record;
+    enum code     code = record_read(r->payload, &record, why);
 
-    (void)arg;
     assert(r->seq > 0 && r->durable < r->seq);
-    arena_free(a);
-    return code;
+    return code == CODE_OK ? shard_redo(arg, &record, r->seq, r->now_ns, why) : code;
 }
 
 static enum code progress(void *arg, uint64_t bytes, struct fault *why)
@@ -61,11 +61,11 @@ static void go_on(struct sim_disk *s, const struct wal_found *found)
     struct wal       *w;
     struct wal_found  now;
     struct fault      why;
-    uint64_t          seq = found->next;
 
     enum code code = wal_open(&c, found, &w, &why);
     assert(code == CODE_OK);
-    code = wal_refuse(w, &seq, 1, 1, &why);
+    wal_add(w, SLICE("more"), 1);
+    code = wal_commit(w, true, 1, &why);
     assert(code == CODE_OK);
     wal_close(w, 1);
     code = wal_inspect(&s->disk, "t", &now, &why);
@@ -75,10 +75,12 @@ static void go_on(struct sim_disk *s, const struct wal_found *found)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct sim_disk *s = sim_new(1);
-    struct wal_found found;
-    struct fault     why;
-    char             name[WAL_NAME_BYTES];
+    struct shard_config config = { .name = "t", .retention_ns = INT64_MAX, .limit_bytes = LIMIT_BYTES, .seed = 1 };
+    struct shard       *shard = shard_new(&config);
+    struct sim_disk    *s = sim_new(1);
+    struct wal_found    found;
+    struct fault        why;
+    char                name[WAL_NAME_BYTES];
 
     wal_name(1, name);
     if (n > 0)
@@ -86,9 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n > 0 && data[0] % 2 == 0)
         mend(sim_file(s, name)->p, n - 1);
     if (wal_inspect(&s->disk, "t", &found, &why) == CODE_OK &&
-        wal_replay(&s->disk, &found, each, progress, NULL, &why) == CODE_OK && found.next < UINT64_MAX / 2)
+        wal_replay(&s->disk, &found, each, progress, shard, &why) == CODE_OK && found.next < UINT64_MAX / 2)
         go_on(s, &found);
     wal_found_free(&found);
     s->disk.ops->free(&s->disk);
+    shard_free(shard);
     return 0;
 }

@@ -74,7 +74,7 @@ static bool frame_read(struct slice bytes, uint64_t at, uint32_t salt, struct wa
     if (at > bytes.n || bytes.n - at < sizeof *f)
         return false;
     memcpy(f, bytes.p + at, sizeof *f);
-    return f->kind >= WAL_BATCH && f->kind <= WAL_MARK && f->salt == salt && f->n % 8 == 0 &&
+    return f->kind >= WAL_ADDED && f->kind <= WAL_MARK && f->salt == salt && f->n % 8 == 0 &&
            f->n <= bytes.n - at - sizeof *f && f->durable < f->seq;
 }
 
@@ -114,7 +114,7 @@ struct folder {
     const char       *shard;
     struct wal_found *found;
     char             *bytes; /* of one segment at a time */
-    size_t            cap, found_cap, refused_cap;
+    size_t            cap, found_cap;
     struct fault     *why;
 };
 
@@ -216,31 +216,14 @@ static enum code headers_load(struct folder *f)
     return CODE_OK;
 }
 
-static void refused_take(struct folder *f, struct slice seqs)
-{
-    struct wal_found *found = f->found;
-    size_t            n = seqs.n / sizeof *found->refused;
-
-    if (n == 0)
-        return;
-    if (found->n_refused + n > f->refused_cap) {
-        f->refused_cap = (found->n_refused + n) * 2;
-        found->refused = mem_resize(found->refused, f->refused_cap * sizeof *found->refused);
-    }
-    memcpy(found->refused + found->n_refused, seqs.p, n * sizeof *found->refused);
-    found->n_refused += n;
-}
-
 /* Walks the good records: those below `limit`, the first of the next segment (L2). */
-static void records_walk(struct folder *f, struct slice bytes, struct wal_segment *s, uint64_t limit)
+static void records_walk(struct slice bytes, struct wal_segment *s, uint64_t limit)
 {
     struct wal_record r;
 
     while (s->next < limit && wal_record_read(bytes, s, s->end, &r) && r.seq == s->next) {
         s->next++;
         s->end += WAL_RECORD_BYTES + r.payload.n;
-        if (r.kind == WAL_REFUSED)
-            refused_take(f, r.payload);
     }
 }
 
@@ -272,7 +255,7 @@ static enum code segment_check(struct folder *f, size_t i)
 
     if (code != CODE_OK)
         return code;
-    records_walk(f, bytes, s, limit);
+    records_walk(bytes, s, limit);
     found->bytes += s->end;
     found->next = s->next;
     if (s->next == limit)
@@ -287,12 +270,6 @@ static enum code segment_check(struct folder *f, size_t i)
     return CODE_OK;
 }
 
-static int compare_seqs(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
 enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, struct fault *why)
 {
     struct folder f = { .disk = d, .shard = shard, .found = out, .why = why };
@@ -301,8 +278,6 @@ enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, 
     enum code code = headers_load(&f);
     for (size_t i = 0; code == CODE_OK && i < out->n; i++)
         code = segment_check(&f, i);
-    if (out->n_refused > 0)
-        qsort(out->refused, out->n_refused, sizeof *out->refused, compare_seqs);
     free(f.bytes);
     return code;
 }
@@ -310,13 +285,7 @@ enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, 
 void wal_found_free(struct wal_found *f)
 {
     free(f->at);
-    free(f->refused);
     *f = (struct wal_found){ 0 };
-}
-
-static bool is_refused(const struct wal_found *f, uint64_t seq)
-{
-    return f->n_refused > 0 && bsearch(&seq, f->refused, f->n_refused, sizeof seq, compare_seqs) != NULL;
 }
 
 /* The segment was found good before; a disk that now gives other bytes is at fault. */
@@ -333,7 +302,7 @@ static enum code segment_replay(struct folder *f, const struct wal_segment *s, w
             return name_fault(s->number, f->why);
         }
         at += WAL_RECORD_BYTES + r.payload.n;
-        if (r.kind == WAL_BATCH && !is_refused(f->found, r.seq))
+        if (r.kind == WAL_ADDED)
             code = each(arg, &r, f->why);
     }
     return code;

@@ -187,7 +187,7 @@ def full_disk():
         return
     try:
         with open(f"{data}/ballast", "wb") as ballast:
-            ballast.write(bytes(6 << 20))
+            ballast.write(bytes(15 << 19))
         oracle = Oracle()
         server = Server(f"--data.dir={data}", "--wal.segment-bytes=256KiB")
         while oracle.push(server) == "acked":
@@ -235,7 +235,7 @@ def damage():
         file.seek(300)
         file.write(bytes([byte]))
     dump = subprocess.run([BIN / "hearthctl", "wal", "dump", f"{data}/wal"], capture_output=True, text=True)
-    assert dump.returncode == 0 and dump.stdout.count(" batch ") == 5 and "service-3" in dump.stdout, dump
+    assert dump.returncode == 0 and dump.stdout.count(" added ") == 5 and "service-3" in dump.stdout, dump
     with Server(f"--data.dir={data}") as server:
         oracle.check(server)
     print("a damaged log is refused by name and offset")
