@@ -175,6 +175,18 @@ struct held *tenant_held(const struct tenant *t, int64_t start_ns)
     return behind > 0 && r->at[behind - 1].start_ns == start_ns ? &r->at[behind - 1] : NULL;
 }
 
+struct held *directory_find(const struct directory *d, const struct bucket *b, struct tenant **t, size_t *i)
+{
+    size_t n = 0;
+
+    *t = directory_tenant(d, bucket_tenant(b));
+    struct held *row = *t ? tenant_row(*t, &n) : NULL;
+    for (*i = n; *i > 0; --*i) /* the newest are the likeliest */
+        if (row[*i - 1].bucket == b)
+            return &row[--*i];
+    return NULL;
+}
+
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h)
 {
     struct bucket_stats now = bucket_stats(h->bucket);

@@ -59,6 +59,9 @@ size_t         tenant_bytes(const struct tenant *t); /* of its buckets */
 struct held *tenant_row(const struct tenant *t, size_t *n);
 struct held *tenant_held(const struct tenant *t, int64_t start_ns);
 
+/* Where a bucket stands: its tenant, its place in the row; NULL: it was dropped. */
+struct held *directory_find(const struct directory *d, const struct bucket *b, struct tenant **t, size_t *i);
+
 /* Whoever holds most bytes; NULL: nobody has a bucket.  Looks at all tenants only after that one has dropped one. */
 struct tenant *directory_richest(struct directory *d);
 

@@ -28,24 +28,11 @@ void pending_key(struct shard *s, struct hash128 key)
     p->keys[p->n_keys++] = key;
 }
 
-/* Where a bucket stands; NULL: it was dropped. */
-static struct held *held_of(struct shard *s, const struct bucket *b, struct tenant **t, size_t *i)
-{
-    size_t n = 0;
-
-    *t = directory_tenant(s->directory, bucket_tenant(b));
-    struct held *row = *t ? tenant_row(*t, &n) : NULL;
-    for (*i = n; *i > 0; --*i) /* the newest are the likeliest */
-        if (row[*i - 1].bucket == b)
-            return &row[--*i];
-    return NULL;
-}
-
 static void show(struct shard *s, struct bucket *b)
 {
     struct tenant *t;
     size_t         i;
-    struct held   *h = held_of(s, b, &t, &i);
+    struct held   *h = directory_find(s->directory, b, &t, &i);
 
     bucket_publish(b);
     if (h == NULL)
@@ -61,7 +48,7 @@ static void hide(struct shard *s, struct bucket *b)
 {
     struct tenant *t;
     size_t         i;
-    struct held   *h = held_of(s, b, &t, &i);
+    struct held   *h = directory_find(s->directory, b, &t, &i);
 
     if (h == NULL)
         return;
@@ -75,7 +62,7 @@ static bool is_logged(struct shard *s, const struct bucket *b)
 {
     struct tenant *t;
     size_t         i;
-    struct held   *h = held_of(s, b, &t, &i);
+    struct held   *h = directory_find(s->directory, b, &t, &i);
 
     return h == NULL || h->oldest_seq != 0;
 }

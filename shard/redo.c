@@ -40,8 +40,10 @@ static enum code redo_new(struct shard *s, const struct record *r, struct held *
 
     if (before != NULL)
         seal_full(s, before); /* complete, now that another follows it */
-    if (!make_room(s, r, NULL))
+    if (!make_room(s, r, NULL)) {
+        metric_add(s->metrics.refused, 1);
         return CODE_OK;
+    }
     struct bucket *b = bucket_new(r->tenant, r->start_ns, r->start_ns + s->config.span_ns, &s->meter);
     enum code      code = bucket_redo(b, r->redo, why);
     if (code != CODE_OK)
@@ -89,9 +91,7 @@ static enum code redo_record(struct shard *s, const struct record *r, struct hel
 enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, int64_t now_ns, struct fault *why)
 {
     struct held *h;
-
-    seal_swap(s);
-    enum code code = redo_record(s, r, &h, seq, why);
+    enum code    code = redo_record(s, r, &h, seq, why);
 
     if (code != CODE_OK)
         return code;

@@ -204,7 +204,7 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
     return t != NULL && oldest_but(t, keep, i) ? t : NULL;
 }
 
-/* A log that is replayed may go on with the newest bucket of a span. */
+/* A log that is replayed may go on with the newest bucket of a span: that is neither sealed nor dropped for others. */
 static bool may_seal(const struct shard *s, const struct held *row, size_t n, size_t i)
 {
     return !atomic_load_explicit(&s->is_loading, memory_order_relaxed) ||
@@ -220,8 +220,8 @@ static bool give(struct shard *s, struct tenant *t, size_t i)
     size_t       n;
     struct held *row = tenant_row(t, &n), *h = row + i;
 
-    if (!h->is_sent && s->config.store != NULL && store_has_files(s->config.store) && may_seal(s, row, n, i)) {
-        if (!h->is_pending)
+    if (!h->is_sent && s->config.store != NULL && store_has_files(s->config.store)) {
+        if (!h->is_pending && may_seal(s, row, n, i))
             seal_early(s, h);
         return false;
     }
@@ -296,6 +296,7 @@ enum code retain_room(struct shard *s, const struct batch *b, struct bucket **in
                     s->config.name, limit, shard_used(s) - used_in_sight(s));
     return fail(
         why, CODE_RESOURCE_EXHAUSTED,
-        "shard %s: memory limit of %zu bytes: %zu in use, %zu more needed, and tenant %.*s has no older data to give",
-        s->config.name, limit, used_in_sight(s), grows, SLICE_ARGS(b->tenant));
+        "shard %s: memory limit of %zu bytes: %zu in use, %zu more needed, and tenant %.*s has no older data to give now%s",
+        s->config.name, limit, used_in_sight(s), grows, SLICE_ARGS(b->tenant),
+        s->config.store == NULL || store_is_idle(s->config.store) ? "" : ": it is being sealed, try again");
 }

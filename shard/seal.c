@@ -77,24 +77,12 @@ void seal_pick(struct shard *s, int64_t now_ns)
     }
 }
 
-/* Its place in the row of its tenant, which is *t; NULL: it has been dropped meanwhile. */
-static struct held *held_of(const struct shard *s, const struct bucket *b, struct tenant **t, size_t *i)
-{
-    size_t       n = 0;
-    struct held *row = (*t = directory_tenant(s->directory, bucket_tenant(b))) ? tenant_row(*t, &n) : NULL;
-
-    for (*i = 0; *i < n; ++*i)
-        if (row[*i].bucket == b)
-            return &row[*i];
-    return NULL;
-}
-
 /* The sealed one of a bucket that was dropped goes, too. */
 static void swap(struct shard *s, struct sealing *x)
 {
     struct tenant *t;
     size_t         i;
-    struct held   *h = held_of(s, x->live, &t, &i);
+    struct held   *h = directory_find(s->directory, x->live, &t, &i);
 
     if (h != NULL)
         h->is_sealing = false;
@@ -143,7 +131,7 @@ static void adopt(void *arg, struct bucket *b, uint64_t file)
     const struct adopting *a = arg;
     struct shard          *s = a->shard;
     struct block_origin    origin = block_origin(b);
-    struct held        *h = directory_add(s->directory, bucket_tenant(b), bucket_start_ns(b), b);
+    struct held           *h = directory_add(s->directory, bucket_tenant(b), bucket_start_ns(b), b);
 
     adopt_keys(a, origin.keys);
     block_demote(b);
