@@ -194,7 +194,7 @@ static void decode_all(struct job *j)
             refuse(j, i, code, why.text);
         if (code != CODE_OK || b->n_rows == 0)
             continue; /* nothing remained: a success without anything to store */
-        b->mode = (enum batch_mode)server_config(j->in.app->server)->wal_mode;
+        b->mode = (enum batch_mode)j->in.limits->wal_mode;
         j->labels[j->n_batches] = placing_labels(j->in.items[i].labels, a);
         j->item_of[j->n_batches++] = (uint32_t)i;
     }

@@ -211,6 +211,16 @@ static enum code open_data_dir(struct server *s, struct block_files **files, str
     return block_files_open(path, files, why);
 }
 
+/* As the limits are now: asked for at every batch, and for each tenant once a second. */
+static struct retention retention_of(void *arg, struct slice tenant)
+{
+    struct server *s = arg;
+    struct limits  l;
+
+    policy_limits(s->policy, &tenant, 1, &l);
+    return (struct retention){ l.retention_ns, l.retention_bytes == LIMIT_NONE ? 0 : (size_t)l.retention_bytes };
+}
+
 /* A shard has data; the other parts open no file of it. */
 static enum code start_shard(struct server *s, struct fault *why)
 {
@@ -224,8 +234,8 @@ static enum code start_shard(struct server *s, struct fault *why)
         return code;
     s->store = store_start(files);
     struct shard_config sc = { .name = c->shard_name,
-                               .retention_ns = c->retention_ns,
-                               .retention_bytes = c->retention_bytes == INT64_MAX ? 0 : (size_t)c->retention_bytes,
+                               .retention_of = retention_of,
+                               .retention_arg = s,
                                .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
                                .seed = secret_number(),
                                .store = s->store };
