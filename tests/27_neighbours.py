@@ -21,8 +21,11 @@ parser.add_argument("--limit-mb", type=float, default=0.25, help="ingestion_rate
 parser.add_argument("--seconds", type=int, default=5)
 parser.add_argument("--pairs", type=int, default=1, help="quiet and noisy runs, in turn")
 parser.add_argument("--memory-only", action="store_true", help="no disk, whose own p99 hides everything else where others use it")
+parser.add_argument("--real-time", action="store_true", help="server and load before all else on the machine, which needs root")
 parser.add_argument("--p99-ratio-max", type=float, default=0, help="0: no matter")
 options = parser.parse_args()
+if options.real_time:
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(5))  # children have it too
 SHAPE = ("--services=2", "--pods=2", "--kinds=cpu", "--stacks=300", "--functions=400", "--late-percent-max=100", "--quiet",
          f"--duration={options.seconds}s", "--timeout=60s", "--in-flight=4000")
 MB, TIMES, dir = 1 << 20, 20, folder("load")
