@@ -39,7 +39,7 @@ static struct machine boot(struct sim_disk *s, size_t limit_bytes)
     struct machine m = machine_of(s, limit_bytes);
     struct fault   why;
 
-    enum code code = keeper_replay(m.keeper, &why);
+    enum code code = keeper_load(m.keeper, T0, &why);
     if (code != CODE_OK)
         fprintf(stderr, "%s\n", why.text);
     assert(code == CODE_OK);
@@ -292,7 +292,7 @@ static void damage_is_refused(void)
     stop(&m, T0);
     sim_file(s, "wal-0000000000000001")->p[200] ^= 1;
     m = machine_of(s, SIZE_MAX);
-    assert(keeper_replay(m.keeper, &why) == CODE_DATA_LOSS && strstr(why.text, "offset 64"));
+    assert(keeper_load(m.keeper, T0, &why) == CODE_DATA_LOSS && strstr(why.text, "offset 64"));
     stop(&m, T0);
     s->disk.ops->free(&s->disk);
 }
