@@ -168,7 +168,7 @@ static void rest(struct keeper *k, int64_t now_ns)
         }
     }
     if (now_ns >= k->release_ns || now_ns < k->release_ns - RELEASE_NS) {
-        wal_release(k->wal, shard_oldest_seq(k->config.shard)); /* R4 */
+        wal_release(k->wal, shard_oldest_seq(k->config.shard), now_ns); /* R4 */
         k->release_ns = now_ns + RELEASE_NS;
     }
 }

@@ -3,6 +3,7 @@
  *
  *     wal-0000000000000001   [ header | record | record | ...            ]   full, cut to what it holds
  *     wal-0000000000000002   [ header | record | record | zeros          ]   reserved ahead, at most 16 MiB as a rule
+ *     wal-0000000000000003   [ header ]                                      instead of all, once nothing in them is needed
  *
  * A segment, little-endian:
  *
@@ -148,5 +149,8 @@ must_check enum code wal_rest(struct wal *w, int64_t now_ns, struct fault *why);
 /* When wal_rest has something to do; INT64_MAX: never. */
 int64_t wal_due_ns(const struct wal *w);
 
-/* No record below `seq` is needed any more: removes the segments that hold no other. */
-void wal_release(struct wal *w, uint64_t seq);
+/*
+ * No record below `seq` is needed any more: removes the segments that hold no other.  When none is needed at all, a header
+ * is what stays; the next commit begins a segment.  Nothing is pending.
+ */
+void wal_release(struct wal *w, uint64_t seq, int64_t now_ns);
