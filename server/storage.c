@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "server/data_dir.h"
 #include "server/memory_limit.h"
+#include "server/policy.h"
 #include "shard/disk.h"
 #include "shard/store.h"
 #include "shard/writer.h"
@@ -45,11 +46,20 @@ static enum code open_data_dir(const struct config *c, struct storage *s, struct
     return block_files_open(path, (enum block_damage)c->data_damaged_blocks, files, why);
 }
 
-static struct shard *shard_of(const struct config *c, struct store *store)
+/* As the limits are now: asked for at every batch, and for each tenant once a second. */
+static struct retention retention_of(void *arg, struct slice tenant)
+{
+    struct limits l;
+
+    policy_limits(arg, &tenant, 1, &l);
+    return (struct retention){ l.retention_ns, l.retention_bytes == LIMIT_NONE ? 0 : (size_t)l.retention_bytes };
+}
+
+static struct shard *shard_of(const struct config *c, struct policy *p, struct store *store)
 {
     struct shard_config sc = { .name = c->shard_name,
-                               .retention_ns = c->retention_ns,
-                               .retention_bytes = c->retention_bytes == INT64_MAX ? 0 : (size_t)c->retention_bytes,
+                               .retention_of = retention_of,
+                               .retention_arg = p,
                                .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
                                .seed = secret_number(),
                                .store = store };
@@ -68,7 +78,7 @@ static struct writer *writer_of(const struct config *c, const struct storage *s)
     return writer_start(keeper_new(&kc));
 }
 
-enum code storage_open(const struct config *c, struct storage *out, struct fault *why)
+enum code storage_open(const struct config *c, struct policy *p, struct storage *out, struct fault *why)
 {
     struct block_files *files;
 
@@ -78,7 +88,7 @@ enum code storage_open(const struct config *c, struct storage *out, struct fault
     if (code != CODE_OK)
         return code;
     out->store = store_start(files);
-    out->shard = shard_of(c, out->store);
+    out->shard = shard_of(c, p, out->store);
     out->writer = writer_of(c, out);
     return CODE_OK;
 }

@@ -11,6 +11,7 @@
 #include "server/config.h"
 
 struct disk;
+struct policy;
 struct shard;
 struct store;
 struct writer;
@@ -25,8 +26,8 @@ struct storage {
 
 extern const struct storage storage_none;
 
-/* `out` was storage_none; storage_close is due also after a fault, which says what is wrong with the folder. */
-must_check enum code storage_open(const struct config *c, struct storage *out, struct fault *why);
+/* `out` was storage_none; what tenants may keep is asked of `p` while it is open.  storage_close is due also after a fault, which says what is wrong with the folder. */
+must_check enum code storage_open(const struct config *c, struct policy *p, struct storage *out, struct fault *why);
 
 /* Nobody appends or asks any more.  What is live is in the log, and is not sealed for the occasion. */
 void storage_close(struct storage *s);

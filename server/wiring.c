@@ -254,7 +254,7 @@ static enum code start(struct server *s, struct fault *why)
     if (code != CODE_OK)
         return code;
     start_loops(s);
-    code = storage_open(s->config, &s->storage, why);
+    code = storage_open(s->config, s->policy, &s->storage, why);
     if (code == CODE_OK)
         code = start_router(s, why);
     if (code == CODE_OK)

@@ -95,11 +95,22 @@ static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason r
     directory_drop(s->directory, t, i);
 }
 
-/* Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant. */
-static void drop_before(struct shard *s, struct tenant *t, int64_t oldest_ns)
+struct retention retain_rule(const struct shard *s, struct slice tenant)
 {
-    size_t n;
+    const struct shard_config *c = &s->config;
 
+    return c->retention_of ? c->retention_of(c->retention_arg, tenant)
+                           : (struct retention){ c->retention_ns, c->retention_bytes };
+}
+
+/* Drops a tenant's buckets that are older than its retention, and with the last one the tenant. */
+static void drop_older(struct shard *s, struct tenant *t, int64_t now_ns, int64_t age_ns)
+{
+    size_t  n;
+    int64_t oldest_ns;
+
+    if (age_ns == INT64_MAX || __builtin_sub_overflow(now_ns, age_ns, &oldest_ns))
+        return;
     do {
         if (tenant_row(t, &n)->start_ns + s->config.span_ns > oldest_ns)
             return;
@@ -113,15 +124,17 @@ static size_t held_bytes(const struct held *h)
     return bucket_is_sealed(h->bucket) ? block_image(h->bucket).n : h->bytes;
 }
 
-/* Drops a tenant's oldest buckets, but never the newest, until it has no more than retention_bytes. */
-static void drop_beyond(struct shard *s, struct tenant *t)
+/* Drops a tenant's oldest buckets, but never the newest, until it has no more than `bytes`. */
+static void drop_beyond(struct shard *s, struct tenant *t, size_t bytes)
 {
     size_t             n, sum = 0;
     const struct held *row = tenant_row(t, &n);
 
+    if (bytes == 0)
+        return;
     for (size_t i = 0; i < n; i++)
         sum += held_bytes(&row[i]);
-    for (; n > 1 && sum > s->config.retention_bytes; row = tenant_row(t, &n)) {
+    for (; n > 1 && sum > bytes; row = tenant_row(t, &n)) {
         sum -= held_bytes(&row[0]);
         drop(s, t, 0, DROP_RETENTION);
     }
@@ -129,19 +142,14 @@ static void drop_beyond(struct shard *s, struct tenant *t)
 
 void retain_by_rule(struct shard *s, int64_t now_ns)
 {
-    int64_t oldest_ns;
-    bool    by_time = s->config.retention_ns != INT64_MAX &&
-                   !__builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest_ns);
-
-    if (now_ns < s->next_retention_ns || (!by_time && s->config.retention_bytes == 0))
+    if (now_ns < s->next_retention_ns)
         return;
     s->next_retention_ns = now_ns + NS_PER_S;
     for (struct tenant *t = directory_next(s->directory, NULL), *next; t != NULL; t = next) {
+        struct retention rule = retain_rule(s, tenant_name(t));
         next = directory_next(s->directory, t); /* t may go */
-        if (s->config.retention_bytes != 0)
-            drop_beyond(s, t);
-        if (by_time)
-            drop_before(s, t, oldest_ns);
+        drop_beyond(s, t, rule.bytes);
+        drop_older(s, t, now_ns, rule.age_ns);
     }
 }
 

@@ -20,7 +20,7 @@ struct shard *shard_new(const struct shard_config *config)
         abort();
     if (s->config.span_ns == 0)
         s->config.span_ns = SPAN_NS;
-    assert(s->config.span_ns > 0 && s->config.retention_ns > 0);
+    assert(s->config.span_ns > 0 && (s->config.retention_of != NULL || s->config.retention_ns > 0));
     s->epoch = epoch_new();
     s->directory = directory_new(s->epoch);
     s->dedup = dedup_new(s->config.limit_bytes / DEDUP_SHARE, s->config.seed);
@@ -59,11 +59,11 @@ bool shard_span_start(const struct shard *s, int64_t time_ns, int64_t *start_ns)
     return !__builtin_sub_overflow(time_ns, into, start_ns) && *start_ns <= INT64_MAX - s->config.span_ns;
 }
 
-static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns)
+static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns, int64_t age_ns)
 {
     int64_t oldest;
 
-    return s->config.retention_ns != INT64_MAX && !__builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest) &&
+    return age_ns != INT64_MAX && !__builtin_sub_overflow(now_ns, age_ns, &oldest) &&
            start_ns + s->config.span_ns <= oldest;
 }
 
@@ -99,13 +99,13 @@ static void account(struct shard *s, struct append *a, int64_t start_ns, int64_t
 static enum code take_batch(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo, struct fault *why)
 {
     const struct batch *b = a->batch;
-    int64_t             start_ns;
+    int64_t             start_ns, age_ns = retain_rule(s, b->tenant).age_ns;
 
     if (!shard_span_start(s, b->time_ns, &start_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is out of range", (long long)b->time_ns);
-    if (is_too_old(s, start_ns, now_ns))
+    if (is_too_old(s, start_ns, now_ns, age_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
-                    (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
+                    (long long)b->time_ns, (long long)(age_ns / NS_PER_S));
 
     struct bucket *into = retain_target(s, b->tenant, start_ns, a->seq != 0);
     enum code      code = retain_room(s, b, &into, why);

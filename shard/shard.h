@@ -32,11 +32,20 @@ struct record;
 struct shard;
 struct store;
 
+/* How much of a tenant's past is kept. */
+struct retention {
+    int64_t age_ns; /* by profile time; INT64_MAX: any */
+    size_t  bytes;  /* in memory or file; 0: any */
+};
+typedef struct retention retention_fn(void *arg, struct slice tenant);
+
 struct shard_config {
     const char   *name;         /* "0", "hearth-shard-2": in metrics and faults */
     int64_t       span_ns;      /* of a bucket; 0: 10 minutes */
     int64_t       retention_ns; /* by profile time; INT64_MAX: keep */
     size_t        retention_bytes; /* of each tenant, in memory or file; 0: keep */
+    retention_fn *retention_of;    /* asked by the writer; NULL: the two above are everybody's */
+    void         *retention_arg;
     size_t        limit_bytes;  /* accounted; SIZE_MAX: none */
     uint64_t      seed;         /* any number that nobody outside knows */
     struct store *store;        /* seals buckets, outlives the shard's steps; NULL: they stay live */

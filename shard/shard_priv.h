@@ -57,6 +57,9 @@ struct shard {
 /* shard.c: everything that counts against the limit, pinned buckets included. */
 size_t shard_used(const struct shard *s);
 
+/* retain.c: what holds for a tenant now. */
+struct retention retain_rule(const struct shard *s, struct slice tenant);
+
 /* retain.c: drops what is older, or more, than the retention. */
 void retain_by_rule(struct shard *s, int64_t now_ns);
 
