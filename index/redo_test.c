@@ -105,6 +105,20 @@ static void every_change_is_refused_or_harmless(struct buf redos[REDOS])
     printf("redo: %zu changes refused, %zu taken\n", refused, taken);
 }
 
+/* What follows one that is missing is not taken for the next, nor one that was there already. */
+static void a_gap_is_refused(const struct buf redos[REDOS])
+{
+    struct bucket *b = bucket_make();
+
+    assert(bucket_redo(b, buf_view(&redos[0]), &why) == CODE_OK);
+    bucket_publish(b);
+    assert(bucket_redo(b, buf_view(&redos[2]), &why) == CODE_DATA_LOSS);
+    assert(strstr(why.text, "it is batch 2 of a bucket that has 1") != NULL);
+    assert(bucket_redo(b, buf_view(&redos[0]), &why) == CODE_DATA_LOSS);
+    assert(strstr(why.text, "it is batch 0 of a bucket that has 1") != NULL);
+    bucket_unref(b);
+}
+
 static void put(struct buf *out, uint64_t v)
 {
     uint8_t *at = (uint8_t *)buf_reserve(out, 10);
@@ -157,6 +171,7 @@ int main(void)
     redos_make(redos);
     every_cut_is_refused(redos);
     every_change_is_refused_or_harmless(redos);
+    a_gap_is_refused(redos);
     a_deep_one_costs_what_is_in_it();
     for (size_t k = 0; k < REDOS; k++)
         buf_free(&redos[k]);

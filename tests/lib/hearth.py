@@ -114,7 +114,12 @@ class Server:
         self.port = self.ports[0]
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.address}"
-        wait_until(f"{name} ready", lambda: self.get("/ready")[0] == 200)
+        wait_until(f"{name} ready", self.is_ready)
+
+    def is_ready(self):
+        if not self.is_alive():
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}: {self.tail()}")
+        return self.get("/ready")[0] == 200
 
     def tail(self):
         self.log.flush()

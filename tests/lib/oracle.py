@@ -17,21 +17,21 @@ SEED = int(os.environ.get("HEARTH_CRASH_SEED", str(random.randrange(1 << 30))))
 chance = random.Random(SEED)
 
 
-def profile(i):
-    return pprof({f"main;p{i}": 1}, time_ns=time.time_ns())
+def profile(i, padding=0):
+    return pprof({f"main;p{i}{'_' * padding}": 1}, time_ns=time.time_ns())
 
 
 class Oracle:
     """What was sent, what became of it, and what must therefore be found."""
 
-    def __init__(self):
-        self.lock, self.next, self.bytes, self.fate = threading.Lock(), 0, {}, {}
+    def __init__(self, padding=0):
+        self.lock, self.next, self.bytes, self.fate, self.padding = threading.Lock(), 0, {}, {}, padding
 
     def push(self, server, again=None):
         with self.lock:
             i = self.next if again is None else again
             self.next += again is None
-            body = self.bytes.setdefault(i, profile(i))
+            body = self.bytes.setdefault(i, profile(i, self.padding))
             self.fate.setdefault(i, "open")
         try:
             server.push(body, service=f"service-{i % 9}")
@@ -47,17 +47,17 @@ class Oracle:
         return fate
 
     def check(self, server):
-        found = {path.split(";")[1][1:]: own for path, (_, own) in server.flame().items() if ";" in path}
+        found = {path.split(";")[1][1:].rstrip("_"): own for path, (_, own) in server.flame().items() if ";" in path}
         for i, fate in self.fate.items():
             n = found.pop(str(i), 0)
             assert n == 1 if fate == "acked" else n <= 1, f"profile {i} was {fate} and counts {n} times"
         assert not found, f"never sent: {found}"
 
-    def settle(self, server):
+    def settle(self, server, querier=None):
         """Who does not know sends again, the same bytes: now all count, once."""
         for i in [i for i, fate in self.fate.items() if fate != "acked"]:
             assert self.push(server, again=i) == "acked", server.tail()
-        self.check(server)
+        self.check(querier or server)
 
     def counts(self):
         return {fate: list(self.fate.values()).count(fate) for fate in ("acked", "open", "refused")}
