@@ -185,6 +185,27 @@ static void modes(void)
     s->disk.ops->free(&s->disk);
 }
 
+/* A stack again, by another profile, behind each restart, and not the first one of its bucket. */
+static void what_came_back_is_gone_on_with(void)
+{
+    struct sim_disk *s = sim_new(1);
+
+    for (unsigned turn = 0; turn < 4; turn++) {
+        struct machine m = boot(s, SIZE_MAX);
+        struct arena  *a = arena_new(0);
+        struct batch  *b = profile(a, 1, 0);
+        assert(push_one(&m, 2, BATCH_SYNC, T0) == CODE_OK);
+        b->key = (struct hash128){ 1, turn };
+        struct append one = { .batch = b, .done = on_done };
+        keeper_take(m.keeper, &one, T0);
+        keeper_step(m.keeper, T0);
+        assert(one.code == CODE_OK && count_one(&m, 1) == (int64_t)turn + 1 && shard_stats(m.shard).buckets == 1);
+        arena_free(a);
+        kill_9(&m, s);
+    }
+    s->disk.ops->free(&s->disk);
+}
+
 /* What a killed process had written and not synced is read by the next one, which then has to sync it. */
 static void what_is_read_becomes_durable(void)
 {
@@ -244,12 +265,13 @@ static void a_full_disk_is_read_only_until_there_is_room(void)
     assert(count_one(&m, 1) == 1);
     s->fail_act = -1;
     assert(push_one(&m, 6, BATCH_SYNC, T0 + 3 * NS_PER_S) == CODE_OK); /* the clock was set back meanwhile */
+    assert(push_one(&m, 2, BATCH_SYNC, T0 + 4 * NS_PER_S) == CODE_OK && count_one(&m, 2) == 1); /* again */
     kill_9(&m, s);
     m = boot(s, SIZE_MAX);
     int64_t counts[LEAVES];
     count(&m, counts);
     for (unsigned i = 1; i <= 6; i++)
-        assert(counts[i] == (i == 1 || i == 6));
+        assert(counts[i] == (i <= 2 || i == 6));
     stop(&m, T0);
     s->disk.ops->free(&s->disk);
 }
@@ -369,6 +391,7 @@ int main(void)
     log_setup(LOG_ERROR + 1, false);
     counts_once_across_restarts();
     modes();
+    what_came_back_is_gone_on_with();
     what_is_read_becomes_durable();
     what_was_refused_stays_refused();
     a_full_disk_is_read_only_until_there_is_room();

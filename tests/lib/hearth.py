@@ -119,7 +119,12 @@ class Server:
             self.await_ready()
 
     def await_ready(self):
-        wait_until(f"{self.name} ready", lambda: self.get("/ready")[0] == 200)
+        wait_until(f"{self.name} ready", self.is_ready)
+
+    def is_ready(self):
+        if not self.is_alive():
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}: {self.tail()}")
+        return self.get("/ready")[0] == 200
 
     def tail(self):
         self.log.flush()
