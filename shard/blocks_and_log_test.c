@@ -57,7 +57,7 @@ static struct machine boot(void)
     struct fault        why;
     char                path[64];
 
-    enum code code = block_files_open(path_in("blocks", path), &files, &why);
+    enum code code = block_files_open(path_in("blocks", path), BLOCK_DAMAGE_REFUSE, &files, &why);
     assert(code == CODE_OK);
     m.store = store_start(files);
     m.shard = shard_new(
@@ -66,9 +66,7 @@ static struct machine boot(void)
     assert(code == CODE_OK);
     m.keeper = keeper_new(&(struct keeper_config){
         .shard = m.shard, .disk = m.disk, .segment_bytes = 4096, .interval_ns = 50, .salt = 5 });
-    code = shard_load(m.shard, LATER, &why);
-    assert(code == CODE_OK);
-    code = keeper_replay(m.keeper, &why);
+    code = keeper_load(m.keeper, LATER, &why);
     if (code != CODE_OK)
         fprintf(stderr, "%s\n", why.text);
     assert(code == CODE_OK);
