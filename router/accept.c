@@ -33,9 +33,6 @@ enum code router_accept(struct router *r, const struct batch *b, struct append *
     map_unref(m);
     if (code != CODE_OK)
         return code;
-    code = writer_check(r->config.writer, why);
-    if (code != CODE_OK)
-        return code;
     a->batch = b;
     if (!writer_submit(r->config.writer, a))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "shard %s: too many batches are waiting to be stored",

@@ -29,7 +29,8 @@
 
 enum { SEGMENT = 16 << 10 };
 
-static char root[] = "/tmp/shard_load_test.XXXXXX";
+/* In memory where that can be: it is started some thousand times, and no power goes. */
+static char roots[2][40] = { "/dev/shm/shard_load_test.XXXXXX", "/tmp/shard_load_test.XXXXXX" }, *root;
 static int  end_at, removals_left;
 
 /* Each step of saving a block, then each removal of a segment of the log. */
@@ -358,6 +359,21 @@ static void expect_refusal(const char *path, size_t at)
     stop(&m);
 }
 
+/* How many profiles a start finds, -1: it was refused, by the name of a segment. */
+static int64_t found_or_refused(void)
+{
+    struct machine m;
+    struct fault   why;
+    int64_t        found = -1;
+
+    if (start(&m, SIZE_MAX, BLOCK_DAMAGE_REFUSE, &why) == CODE_OK)
+        expect(&m, "a", found = held_by(&m, "a").profiles);
+    else
+        assert(strstr(why.text, "log wal-") != NULL);
+    stop(&m);
+    return found;
+}
+
 /* The log has it all still, the block has it all, too: wherever that is spoilt it is refused, or set aside and not missed. */
 static void each_byte_of_a_block_counts(void)
 {
@@ -401,16 +417,60 @@ static void each_byte_of_a_block_counts(void)
     clear();
 }
 
+/*
+ * Spoilt it is refused, but for the mark behind its last record.  What is cut off takes along what would prove that it was there, so
+ * that is a torn tail: what is before it is found, and what the block has.
+ */
+static void each_byte_of_a_log_counts(void)
+{
+    struct arena  *a = arena_new(0);
+    struct machine m = started(SIZE_MAX);
+    char           path[512], *spoilt;
+    int64_t        found;
+    size_t         refused = 0;
+
+    for (unsigned i = 0; i < 3; i++)
+        insist(&m, "a", T0 - 3 * SPAN + i, i, 5);
+    await_sealed(&m, "a", 1, T0 + 6 * NS_PER_S);
+    for (unsigned i = 3; i < 6; i++)
+        insist(&m, "a", T0 - 3 * SPAN + i, i, 5);
+    stop(&m);
+    assert(files_n("wal", "", path) == 1 && files_n("blocks", ".block", NULL) == 1);
+    struct slice whole = file_bytes(a, path);
+    spoilt = arena_array(a, whole.n, 1);
+    while (whole.n > 0 && whole.p[whole.n - 1] == '\0')
+        whole.n--;
+    whole.n = (whole.n + 7) / 8 * 8; /* what is behind it was reserved ahead */
+    for (size_t at = 0; at < whole.n; at++) {
+        memcpy(spoilt, whole.p, whole.n);
+        spoilt[at] ^= (char)(1 << at % 8);
+        file_make(path, spoilt, whole.n);
+        found = found_or_refused();
+        refused += found < 0;
+        assert(found < 0 || found == 6);
+        file_make(path, whole.p, at);
+        found = found_or_refused();
+        assert(found < 0 || (found >= 3 && found <= 6));
+    }
+    printf("load: %zu bytes of a log spoilt and cut off in turn, %zu of the spoilt refused\n", whole.n, refused);
+    assert(refused >= whole.n - 48); /* the mark, and zeros to a multiple of 8 */
+    arena_free(a);
+    clear();
+}
+
 int main(void)
 {
     log_setup(LOG_ERROR + 1, false);
-    if (mkdtemp(root) == NULL)
-        return 1;
+    root = mkdtemp(roots[0]);
+    if (root == NULL)
+        root = mkdtemp(roots[1]);
+    assert(root != NULL);
     a_log_of_many_generations_comes_back();
     what_was_live_under_a_limit_fits_again(UINT_MAX);
     what_was_live_under_a_limit_fits_again(80);
     an_end_at_any_step_loses_nothing();
     each_byte_of_a_block_counts();
+    each_byte_of_a_log_counts();
     assert(rmdir(root) == 0);
     puts("load: ok");
     return 0;
