@@ -74,6 +74,25 @@ static bool are_system_names(const struct block *b, uint32_t group, uint32_t n_s
     return true;
 }
 
+/* Every string but the first has bytes of its own, so all of them together are no more than 256 times those. */
+static bool are_strings(const struct section *own, const struct section *shared)
+{
+    struct words owns = words_of(own), shares = words_of(shared);
+    uint64_t     o[PACK], s[PACK], before = 0;
+    bool         is_first = true;
+
+    for (uint32_t n; (n = words_next(&owns, o)) > 0;) {
+        words_next(&shares, s);
+        for (uint32_t i = 0; i < n; i++) {
+            if (s[i] > before || (o[i] == 0 && !is_first))
+                return false;
+            before = s[i] + o[i];
+            is_first = false;
+        }
+    }
+    return true;
+}
+
 struct group_counts {
     uint32_t strings, mappings, functions, lines, locations, stacks;
 };
@@ -88,6 +107,7 @@ static struct group_counts counts_of(const struct block *b, uint32_t g)
 static bool are_symbols(const struct block *b, uint32_t g, const struct group_counts *n)
 {
     const struct rule rules[] = {
+        { G_TEXT_SHARED, n->strings, BLOCK_SHARED_MAX + 1 },
         { G_FUNCTION_NAME, n->functions, n->strings },
         { G_FUNCTION_SYSTEM, n->functions, ANY },
         { G_FUNCTION_FILE, n->functions, n->strings },
@@ -104,11 +124,13 @@ static bool are_symbols(const struct block *b, uint32_t g, const struct group_co
     };
     struct section text = group_section(b, g, G_TEXT), bytes = group_section(b, g, G_TEXT_BYTES);
     struct section lines = group_section(b, g, G_LOCATION_LINES), mappings = group_section(b, g, G_MAPPINGS);
+    struct section shared = group_section(b, g, G_TEXT_SHARED);
     uint64_t       sum;
 
     return is_column(&bytes, n->strings, ANY, &sum) && sum == text.bytes &&
            is_column(&lines, n->locations, ANY, &sum) && sum == n->lines && are_mappings(&mappings, n->strings) &&
-           are_columns(b, g, rules, sizeof rules / sizeof *rules) && are_system_names(b, g, n->strings);
+           are_columns(b, g, rules, sizeof rules / sizeof *rules) && are_strings(&bytes, &shared) &&
+           are_system_names(b, g, n->strings);
 }
 
 /*

@@ -8,7 +8,7 @@
  * A segment, little-endian:
  *
  *      0  8  magic "HEARTHWL"
- *      8  4  version, 2
+ *      8  4  version, 3
  *     12  4  salt: stands in each of its records too, so that no bytes from outside can look like one
  *     16  8  number of the segment, as in its name
  *     24  8  first: the sequence number of its first record
