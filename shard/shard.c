@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "index/block.h"
+#include "index/bucket.h"
 #include "shard/shard_priv.h"
 
 #define SPAN_NS (600 * NS_PER_S)
@@ -234,10 +234,8 @@ struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int
 
 void shard_unpin(struct pin *p)
 {
-    for (size_t i = 0; i < p->n; i++) {
-        block_rest(p->buckets[i]);
+    for (size_t i = 0; i < p->n; i++)
         bucket_unref(p->buckets[i]);
-    }
     free(p->buckets);
     *p = (struct pin){ 0 };
 }

@@ -1,7 +1,7 @@
-"""A load that needs ten times the memory limit: the process stays below it, what is retained is exact, the rest is reported as dropped.
+"""A load that needs many times the memory limit: the process stays below it, what is retained is exact, the rest is reported as dropped.
 
-Once in memory only, where the oldest goes, and once with a --data.dir, where nothing does.  `./dev bounded` runs it at full
-size: 512 MiB, 5 GiB, half an hour.
+Once in memory only, where the oldest goes, and once with a --data.dir, where nothing does.  `./dev figures bounded` runs
+it at full size: 512 MiB, 5 GiB, half an hour each.
 """
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
@@ -16,7 +16,7 @@ from pprof import pprof
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--limit-mib", type=int, default=64)
-parser.add_argument("--need-mib", type=int, default=256)
+parser.add_argument("--need-mib", type=int, default=128)
 parser.add_argument("--seconds", type=int, default=0, help="the load is spread over so many; 0: as fast as it goes")
 options = parser.parse_args()
 LIMIT, NEED = options.limit_mib << 20, options.need_mib << 20

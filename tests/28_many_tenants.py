@@ -15,7 +15,7 @@ from hearth import CPU, IS_SANITIZED, Server, flame_paths, folder, push_body, wa
 from pprof import pprof
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--tenants", type=int, default=300)
+parser.add_argument("--tenants", type=int, default=200)
 parser.add_argument("--kib-max", type=float, default=0, help="memory of a tenant; 0: no matter")
 options = parser.parse_args()
 LIMITS = ("--multitenancy", "--memory-limit=2GiB")
