@@ -1,6 +1,6 @@
 """Acknowledged is kept, and counted once: across failing disks, full disks, damaged logs and an end without a word.
 
-What is asked of the kernel, and in which order, is seen by strace.  Kills at random are 27_kills.py's.
+What is asked of the kernel, and in which order, is seen by strace.  Kills at random are 31_kills.py's.
 """
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
