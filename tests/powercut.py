@@ -81,7 +81,7 @@ class Guest(Server):
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", "512", "-nographic", "-no-reboot", "-kernel", kernel,
-             "-initrd", initramfs, "-append", f"console=ttyS0 quiet panic=-1 hearth:{args}",
+             "-initrd", initramfs, "-append", f"console=ttyS0 quiet panic=-1 no_timer_check hearth:{args}",
              "-drive", f"file={disk},format=raw,if=virtio,cache=none",
              "-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:4040"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
