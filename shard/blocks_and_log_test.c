@@ -50,7 +50,7 @@ static const char *path_in(const char *name, char out[64])
     return out;
 }
 
-static struct machine boot(void)
+static struct machine boot(size_t limit_bytes)
 {
     struct machine      m;
     struct block_files *files;
@@ -61,7 +61,7 @@ static struct machine boot(void)
     assert(code == CODE_OK);
     m.store = store_start(files);
     m.shard = shard_new(
-        &(struct shard_config){ .name = "t", .retention_ns = INT64_MAX, .limit_bytes = SIZE_MAX, .store = m.store });
+        &(struct shard_config){ .name = "t", .retention_ns = INT64_MAX, .limit_bytes = limit_bytes, .store = m.store });
     code = disk_open(path_in("wal", path), &m.disk, &why);
     assert(code == CODE_OK);
     m.keeper = keeper_new(&(struct keeper_config){
@@ -86,17 +86,24 @@ static const char *tenant_of(unsigned i) { return i % 3 ? "a" : "b"; }
 static void on_done(struct append *a) { (void)a; }
 
 /* Each has a leaf of its own. */
-static void push(struct machine *m, unsigned i, int64_t now_ns)
+static enum code try_push(struct machine *m, unsigned i, enum batch_mode mode, int64_t now_ns)
 {
     struct arena *a = arena_new(0);
-    struct append one = { .done = on_done };
+    struct batch *b = test_batch(a, &(struct test_profile){ tenant_of(i), "s", "p", T0 + i, 1, i, 200 });
+    struct append one = { .batch = b, .done = on_done };
 
-    one.batch = test_batch(a, &(struct test_profile){ tenant_of(i), "s", "p", T0 + i, 1, i, 200 });
-    ((struct batch *)one.batch)->key = hash128(&i, sizeof i);
+    b->key = hash128(&i, sizeof i);
+    b->mode = mode;
     keeper_take(m->keeper, &one, now_ns);
     keeper_step(m->keeper, now_ns);
-    assert(one.code == CODE_OK);
     arena_free(a);
+    return one.code;
+}
+
+static void push(struct machine *m, unsigned i, int64_t now_ns)
+{
+    enum code code = try_push(m, i, BATCH_SYNC, now_ns);
+    assert(code == CODE_OK);
 }
 
 static void count_in(struct machine *m, const char *tenant, unsigned counts[LEAVES])
@@ -173,7 +180,7 @@ static void seal(struct machine *m)
 static void child(int step)
 {
     stop_at = step;
-    struct machine m = boot();
+    struct machine m = boot(SIZE_MAX);
     for (unsigned i = 0; i < EARLY; i++)
         push(&m, i, T0 + i);
     seal(&m);
@@ -207,14 +214,14 @@ static void an_end_at_any_step_loses_nothing(void)
         printf("ended at step %d: %d segments, %d blocks\n", step, files_n("wal-*"), files_n("*.block"));
         if (step > STEPS)
             assert(files_n("*.block") == 2 && files_n("wal-*") < 4);
-        struct machine m = boot();
+        struct machine m = boot(SIZE_MAX);
         expect(&m, ALL);
         for (unsigned i = 0; i < ALL; i++)
             push(&m, i, LATER);
         expect(&m, ALL); /* all are known, those in blocks too */
         push(&m, NEW, LATER);
         stop(&m);
-        m = boot();
+        m = boot(SIZE_MAX);
         expect(&m, ALL + 1);
         stop(&m);
         empty_folder();
@@ -230,11 +237,30 @@ static void blocks_without_their_log(void)
     snprintf(command, sizeof command, "rm %s/wal/wal-*", folder);
     assert(system(command) == 0);
     for (unsigned n = 0; n < 3; n++) { /* the late ones were in the log only */
-        struct machine m = boot();
+        struct machine m = boot(SIZE_MAX);
         expect(&m, EARLY + n);
         push(&m, EARLY + n, LATER);
         stop(&m);
     }
+    empty_folder();
+}
+
+/* Faster than blocks can be made: who comes then has to wait, and nothing that was taken is given for it. */
+static void what_is_live_is_not_given_for_what_is_new(void)
+{
+    enum { LIMIT = 1 << 20, PUSHES = 20000 };
+    struct machine m = boot(LIMIT);
+    int            refused = 0;
+
+    for (unsigned i = 0; i < PUSHES; i++)
+        for (enum code code; (code = try_push(&m, i, BATCH_MEMORY, T0)) != CODE_OK; refused++) {
+            assert(code == CODE_RESOURCE_EXHAUSTED);
+            usleep(100);
+        }
+    struct shard_stats now = shard_stats(m.shard);
+    assert(now.dropped_buckets == 0 && now.profiles == PUSHES && now.bytes <= LIMIT);
+    printf("%d were refused while blocks were made\n", refused);
+    stop(&m);
     empty_folder();
 }
 
@@ -245,6 +271,7 @@ int main(void)
         return 1;
     an_end_at_any_step_loses_nothing();
     blocks_without_their_log();
+    what_is_live_is_not_given_for_what_is_new();
     assert(rmdir(folder) == 0);
     puts("blocks and log: ok");
     return 0;

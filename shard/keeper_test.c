@@ -1,7 +1,7 @@
 /*
  * Goal: what was acknowledged is in the shard and in its log, once each, whatever the disk does and whenever the power
  * goes; what was refused is in neither.  Method: a keeper on a simulated disk, pushed to by a script with an oracle;
- * the nth act of the disk fails, or is its last, for every n.
+ * the nth act of the disk fails, or is its last, for every n.  `keeper_test --seeds FOLDER` writes the seeds of wal_fuzz.
  */
 #include "shard/keeper.h"
 
@@ -386,9 +386,43 @@ static void every_moment(void)
     printf("keeper: %d runs with a fault\n", runs);
 }
 
-int main(void)
+/* The first segment of a log behind the byte that wal_fuzz wants there. */
+static void write_seed(const char *path, unsigned n, unsigned bulk)
+{
+    struct sim_disk *s = sim_new(1);
+    struct machine   m = boot(s, SIZE_MAX);
+    struct arena    *a = arena_new(0);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct append one = { .batch = profile(a, i, bulk), .done = on_done };
+        keeper_take(m.keeper, &one, T0);
+        keeper_step(m.keeper, T0);
+    }
+    stop(&m, T0);
+    const struct sim_bytes *b = sim_file(s, "wal-0000000000000001");
+    FILE                   *f = fopen(path, "wb");
+    assert(f != NULL && fputc(0, f) == 0 && fwrite(b->p, 1, b->n, f) == b->n);
+    fclose(f);
+    arena_free(a);
+    s->disk.ops->free(&s->disk);
+}
+
+static int write_seeds(const char *folder)
+{
+    char path[4096];
+
+    for (unsigned n = 1; n <= 4; n++) {
+        snprintf(path, sizeof path, "%s/%u_profiles", folder, n);
+        write_seed(path, n, n % 2 * 100);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     log_setup(LOG_ERROR + 1, false);
+    if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+        return write_seeds(argv[2]);
     counts_once_across_restarts();
     modes();
     what_came_back_is_gone_on_with();

@@ -7,6 +7,8 @@
 #include "shard/shard_priv.h"
 #include "shard/store.h"
 
+#define NOW_MAX_NS (INT64_MAX / 2) /* the year 2116: differences of times are times */
+
 /* Room for a redo, also by sealing what is complete and waiting for it; false: there is none. */
 static bool make_room(struct shard *s, const struct record *r, struct bucket *into)
 {
@@ -100,8 +102,10 @@ enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint
                      struct fault *why)
 {
     struct held *h;
-    enum code    code = redo_record(s, r, &h, seq, why);
 
+    if (now_ns < 0 || now_ns > NOW_MAX_NS)
+        return fail(why, CODE_DATA_LOSS, "it was taken at %lld ns, which is no time", (long long)now_ns);
+    enum code code = redo_record(s, r, &h, seq, why);
     if (code != CODE_OK)
         return code;
     if (!dedup_has(s->dedup, r->key))

@@ -1,6 +1,6 @@
 """Acknowledged is kept, and counted once: across failing disks, full disks, damaged logs and an end without a word.
 
-What is asked of the kernel, and in which order, is seen by strace.  Kills at random are 27_kills.py's.
+What is asked of the kernel, and in which order, is seen by strace.  Kills at random are 31_kills.py's.
 """
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
@@ -93,9 +93,10 @@ def disk_faults():
 
 def short_writes():
     """A disk that takes a hundred bytes at a time, for the log and for a block."""
-    data, oracle = folder("short"), Oracle()
+    data, oracle, library = folder("short"), Oracle(), BIN / "libshort_writes.so"
+    assert library.exists()
     server = Server(f"--data.dir={data}", "--wal.segment-bytes=64KiB",
-                    env={"LD_PRELOAD": str(BIN / "libshort_writes.so"), "ASAN_OPTIONS": "verify_asan_link_order=0"})
+                    env={"LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0"})
     server.push(pprof({"main;old": 1}, time_ns=int((time.time() - 2400) * 1e9)), service="old")
     for _ in range(50):
         assert oracle.push(server) == "acked"
