@@ -235,7 +235,7 @@ static void show_cost(const char *what, const struct rig *r, struct spent since)
     struct spent now = spent_now(r);
     double       n = (double)(now.n - since.n);
 
-    printf("%-20s writer %6.2f us, all %6.2f us a profile\n", what, (double)(now.writer_ns - since.writer_ns) / 1e3 / n,
+    printf("limit  %-20s writer %6.2f us, all %6.2f us a profile\n", what, (double)(now.writer_ns - since.writer_ns) / 1e3 / n,
            (double)(now.all_ns - since.all_ns) / 1e3 / n);
 }
 
