@@ -45,6 +45,8 @@ static const struct option rows[] = {
     { "peers.key-file", OPTION_TEXT, 0, AT(peers_key_file), "", NULL, "its private key" },
     { "data.dir", OPTION_TEXT, 0, AT(data_dir), "", NULL,
       "folder of a shard, locked while it runs, with its log; without one a restart loses every profile" },
+    { "data.damaged-blocks", OPTION_ENUM, 0, AT(data_damaged_blocks), "refuse", "refuse|set-aside",
+      "what a start does with a damaged block file: refuse to go on, or rename it to .damaged and go on without it" },
     { "wal.mode", OPTION_ENUM, 0, AT(limits.wal_mode), "sync", "sync|interval|memory",
       "a push is answered when it is: sync: on the disk; interval: written; memory: in memory, never logged" },
     { "wal.interval", OPTION_DURATION, OPTION_POSITIVE, AT(wal_interval_ns), "50ms", NULL,

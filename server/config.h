@@ -26,6 +26,7 @@ struct config {
     int         tls_client_auth; /* enum client_auth */
     const char *peers_ca_file, *peers_cert_file, *peers_key_file;
     const char *data_dir;
+    int         data_damaged_blocks; /* enum block_damage */
     int64_t     wal_interval_ns, wal_segment_bytes;
     const char *shard_map;
     const char *shard_name;

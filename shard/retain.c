@@ -62,7 +62,7 @@ struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start
     struct tenant *t = directory_tenant(s->directory, tenant);
     struct held   *h = t ? tenant_held(t, start_ns) : NULL;
 
-    if (h == NULL || h->is_closed || (h->oldest_seq != 0) != is_logged)
+    if (h == NULL || h->state != HELD_LIVE || (h->oldest_seq != 0) != is_logged)
         return NULL;
     return h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
 }
@@ -166,7 +166,7 @@ static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t
 
     for (*i = 0; *i < n; ++*i)
         if (row[*i].bucket != keep && !is_demoted(&row[*i]))
-            return !row[*i].is_sealing;
+            return row[*i].state != HELD_SEALING;
     return false;
 }
 
@@ -212,13 +212,6 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
     return t != NULL && oldest_but(t, keep, i) ? t : NULL;
 }
 
-/* A log that is replayed may go on with the newest bucket of a span: that is neither sealed nor dropped for others. */
-static bool may_seal(const struct shard *s, const struct held *row, size_t n, size_t i)
-{
-    return !atomic_load_explicit(&s->is_loading, memory_order_relaxed) ||
-           (i + 1 < n && row[i + 1].start_ns == row[i].start_ns);
-}
-
 /*
  * The i-th bucket gives its memory back.  What is live and can have a file is not lost for it: it is sealed before its time,
  * and false says that its memory comes by and by.
@@ -226,10 +219,10 @@ static bool may_seal(const struct shard *s, const struct held *row, size_t n, si
 static bool give(struct shard *s, struct tenant *t, size_t i)
 {
     size_t       n;
-    struct held *row = tenant_row(t, &n), *h = row + i;
+    struct held *h = tenant_row(t, &n) + i;
 
-    if (!h->is_sent && s->config.store != NULL && store_has_files(s->config.store)) {
-        if (!h->is_pending && may_seal(s, row, n, i))
+    if (h->state < HELD_SEALING && seal_has_files(s)) {
+        if (!h->is_pending)
             seal_early(s, h);
         return false;
     }
@@ -279,7 +272,10 @@ bool retain_redo_room(struct shard *s, struct slice tenant, struct slice redo, c
     if (limit == SIZE_MAX)
         return true;
     grows = bucket_redo_cost(into, tenant, redo) + (into ? 0 : directory_growth(tenant));
-    drop_for(s, tenant, into, grows);
+    if (!seal_has_files(s))
+        drop_for(s, tenant, into, grows);
+    while (!fits(used_in_sight(s), grows, begin(limit)) && demote_one(s))
+        continue;
     return fits(used_in_sight(s), grows, limit);
 }
 

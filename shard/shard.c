@@ -232,28 +232,6 @@ struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int
     return p;
 }
 
-void shard_load_begin(struct shard *s) { atomic_store(&s->is_loading, true); }
-
-void shard_load_show(struct shard *s, uint64_t bytes, uint64_t of_bytes)
-{
-    atomic_store_explicit(&s->load_bytes, bytes, memory_order_relaxed);
-    atomic_store_explicit(&s->load_of_bytes, of_bytes, memory_order_relaxed);
-    metric_set(s->metrics.load_bytes, (int64_t)bytes);
-    metric_set(s->metrics.load_of_bytes, (int64_t)of_bytes);
-}
-
-/* Release: who sees it ended sees all that was loaded. */
-void shard_load_end(struct shard *s) { atomic_store_explicit(&s->is_loading, false, memory_order_release); }
-
-enum code shard_check_loaded(struct shard *s, struct fault *why)
-{
-    if (!atomic_load_explicit(&s->is_loading, memory_order_acquire))
-        return CODE_OK;
-    return fail(why, CODE_UNAVAILABLE, "shard %s is replaying %llu of %llu bytes of its log", s->config.name,
-                (unsigned long long)atomic_load_explicit(&s->load_bytes, memory_order_relaxed),
-                (unsigned long long)atomic_load_explicit(&s->load_of_bytes, memory_order_relaxed));
-}
-
 void shard_unpin(struct pin *p)
 {
     for (size_t i = 0; i < p->n; i++)

@@ -55,12 +55,6 @@ struct shard_config {
 struct shard *shard_new(const struct shard_config *config);
 void          shard_free(struct shard *s); /* nothing pinned */
 
-/*
- * Before anything else, where the store has files: takes in what they hold, with the keys that are still good at now_ns.
- * DATA_LOSS and others: which file, and why.
- */
-must_check enum code shard_load(struct shard *s, int64_t now_ns, struct fault *why);
-
 /* Writer thread.  The newest record of the log that is in a bucket; 0: none. */
 uint64_t shard_newest_seq(const struct shard *s);
 
@@ -97,23 +91,24 @@ void shard_abandon(struct shard *s, int64_t now_ns);
 void shard_break(struct shard *s);
 
 /*
- * Writer thread, while loading: what shard_take once added comes back, to be published.  What belongs to a bucket whose
- * beginning is not in the log any more, or for which there is no memory, is left out.  DATA_LOSS: it does not fit to what
- * came before.
+ * Writer thread, while loading: what shard_take once added comes back, and is seen.  `last_seq`: the last record that the
+ * log has of the bucket that begins with this one; it is not sealed before that.  What belongs to a bucket whose beginning
+ * is not in the log any more is left out.  DATA_LOSS: it does not fit to what came before.  RESOURCE_EXHAUSTED: there is
+ * no memory for it, though all that is complete is in files.
  */
-must_check enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, int64_t now_ns,
-                                struct fault *why);
+must_check enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint64_t last_seq,
+                                int64_t now_ns, struct fault *why);
 
 /* Writer thread.  The oldest record of the log that memory still needs; UINT64_MAX: none. */
 uint64_t shard_oldest_seq(const struct shard *s);
 
 /*
- * A shard that is being filled from its log cannot answer: from shard_load_begin, before there are any readers, until
- * shard_load_end.  UNAVAILABLE: it is, and how far.
+ * A shard that is being filled from its disk (shard/load.h) cannot answer: from shard_load_begin, before there are any
+ * readers, until shard_load_end.  UNAVAILABLE: it is, and how far.
  */
 void                 shard_load_begin(struct shard *s);
-void                 shard_load_show(struct shard *s, uint64_t bytes, uint64_t of_bytes);
 void                 shard_load_end(struct shard *s);
+void                 shard_load_cancel(struct shard *s); /* any thread: it ends soon, with a fault */
 must_check enum code shard_check_loaded(struct shard *s, struct fault *why); /* any thread */
 
 /* The buckets of `tenant` that overlap [start_ns, end_ns], every generation, oldest first. */
