@@ -16,7 +16,7 @@ from pprof import pprof
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--limit-mib", type=int, default=64)
-parser.add_argument("--need-mib", type=int, default=128)
+parser.add_argument("--need-mib", type=int, default=96)
 parser.add_argument("--seconds", type=int, default=0, help="the load is spread over so many; 0: as fast as it goes")
 options = parser.parse_args()
 LIMIT, NEED = options.limit_mib << 20, options.need_mib << 20
