@@ -213,7 +213,7 @@ static void section_put(const struct batch *b, int kind, const struct items *ite
 void batch_encode(const struct batch *b, struct buf *out)
 {
     struct profile p = { b->time_ns, b->duration_ns, b->period, b->name, b->service, b->period_type, b->period_unit };
-    struct items   of[KNOWN];
+    struct items   of[KNOWN] = { 0 }; /* a kind that is not used any more has no items */
     size_t         from = out->n;
     uint64_t       at = sizeof(struct head) + aligned(b->tenant.n) + (KNOWN - 1) * sizeof(struct entry);
     struct entry   table[KNOWN];
