@@ -1,8 +1,8 @@
 /*
  * A pprof's way to a batch, step by step; each step is a file of its own:
  *
- *     inflate -> pprof_read -> pprof_fix -> pprof_check -> go_shape -> pprof_symbols -> pprof_samples -> go_truncated
- *             -> pprof_split (label_rules) -> pprof_batch (pprof_stacks)
+ *     inflate -> pprof_read -> pprof_fix -> pprof_check -> go_shape -> pprof_symbols -> pprof_samples
+ *             (pprof_groups) -> go_truncated -> pprof_split (label_rules) -> pprof_batch (pprof_stacks)
  *
  * All but the batch lives in a scratch arena that is emptied at the end, the inflated bytes too: the batch owns what it
  * names.

@@ -9,6 +9,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "ingest/ingest.h"
 
 #define REF_BAD UINT32_MAX /* a string index that does not fit: out of range for every table */
@@ -64,6 +66,16 @@ struct pprof {
 /* Counts first, then tables; samples stay where they are. INVALID_ARGUMENT: not a pprof. */
 must_check enum code pprof_read(struct slice bytes, const struct decode_limits *limits, struct arena *scratch,
                                 struct pprof *out, struct fault *why);
+
+/* An array of n items anew, with room for `cap` of them. */
+static inline void *array_grown(struct arena *a, const void *old, size_t n, size_t cap, size_t item)
+{
+    void *p = arena_array(a, cap, item);
+
+    if (n > 0)
+        memcpy(p, old, n * item);
+    return p;
+}
 
 /* A new string behind the table; `s` has to outlive `p`. */
 uint32_t ref_add(struct pprof *p, struct slice s);

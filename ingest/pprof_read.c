@@ -208,12 +208,8 @@ static bool line_read(struct slice bytes, struct raw_line *l)
 static struct raw_line *line_new(struct pprof *p)
 {
     if (p->n_lines == p->lines_cap) {
-        uint32_t         cap = p->lines_cap ? p->lines_cap * 2 : p->n_locations + 16;
-        struct raw_line *lines = arena_array(p->scratch, cap, sizeof *lines);
-        if (p->n_lines > 0)
-            memcpy(lines, p->lines, p->n_lines * sizeof *lines);
-        p->lines = lines;
-        p->lines_cap = cap;
+        p->lines_cap = p->lines_cap ? p->lines_cap * 2 : p->n_locations + 16;
+        p->lines = array_grown(p->scratch, p->lines, p->n_lines, p->lines_cap, sizeof *p->lines);
     }
     return &p->lines[p->n_lines++];
 }
@@ -343,11 +339,8 @@ enum code pprof_read(struct slice bytes, const struct decode_limits *limits, str
 uint32_t ref_add(struct pprof *p, struct slice s)
 {
     if (p->n_strings == p->strings_cap) {
-        uint32_t      cap = p->strings_cap * 2;
-        struct slice *strings = arena_array(p->scratch, cap, sizeof *strings);
-        memcpy(strings, p->strings, p->n_strings * sizeof *strings);
-        p->strings = strings;
-        p->strings_cap = cap;
+        p->strings_cap *= 2;
+        p->strings = array_grown(p->scratch, p->strings, p->n_strings, p->strings_cap, sizeof *p->strings);
     }
     assert(p->n_strings < REF_BAD);
     p->strings[p->n_strings] = s;

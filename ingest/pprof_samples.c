@@ -4,15 +4,11 @@
 
 #include "base/hash.h"
 #include "ingest/pprof_check.h"
+#include "ingest/pprof_groups.h"
 #include "wire/pb.h"
 
-/* Fields of google.v1.Profile, Sample and Label. */
-enum { P_SAMPLE = 2, S_LOCATION = 1, S_VALUE = 2, S_LABEL = 3, L_KEY = 1, L_STR = 2 };
-
-/* What a sample label's key means; trace, span and profile ids belong to samples and never name a series. */
-enum key_kind { KEY_UNKNOWN, KEY_LABEL, KEY_DROPPED };
-
-enum { FIRST_PAIRS = 64 };
+/* Fields of google.v1.Profile and Sample. */
+enum { P_SAMPLE = 2, S_LOCATION = 1, S_VALUE = 2, S_LABEL = 3 };
 
 /* Remembering packed stacks pays only where they repeat: not when of so many new ones fewer than an eighth came again. */
 enum { PACKED_TRIAL = 64, PACKED_SHARE = 8 };
@@ -34,21 +30,13 @@ struct reading {
     bool                keeps_all_stacks;
 };
 
-static void *grown(struct arena *a, const void *old, size_t n, size_t cap, size_t item)
-{
-    void *p = arena_array(a, cap, item);
-
-    if (n > 0)
-        memcpy(p, old, n * item);
-    return p;
-}
-
 static void locations_reserve(struct samples *s, size_t more)
 {
     if (s->locations_cap - s->n_locations >= more)
         return;
     s->locations_cap = (s->locations_cap + more) * 2;
-    s->locations = grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
+    s->locations =
+        array_grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
 }
 
 uint32_t samples_depth(struct slice sample)
@@ -67,86 +55,6 @@ uint32_t samples_depth(struct slice sample)
                 depth += f.bytes[i] < 0x80;
     }
     return c.is_bad ? 0 : depth;
-}
-
-static bool same_group(const void *items, uint32_t i, uint32_t j)
-{
-    const struct samples *s = items;
-    const struct group   *g = &s->groups[i], *h = &s->groups[j];
-
-    return g->n == h->n && (g->n == 0 || memcmp(s->pairs + g->at, s->pairs + h->at, g->n * sizeof *s->pairs) == 0);
-}
-
-/* By key, then value: refs, for order only has to be the same for the same pairs. */
-static void pairs_sort(struct batch_label *at, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        struct batch_label l = at[i];
-        size_t             j = i;
-        for (; j > 0 && (at[j - 1].name > l.name || (at[j - 1].name == l.name && at[j - 1].value > l.value)); j--)
-            at[j] = at[j - 1];
-        at[j] = l;
-    }
-}
-
-static uint32_t group_close(struct samples *s, size_t from)
-{
-    uint32_t item = s->n_groups, n = (uint32_t)(s->n_pairs - from);
-
-    if (n == 0)
-        return 0;
-    if (s->groups_seen.slots == NULL) { /* most profiles have no labels, and need no table of them */
-        s->groups = arena_zalloc(s->p->scratch, ((size_t)s->p->n_samples + 2) * sizeof *s->groups);
-        s->groups_seen = table_new(s->p->scratch, s->p->n_samples);
-    }
-    pairs_sort(s->pairs + from, n);
-    s->groups[item] = (struct group){ (uint32_t)from, n };
-    uint32_t group = table_put(&s->groups_seen, hash64(s->pairs + from, n * sizeof *s->pairs), item, same_group, s);
-    if (group == item)
-        s->n_groups++;
-    else
-        s->n_pairs = from;
-    return group;
-}
-
-static inline enum key_kind key_kind(struct samples *s, uint32_t key)
-{
-    if (s->key_kinds[key] == KEY_UNKNOWN) {
-        struct slice k = ref_text(s->p, key);
-        bool         is_dropped = slice_is(k, "profile_id") || slice_is(k, "span_id") || slice_is(k, "trace_id");
-        s->key_kinds[key] = is_dropped ? KEY_DROPPED : KEY_LABEL;
-    }
-    return s->key_kinds[key];
-}
-
-static enum code label_read(struct reading *r, struct slice bytes)
-{
-    struct samples  *s = r->s;
-    struct pb_cursor c = pb_cursor(bytes);
-    struct pb_field  f;
-    uint64_t         key = 0, str = 0;
-
-    pb_expect(&c, L_KEY << 3, &key);
-    pb_expect(&c, L_STR << 3, &str);
-    while (pb_next(&c, &f))
-        if (f.number == L_KEY)
-            key = f.value;
-        else if (f.number == L_STR)
-            str = f.value;
-    if (c.is_bad)
-        return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed label");
-    if (key >= s->p->n_table || str >= s->p->n_table)
-        return fail(r->why, CODE_INVALID_ARGUMENT, "sample label string index out of range");
-    r->n_labels++;
-    r->labels_hash += hash_pair(key, str);
-    if (str == 0 || key_kind(s, (uint32_t)key) == KEY_DROPPED)
-        return CODE_OK;
-    if (s->n_pairs == s->pairs_cap) {
-        s->pairs_cap = s->pairs_cap ? s->pairs_cap * 2 : FIRST_PAIRS;
-        s->pairs = grown(s->p->scratch, s->pairs, s->n_pairs, s->pairs_cap, sizeof *s->pairs);
-    }
-    s->pairs[s->n_pairs++] = (struct batch_label){ (uint32_t)key, (uint32_t)str };
-    return CODE_OK;
 }
 
 static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
@@ -239,7 +147,10 @@ static enum code other_read(struct reading *r, const uint8_t **p, const uint8_t 
         return CODE_OK;
     }
     *p = c.p;
-    return f.number == S_LABEL ? label_read(r, pb_bytes(&f)) : CODE_OK;
+    if (f.number != S_LABEL)
+        return CODE_OK;
+    r->n_labels++;
+    return group_label(r->s, pb_bytes(&f), &r->labels_hash, r->why);
 }
 
 /* Locations one by one, or in several runs: read at once. */
@@ -437,14 +348,13 @@ static bool *marks_new(const struct pprof *p)
 
 static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct samples *s)
 {
-    *s = (struct samples){ .p = p, .n_groups = 1 };
+    *s = (struct samples){ .p = p };
     s->stack = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack);
     s->group = arena_array(p->scratch, p->n_samples + 1, sizeof *s->group);
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
-    s->groups = arena_zalloc(p->scratch, sizeof *s->groups);
+    groups_new(s);
     s->is_needed = marks_new(p);
-    s->key_kinds = arena_zalloc(p->scratch, p->n_table);
     if (keeps_all_stacks) {
         s->labels_hash = arena_array(p->scratch, p->n_samples + 1, sizeof *s->labels_hash);
     } else {
