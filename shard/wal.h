@@ -97,6 +97,11 @@ struct wal_found {
  * and why (L1, L3).  FAILED_PRECONDITION: not this shard's or version's.  UNAVAILABLE: the disk cannot be read.
  */
 must_check enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, struct fault *why);
+
+/* The same, and each record but marks is shown as far as the log has been found good; `each` may not keep it. */
+typedef void         wal_glance_fn(void *arg, const struct wal_record *r);
+must_check enum code wal_inspect_each(struct disk *d, const char *shard, wal_glance_fn *each, void *arg,
+                                      struct wal_found *out, struct fault *why);
 void                 wal_found_free(struct wal_found *f);
 
 /* Each record but marks, in order; `bytes` of the segments were read by then.  The first code not OK ends it. */
