@@ -86,20 +86,20 @@ struct block_tree block_tree_sort(const struct vec *nodes, const uint32_t *renam
     return t;
 }
 
-void block_tree_read(const struct section *up, const struct section *key, struct path *nodes)
+void block_tree_read(const struct section *up, const struct section *key, struct path *nodes, uint32_t *above)
 {
     struct words us = words_of(up), ks = words_of(key);
     uint64_t     u[PACK], k[PACK];
-    struct path *at = nodes;
+    uint32_t     depth = 0, node = 0;
 
-    *at = (struct path){ 0 };
+    nodes[0] = (struct path){ 0 };
+    above[0] = 0;
     for (uint32_t n; (n = words_next(&us, u)) > 0;) {
         words_next(&ks, k);
         for (uint32_t i = 0; i < n; i++) {
-            uint32_t parent = (uint32_t)(at - nodes);
-            for (uint64_t left = u[i]; left > 0; left--)
-                parent = nodes[parent].parent;
-            *++at = (struct path){ parent, (uint32_t)k[i] };
+            depth -= (uint32_t)u[i];
+            nodes[++node] = (struct path){ above[depth], (uint32_t)k[i] };
+            above[++depth] = node;
         }
     }
 }

@@ -75,6 +75,13 @@ static uint64_t sum_of(struct section s)
     return sum;
 }
 
+/* Eight bytes at a time: both have room for what is copied behind n. */
+static inline void copy(char *to, const char *from, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i += 8)
+        memcpy(to + i, from + i, 8);
+}
+
 /* Each begins as the one before does. */
 static void thaw_strings(const struct thaw_work *x, struct symtab *t)
 {
@@ -83,15 +90,15 @@ static void thaw_strings(const struct thaw_work *x, struct symtab *t)
     struct slice  *all = arena_array(x->arena, own.n, sizeof *all), *to = all;
     struct words   owns = words_of(&own), shares = words_of(&shared);
     uint64_t       o[PACK], s[PACK];
-    const uint8_t *from = text.at;
-    char          *at = arena_alloc(x->arena, text.bytes + sum_of(shared)), *before = at;
+    const char    *from = (const char *)text.at;
+    char          *at = arena_alloc(x->arena, text.bytes + sum_of(shared) + BLOCK_PAD), *before = at;
 
     for (uint32_t n; (n = words_next(&owns, o)) > 0;) {
         words_next(&shares, s);
         for (uint32_t i = 0; i < n; i++, from += o[i - 1]) {
             *to++ = slice_make(at, s[i] + o[i]);
-            memcpy(at, before, s[i]);
-            memcpy(at + s[i], from, o[i]);
+            copy(at, before, s[i]);
+            copy(at + s[i], from, o[i]);
             before = at;
             at += s[i] + o[i];
         }
@@ -157,7 +164,7 @@ static void thaw_tree(const struct thaw_work *x, enum group_section kind, struct
     struct section up = section_of(x, kind), key = section_of(x, kind + 1);
     struct path   *nodes = arena_array(x->arena, up.n + (size_t)1, sizeof *nodes);
 
-    block_tree_read(&up, &key, nodes);
+    block_tree_read(&up, &key, nodes, arena_array(x->arena, up.n + (size_t)1, sizeof(uint32_t)));
     vec_over(&p->nodes, x->arena, nodes, up.n + 1, sizeof *nodes);
 }
 
