@@ -86,7 +86,7 @@ class Guest(Server):
              "-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:4040"],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         hearth._started.append(self)
-        wait_until("the guest", lambda: self.request("GET", "/ready", timeout=2)[0] == 200, seconds=120)
+        wait_until("the guest", lambda: self.request("GET", "/ready", timeout=2)[0] == 200, seconds=600)
 
 
 def cuts(guest, n):
