@@ -75,13 +75,13 @@ static void rig_open(struct rig *r)
     snprintf(path, sizeof path, "%s/wal", r->dir);
     must(disk_open(path, &r->disk, &why), &why);
     snprintf(path, sizeof path, "%s/blocks", r->dir);
-    must(block_files_open(path, &files, &why), &why);
+    must(block_files_open(path, BLOCK_DAMAGE_REFUSE, &files, &why), &why);
     r->store = store_start(files);
     r->shard = shard_new(&(struct shard_config){
         .name = "bench", .retention_ns = INT64_MAX, .limit_bytes = SIZE_MAX, .store = r->store });
     r->keeper = keeper_new(&(struct keeper_config){
         .shard = r->shard, .disk = r->disk, .segment_bytes = 16 << 20, .interval_ns = 50 * NS_PER_MS });
-    must(keeper_replay(r->keeper, &why), &why);
+    must(keeper_load(r->keeper, r->now_ns, &why), &why);
 }
 
 static void rig_close(struct rig *r)

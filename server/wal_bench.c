@@ -131,7 +131,7 @@ static void replay(const struct keeper_config *kc)
 
     again.shard = shard_make();
     struct keeper *k = keeper_new(&again);
-    enum code      code = keeper_replay(k, &why);
+    enum code      code = keeper_load(k, clock_real_ns(), &why);
     cpu += clock_thread_ns();
     wall += clock_mono_ns();
     assert(code == CODE_OK);
@@ -152,7 +152,7 @@ static void logged(struct disk *d, size_t together)
     struct keeper       *k = keeper_new(&kc);
     struct fault         why;
 
-    enum code code = keeper_replay(k, &why);
+    enum code code = keeper_load(k, clock_real_ns(), &why);
     assert(code == CODE_OK);
     push(k, "log, synced each step", together);
     keeper_free(k, 0);
