@@ -393,7 +393,7 @@ static void put_rows(struct sealing *x, const struct row_list *rows)
     close_section(x, from, x->out->n - from, 0);
 }
 
-static void put_data(struct sealing *x)
+static void put_data(struct sealing *x, struct slice sources)
 {
     struct row_list rows = { 0 };
 
@@ -402,6 +402,7 @@ static void put_data(struct sealing *x)
     put_streams(x, &rows);
     put_rollups(x, &rows);
     put_rows(x, &rows);
+    bytes_section(x, sources.p, sources.n);
     table_free(&rows.ids, &rows.slab);
     slab_fini(&rows.slab);
 }
@@ -594,7 +595,7 @@ enum code block_write(const struct bucket *b, const struct block_origin *origin,
     put_types(&x);
     put_postings(&x);
     put_series(&x);
-    put_data(&x);
+    put_data(&x, origin->sources);
     for (uint32_t i = 0; i < x.n_groups && !x.is_too_large; i++)
         put_group(&x, group_at(b, i));
     if (!x.is_too_large)
