@@ -48,7 +48,8 @@ static struct bucket *small_bucket(int extra)
 static void write_block(int extra, struct buf *out)
 {
     struct bucket *b = small_bucket(extra);
-    enum code      code = block_write(b, &(struct block_origin){ 40, 42, SLICE("0123456789abcdef"), SLICE("sources") }, out, &why);
+    enum code      code =
+        block_write(b, &(struct block_origin){ 40, 42, SLICE("0123456789abcdef"), SLICE("sources") }, out, &why);
 
     assert(code == CODE_OK);
     bucket_unref(b);

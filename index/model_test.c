@@ -16,7 +16,8 @@
 #include "index/bucket_priv.h"
 #include "index/select.h"
 
-enum { BUCKETS = 200, PUSHES = 60, ASKS_PER_PUSH = 1, SPAN = 600, PARTS = 3, NS = 1000000000, LABELS_MAX = 24, ROWS_MAX = 12 };
+enum { BUCKETS = 200, PUSHES = 60, ASKS_PER_PUSH = 1, SPAN = 600, NS = 1000000000, LABELS_MAX = 24, ROWS_MAX = 12 };
+enum { PARTS = 3 };
 
 static uint64_t seed = 20261120;
 

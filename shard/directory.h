@@ -28,9 +28,9 @@ struct bucket;
 struct directory;
 struct tenant;
 
-/* One bucket in a row.  All but the first two are the writer's: what is accounted for it, and how it grew. */
+/* One bucket in a row.  All but the first three are the writer's: what is accounted for it, and how it grew. */
 struct held {
-    int64_t        start_ns;
+    int64_t        start_ns, end_ns; /* of a merged one: more than a span */
     struct bucket *bucket;
     size_t         bytes;
     int64_t        series, profiles, samples;
@@ -42,7 +42,7 @@ struct held {
     bool           is_pending;  /* something in it is not published yet */
     bool           is_closed;   /* appended to no more: it is being sealed, or is, or the log has failed it */
     bool           is_sent;     /* to be sealed; or it is */
-    bool           is_sealing;  /* the store has it: dropping it would give nothing back */
+    bool           is_sealing;  /* the store has it, to be sealed or merged: dropping it would give nothing back */
 };
 
 struct directory *directory_new(struct epoch *e);
@@ -77,6 +77,12 @@ void directory_drop(struct directory *d, struct tenant *t, size_t i);
 /* Publishes another form of the i-th bucket, whose reference passes to the directory, in its place; the old one goes as by drop. */
 void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket);
 
+/*
+ * Publishes a bucket, whose reference passes to the directory, that has in it what the n of the row at at[0] < at[1] ... have; it
+ * stands where the first of them stood, and begins when that began.
+ */
+struct held *directory_merge(struct directory *d, struct tenant *t, const size_t *at, size_t n, struct bucket *bucket);
+
 /* Accounts for what the bucket holds now, after it has grown. */
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h);
 
@@ -92,5 +98,5 @@ struct directory_sums {
 };
 const struct directory_sums *directory_sums(const struct directory *d);
 
-/* Readers, inside a section: a tenant's buckets; NULL and 0 when it has none.  Only start_ns and bucket may be read. */
+/* Readers, inside a section: a tenant's buckets; NULL and 0 when it has none.  Only times and bucket may be read. */
 const struct held *directory_look(const struct directory *d, struct slice tenant, size_t *n);

@@ -71,16 +71,16 @@ struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start
  * What is incomplete from now on: for memory, up to the newest profile that went, as the rest of the span is still
  * there; by time the whole span, which takes no profiles any more.
  */
-static int64_t incomplete_until(const struct shard *s, const struct held *h, enum drop_reason reason)
+static int64_t incomplete_until(const struct held *h, enum drop_reason reason)
 {
-    return reason == DROP_MEMORY ? bucket_stats(h->bucket).newest_ns + 1 : h->start_ns + s->config.span_ns;
+    return reason == DROP_MEMORY ? bucket_stats(h->bucket).newest_ns + 1 : h->end_ns;
 }
 
 static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason reason)
 {
     size_t             n;
     const struct held *h = tenant_row(t, &n) + i;
-    int64_t            since_ns = incomplete_until(s, h, reason), bytes = (int64_t)h->bytes;
+    int64_t            since_ns = incomplete_until(h, reason), bytes = (int64_t)h->bytes;
 
     if (since_ns > s->data_since_ns)
         s->data_since_ns = since_ns;
@@ -95,16 +95,25 @@ static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason r
     directory_drop(s->directory, t, i);
 }
 
-/* Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant. */
+/*
+ * Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant.  A merged one may end later than
+ * others behind it.
+ */
 static void drop_before(struct shard *s, struct tenant *t, int64_t oldest_ns)
 {
-    size_t n;
+    size_t             n, i = 0;
+    const struct held *row = tenant_row(t, &n);
 
-    do {
-        if (tenant_row(t, &n)->start_ns + s->config.span_ns > oldest_ns)
+    while (i < n && row[i].start_ns < oldest_ns) {
+        if (row[i].end_ns > oldest_ns) {
+            i++;
+            continue;
+        }
+        drop(s, t, i, DROP_RETENTION);
+        if (n == 1)
             return;
-        drop(s, t, 0, DROP_RETENTION);
-    } while (n > 1);
+        row = tenant_row(t, &n);
+    }
 }
 
 /* Wherever they are. */

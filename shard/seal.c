@@ -96,14 +96,23 @@ static void swap(struct shard *s, struct sealing *x)
     }
 }
 
+static void say_failed(const struct shard *s, const struct sealing *x)
+{
+    if (x->code != CODE_OK)
+        log_error("a bucket was not sealed and stays live", log_str("shard", s->config.name),
+                  log_str("why", x->why.text));
+    else if (x->why.code != CODE_OK)
+        log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
+}
+
 void seal_swap(struct shard *s)
 {
     for (struct sealing *x; s->config.store != NULL && (x = store_take(s->config.store)) != NULL; sealing_free(x)) {
-        if (x->code != CODE_OK)
-            log_error("a bucket was not sealed and stays live", log_str("shard", s->config.name),
-                      log_str("why", x->why.text));
-        else if (x->why.code != CODE_OK)
-            log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
+        if (x->n_from > 0) {
+            merge_swap(s, x);
+            continue;
+        }
+        say_failed(s, x);
         swap(s, x);
     }
 }

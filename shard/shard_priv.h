@@ -25,6 +25,8 @@ struct pending {
     size_t          n_keys, keys_cap;
 };
 
+struct sealing;
+
 struct shard {
     struct shard_config  config; /* name is ours */
     struct epoch        *epoch;
@@ -35,9 +37,10 @@ struct shard {
     struct directory *directory;
     struct dedup     *dedup;
     struct pending    pending;
-    int64_t           data_since_ns, next_retention_ns, next_seal_ns;
+    int64_t           data_since_ns, next_retention_ns, next_seal_ns, next_merge_ns;
     int64_t           dropped_buckets, dropped_bytes;
     size_t            n_demotable; /* blocks that have a file and are in memory all the same */
+    size_t            n_merging;   /* blocks to be, at the store */
 
     /* shared */
     _Atomic bool     is_loading;
@@ -92,6 +95,15 @@ void seal_full(struct shard *s, struct held *h);
 
 /* seal.c: seals it whatever it holds, since memory is short; when too many are on their way, not yet. */
 void seal_early(struct shard *s, struct held *h);
+
+/* merge.c: sends small blocks of windows that are over to be merged. */
+void merge_pick(struct shard *s, int64_t now_ns);
+
+/* merge.c: one that was merged, or could not be, takes the place of what it was made from, or does not. */
+void merge_swap(struct shard *s, struct sealing *x);
+
+/* merge.c: is the bucket of the log whose first record is `first_seq` one that `h` was merged from? */
+bool merge_has(const struct held *h, uint64_t first_seq);
 
 /* stats.c */
 void stats_open(struct shard *s);

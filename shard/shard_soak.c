@@ -1,5 +1,5 @@
 /*
- * Goal: sealing, demotion, retention, dropping for memory and questions, all at once: nobody sees a profile twice, half
+ * Goal: sealing, merging, demotion, retention, dropping for memory and questions, all at once: nobody sees a profile twice, half
  * of one, one that was dropped between two that were not, or misses one that was acknowledged.
  * Method: a writer gives two tenants profiles whose time says their number and whose value follows from it, under a limit
  * and a retention that much of it does not fit into, with a store that writes files.  Readers pin and look all the while.
@@ -29,14 +29,14 @@ enum { READERS = 3, TENANTS = 2, PER_STEP = 8, BULK = 900 };
 #define T0 (1700000000 * NS_PER_S)
 #define LIMIT ((size_t)24 << 20)
 #define SEAL ((size_t)256 << 10)
-#define RETENTION (20 * SPAN)
+#define RETENTION (30 * SPAN)
 
 static const char *const names[TENANTS] = { "a", "b" };
 
 static struct shard   *shard;
 static _Atomic int64_t acked[TENANTS]; /* profiles below this number are acknowledged */
 static _Atomic bool    is_over;
-static _Atomic long    looks, sealed_seen, live_seen;
+static _Atomic long    looks, sealed_seen, merged_seen, live_seen;
 static long            refused; /* the writer's */
 
 static int64_t value_of(int64_t i) { return 1 + i * 7919 % 1009; }
@@ -138,6 +138,7 @@ static void look(int tenant, int64_t n)
         assert(code == CODE_OK);
         in_trees += tree_sum(p.buckets[i], &upto);
         bucket_is_sealed(p.buckets[i]) ? sealed_seen++ : live_seen++;
+        merged_seen += bucket_end_ns(p.buckets[i]) - bucket_start_ns(p.buckets[i]) > SPAN;
     }
     assert(l.count == n - l.lowest && l.count > 0 && in_trees == l.sum);
     shard_unpin(&p);
@@ -205,8 +206,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
     struct shard_stats now = shard_stats(shard);
-    printf("%lld profiles, %ld looks at %ld sealed and %ld live buckets; %lld buckets dropped, %ld times refused\n",
-           (long long)(acked[0] + acked[1]), looks, sealed_seen, live_seen, (long long)now.dropped_buckets, refused);
+    printf("%lld profiles, %ld looks at %ld sealed, %ld of them merged, and %ld live buckets; %lld buckets dropped, %ld times "
+           "refused\n",
+           (long long)(acked[0] + acked[1]), looks, sealed_seen, merged_seen, live_seen, (long long)now.dropped_buckets,
+           refused);
     assert(looks > 0 && live_seen > 0);
     store_stop(store);
     shard_free(shard);
