@@ -10,6 +10,8 @@
  * F4  One thread at a time saves; any may remove.
  * F5  A block that was merged from others names their files, which go after it has appeared.  Those that are still there at the next
  *     start go then: what is in them is in it.
+ * F6  Blocks of up to a page are read, not mapped, and so are all where a process may have no more mappings: these cannot be left
+ *     to their files.
  */
 #pragma once
 

@@ -1,8 +1,9 @@
 /*
  * Which blocks are merged, and the exchange of several for one (docs/decisions/088-merging.md).
  *
- *     two hours   blocks of up to 512 KiB      --+
- *     a day       blocks of up to 32 KiB       --+--> one, in the place of the first
+ *     half an hour   blocks of up to 64 KiB       --+
+ *     two hours      blocks of up to 512 KiB      --+--> one, in the place of the first
+ *     a day          blocks of up to 32 KiB       --+
  *
  * A window is merged when it has been over for the length of a span and nothing has come for it for as long: whatever is late is
  * merged in its turn.  What is larger stays as it is: it would cost more to write again than it saves.
@@ -27,7 +28,9 @@ enum { SOURCES_MAX = 256, AT_ONCE = 32, LIMIT_SHARE = 32 };
 static const struct level {
     int64_t spans;
     size_t  bytes;
-} levels[] = { { 12, 512 << 10 }, { 144, 32 << 10 } };
+} levels[] = { { 144, 32 << 10 },
+               { 12, 512 << 10 },
+               { 3, 64 << 10 } }; /* the widest that is over: once, not in steps */
 
 /* What one look at all tenants may still send. */
 struct picking {
@@ -185,7 +188,7 @@ static void replace(struct shard *s, struct tenant *t, struct sealing *x, const 
         if (h->file != 0)
             store_remove(s->config.store, h->bucket, h->file); /* J2: it follows the others through the queue */
     }
-    if (x->file != 0)
+    if (x->file != 0 && block_is_demotable(x->sealed))
         block_demote(x->sealed); /* who asks for what is so old reads it from the file */
     struct held *h = directory_merge(s->directory, t, at, x->n_from, x->sealed);
     h->oldest_seq = x->first_seq;

@@ -25,7 +25,7 @@
 enum { READERS = 3, TENANTS = 2, PER_STEP = 8, BULK = 900 };
 
 #define SPAN NS_PER_S
-#define TICK (NS_PER_MS / 2) /* of the invented clock, a profile */
+#define TICK (2 * NS_PER_MS) /* of the invented clock, a profile */
 #define T0 (1700000000 * NS_PER_S)
 #define LIMIT ((size_t)24 << 20)
 #define SEAL ((size_t)256 << 10)
