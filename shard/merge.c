@@ -11,7 +11,9 @@
  * J1  A merged block names the files and the generations that are in it, those they were merged from included.  So whatever of
  *     them a crash leaves, of files or of the log, is known and left out.
  * J2  The old files go after the new one is on disk (T4) and has been published.
- * J3  A bucket that was dropped meanwhile does not come back: what was merged with it is thrown away.
+ * J3  Only neighbours are merged, so a merged block does not reach over one that stays: what is dropped from the front of a row is
+ *     the oldest.
+ * J4  A bucket that was dropped meanwhile does not come back: what was merged with it is thrown away.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -73,22 +75,24 @@ static void add_seqs(struct sealing *x, const struct held *h)
         x->last_seq = h->newest_seq;
 }
 
-static void send(struct picking *p, struct held *const *of, size_t n)
+static void send(struct picking *p, struct held *of, size_t n)
 {
     struct sealing *x = sealing_merge(n, &p->shard->meter);
 
     x->known_since_ns = p->now_ns - DEDUP_NS;
     for (size_t i = 0; i < n; i++) {
-        bucket_ref(x->from[i] = of[i]->bucket);
-        put_sources(&x->sources, of[i]);
-        add_seqs(x, of[i]);
+        bucket_ref(x->from[i] = of[i].bucket);
+        put_sources(&x->sources, &of[i]);
+        add_seqs(x, &of[i]);
     }
     if (!store_submit(p->shard->config.store, x)) {
         sealing_free(x);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        of[i]->is_sealing = true;
+    for (size_t i = 0; i < n; i++) {
+        of[i].is_sealing = true;
+        p->bytes -= block_image(of[i].bucket).n;
+    }
     p->shard->n_merging++;
     p->n--;
 }
@@ -105,25 +109,27 @@ static bool is_small(const struct picking *p, const struct window *w, const stru
            (h->file != 0 || !store_has_files(p->shard->config.store));
 }
 
+/* How many of the row, side by side, are small and not too much at once (J3). */
+static size_t run_of(const struct picking *p, const struct window *w, const struct held *row, size_t n)
+{
+    size_t i = 0, bytes = 0;
+
+    for (; i < n && i < SOURCES_MAX && is_small(p, w, &row[i]); i++)
+        if ((bytes += block_image(row[i].bucket).n) > p->bytes)
+            break;
+    return i;
+}
+
 static void pick_window(struct picking *p, const struct window *w, struct held *row, size_t n)
 {
-    struct held *of[SOURCES_MAX];
-    size_t       n_of = 0, bytes = 0;
-
     for (size_t i = 0; i < n; i++)
         if (is_warm(p, &row[i]))
             return;
-    for (size_t i = 0; i < n && n_of < SOURCES_MAX; i++) {
-        size_t more = is_small(p, w, &row[i]) ? block_image(row[i].bucket).n : SIZE_MAX;
-        if (more > p->bytes - bytes)
-            continue;
-        bytes += more;
-        of[n_of++] = &row[i];
+    for (size_t i = 0, run; i < n && p->n > 0; i += run > 0 ? run : 1) {
+        run = run_of(p, w, row + i, n - i);
+        if (run > 1)
+            send(p, row + i, run);
     }
-    if (n_of < 2)
-        return;
-    p->bytes -= bytes;
-    send(p, of, n_of);
 }
 
 /* Rounded down, also below 0. */
@@ -227,5 +233,5 @@ void merge_swap(struct shard *s, struct sealing *x)
     if (is_made && are_there)
         replace(s, t, x, at);
     else if (x->file != 0)
-        store_remove(s->config.store, x->sealed, x->file); /* J3 */
+        store_remove(s->config.store, x->sealed, x->file); /* J4 */
 }

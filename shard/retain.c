@@ -96,24 +96,18 @@ static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason r
 }
 
 /*
- * Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant.  A merged one may end later than
- * others behind it.
+ * Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant.  What is late waits for the merged one
+ * that lies before it, so there is never a gap.
  */
 static void drop_before(struct shard *s, struct tenant *t, int64_t oldest_ns)
 {
-    size_t             n, i = 0;
-    const struct held *row = tenant_row(t, &n);
+    size_t n;
 
-    while (i < n && row[i].start_ns < oldest_ns) {
-        if (row[i].end_ns > oldest_ns) {
-            i++;
-            continue;
-        }
-        drop(s, t, i, DROP_RETENTION);
-        if (n == 1)
+    do {
+        if (tenant_row(t, &n)->end_ns > oldest_ns)
             return;
-        row = tenant_row(t, &n);
-    }
+        drop(s, t, 0, DROP_RETENTION);
+    } while (n > 1);
 }
 
 /* Wherever they are. */
