@@ -21,6 +21,8 @@
 #define SPAN (600 * NS_PER_S)
 #define T0 (1700000000 * NS_PER_S / (144 * SPAN) * (144 * SPAN))
 
+enum { AT_ONCE = 12 }; /* spans that are live */
+
 static int           tenants = 200, spans = 144;
 static struct store *store;
 
@@ -50,7 +52,7 @@ static void push_span(struct shard *s, int span, int64_t now_ns)
 /* The shard looks once a second for what is due, and sends some hundred; the time afterwards. */
 static int64_t seal_all(struct shard *s, int64_t now_ns)
 {
-    for (int looks = 0; looks < tenants / 100 + 2; looks++, now_ns += NS_PER_S)
+    for (int looks = 0; looks < tenants * AT_ONCE / 100 + 2; looks++, now_ns += NS_PER_S)
         do {
             shard_step(s, NULL, 0, now_ns);
             usleep(200);
@@ -190,7 +192,8 @@ int main(int argc, char **argv)
         push_span(s, i, now_ns);
         if (i == 0)
             printf("%.0f bytes a tenant with one live bucket\n", (double)shard_stats(s).bytes / tenants);
-        now_ns = seal_all(s, now_ns + 6 * NS_PER_S);
+        if (i % AT_ONCE == AT_ONCE - 1 || i == spans - 1)
+            now_ns = seal_all(s, now_ns + 6 * NS_PER_S);
     }
     tell(s, "unmerged");
     merge_all(s, now_ns + 144 * SPAN);
