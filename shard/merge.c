@@ -21,11 +21,10 @@
 #include "shard/shard_priv.h"
 #include "shard/store.h"
 
-enum { SOURCES_MAX = 256, AT_ONCE = 32, LIMIT_SHARE = 32 };
+enum { SOURCES_MAX = 256, AT_ONCE = 32, FREE_SHARE = 8 };
 
-#define AT_ONCE_BYTES                                                                                                  \
-    ((size_t)4 << 20)             /* live they take some five times as much; and what is to be sealed waits so long */
-#define PAUSE_NS (600 * NS_PER_S) /* after a failure */
+#define AT_ONCE_BYTES ((size_t)4 << 20) /* what is to be sealed waits so long */
+#define PAUSE_NS (600 * NS_PER_S)       /* after a failure */
 
 static const struct level {
     int64_t spans;
@@ -166,11 +165,17 @@ static bool is_allowed(const struct shard *s, const struct level *l)
     return l->spans * s->config.span_ns <= s->config.retention_ns / 2;
 }
 
-static size_t lesser(size_t a, size_t b) { return a < b ? a : b; }
+/* Live they take up to some five times as much, and that must not be why a batch is refused. */
+static size_t bytes_at_once(const struct shard *s)
+{
+    size_t limit = s->config.limit_bytes, used = shard_used(s), share = used < limit ? (limit - used) / FREE_SHARE : 0;
+
+    return share < AT_ONCE_BYTES ? share : AT_ONCE_BYTES;
+}
 
 void merge_pick(struct shard *s, int64_t now_ns)
 {
-    struct picking p = { s, now_ns, lesser(AT_ONCE_BYTES, s->config.limit_bytes / LIMIT_SHARE), AT_ONCE };
+    struct picking p = { s, now_ns, bytes_at_once(s), AT_ONCE };
 
     if (s->config.store == NULL || now_ns < s->next_merge_ns || s->n_merging > 0)
         return;

@@ -27,7 +27,7 @@ enum { READERS = 3, TENANTS = 2, PER_STEP = 8, BULK = 900 };
 #define SPAN NS_PER_S
 #define TICK (2 * NS_PER_MS) /* of the invented clock, a profile */
 #define T0 (1700000000 * NS_PER_S)
-#define LIMIT ((size_t)24 << 20)
+#define LIMIT ((size_t)8 << 20)
 #define SEAL ((size_t)256 << 10)
 #define RETENTION (30 * SPAN)
 
