@@ -22,10 +22,8 @@ struct block_files {
 };
 
 struct found {
-    uint64_t       number;
-    struct bucket *bucket;
-    bool           is_merged; /* it is in another: a crash has left it */
-    char           path[PATH_BYTES];
+    uint64_t number;
+    char     path[PATH_BYTES];
 };
 
 static void step(int i)
@@ -68,7 +66,7 @@ static bool read_image(int fd, size_t n, struct block_image *out)
     return true;
 }
 
-/* F6.  False: errno. */
+/* F5.  False: errno. */
 static bool map_image(int fd, size_t n, struct block_image *out)
 {
     void *p = n > READ_MAX ? mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
@@ -156,7 +154,7 @@ static bool find_in(struct block_files *f, const char *folder, struct buf *found
     if (d == NULL)
         return false;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        struct found at = { 0 };
+        struct found at;
         if (is_named(e->d_name, ".new", &at.number)) {
             unlinkat(dirfd(d), e->d_name, 0);
         } else if (is_named(e->d_name, ".block", &at.number)) {
@@ -195,14 +193,15 @@ static enum code find_all(struct block_files *f, struct buf *found, struct fault
     return CODE_OK;
 }
 
-static enum code open_one(struct block_files *f, struct found *at, _Atomic size_t *meter, struct fault *why)
+static enum code open_one(struct block_files *f, const struct found *at, _Atomic size_t *meter, struct bucket **b,
+                          struct fault *why)
 {
     struct block_image image;
     struct fault       because;
     enum code          code = map_at(f->fd, at->path, &image, &because);
 
     if (code == CODE_OK) {
-        code = block_open(&image, meter, &at->bucket, &because);
+        code = block_open(&image, meter, b, &because);
         if (code != CODE_OK)
             image.release(image.bytes);
     }
@@ -212,53 +211,19 @@ static enum code open_one(struct block_files *f, struct found *at, _Atomic size_
                 because.text);
 }
 
-static void mark_sources(const struct found *of, struct found *all, size_t n)
-{
-    struct slice sources = block_origin(of->bucket).sources;
-
-    for (size_t i = 0; i + sizeof(struct block_source) <= sources.n; i += sizeof(struct block_source)) {
-        struct block_source from;
-        memcpy(&from, sources.p + i, sizeof from);
-        struct found *at = bsearch(&(struct found){ .number = from.file }, all, n, sizeof *all, found_cmp);
-        if (at != NULL)
-            at->is_merged = true;
-    }
-}
-
-/* From the newest on: what a block was merged from is older (F5). */
-static enum code open_all(struct block_files *f, struct found *all, size_t n, _Atomic size_t *meter, struct fault *why)
-{
-    enum code code = CODE_OK;
-
-    for (size_t i = n; i > 0 && code == CODE_OK; i--) {
-        struct found *at = &all[i - 1];
-        if (at->is_merged) {
-            unlinkat(f->fd, at->path, 0);
-            continue;
-        }
-        code = open_one(f, at, meter, why);
-        if (code == CODE_OK)
-            mark_sources(at, all, i - 1);
-    }
-    return code;
-}
-
 enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each, void *arg,
                            struct fault *why)
 {
-    struct buf    found = { 0 };
-    enum code     code = find_all(f, &found, why);
-    struct found *all = (struct found *)(void *)found.p;
-    size_t        n = found.n / sizeof *all;
+    struct buf          found = { 0 };
+    enum code           code = find_all(f, &found, why);
+    const struct found *at = (const struct found *)(const void *)found.p;
+    struct bucket      *b;
 
-    if (code == CODE_OK)
-        code = open_all(f, all, n, meter, why);
-    for (size_t i = 0; i < n; i++) {
-        f->next = all[i].number + 1; /* F2 */
-        if (all[i].bucket != NULL && code == CODE_OK)
-            each(arg, all[i].bucket, all[i].number);
-        else if (all[i].bucket != NULL)
-            bucket_unref(all[i].bucket);
+    for (size_t i = 0; i < found.n / sizeof *at && code == CODE_OK; i++) {
+        code = open_one(f, &at[i], meter, &b, why);
+        if (code == CODE_OK)
+            each(arg, b, at[i].number);
+        f->next = at[i].number + 1; /* F2 */
     }
     buf_free(&found);
     return code;

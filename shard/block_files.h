@@ -8,9 +8,7 @@
  * F2  Numbers ascend with time, so later generations of a span have higher ones; none is used twice.
  * F3  A file is never changed.  What a crash left in the making is removed at the next start.
  * F4  One thread at a time saves; any may remove.
- * F5  A block that was merged from others names their files, which go after it has appeared.  Those that are still there at the next
- *     start go then: what is in them is in it.
- * F6  Blocks of up to a page are read, not mapped, and so are all where a process may have no more mappings: these cannot be left
+ * F5  Blocks of up to a page are read, not mapped, and so are all where a process may have no more mappings: these cannot be left
  *     to their files.
  */
 #pragma once
@@ -28,8 +26,8 @@ must_check enum code block_files_open(const char *dir, struct block_files **out,
 void                 block_files_close(struct block_files *f); /* what is mapped stays so */
 
 /*
- * Opens all, and passes them on by number, each with its reference; before anything is saved.  DATA_LOSS and others of
- * block_open: a block is damaged, which file and where; none was passed on.
+ * Opens all, by number, each passed on with its reference; before anything is saved.  DATA_LOSS and others of block_open: a
+ * block is damaged, which file and where; those before it were passed on.
  */
 typedef void         block_file_fn(void *arg, struct bucket *b, uint64_t number);
 must_check enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each, void *arg,

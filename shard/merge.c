@@ -9,7 +9,7 @@
  * merged in its turn.  What is larger stays as it is: it would cost more to write again than it saves.
  *
  * J1  A merged block names the files and the generations that are in it, those they were merged from included.  So whatever of
- *     them a crash leaves, of files or of the log, is known and left out.
+ *     them a crash leaves, of files or of the log, is known and left out: a file when it is followed by the one that names it.
  * J2  The old files go after the new one is on disk (T4) and has been published.
  * J3  Only neighbours are merged, so a merged block does not reach over one that stays: what is dropped from the front of a row is
  *     the oldest.
@@ -45,17 +45,55 @@ struct window {
     int64_t             end_ns;
 };
 
+static struct slice sources_of(const struct bucket *b)
+{
+    return bucket_is_sealed(b) ? block_origin(b).sources : SLICE("");
+}
+
+static bool source_next(struct slice *rest, struct block_source *out)
+{
+    if (rest->n < sizeof *out)
+        return false;
+    memcpy(out, rest->p, sizeof *out);
+    *rest = slice_from(*rest, sizeof *out);
+    return true;
+}
+
 bool merge_has(const struct held *h, uint64_t first_seq)
 {
-    struct slice sources = bucket_is_sealed(h->bucket) ? block_origin(h->bucket).sources : SLICE("");
+    struct slice        rest = sources_of(h->bucket);
+    struct block_source from;
 
-    for (size_t i = 0; i + sizeof(struct block_source) <= sources.n; i += sizeof(struct block_source)) {
-        struct block_source from;
-        memcpy(&from, sources.p + i, sizeof from);
+    while (source_next(&rest, &from))
         if (from.first_seq == first_seq)
             return true;
-    }
     return false;
+}
+
+static bool has_file(struct slice rest, uint64_t file)
+{
+    struct block_source from;
+
+    while (source_next(&rest, &from))
+        if (from.file == file)
+            return true;
+    return false;
+}
+
+void merge_adopted(struct shard *s, const struct bucket *b)
+{
+    struct slice   sources = sources_of(b);
+    struct tenant *t = directory_tenant(s->directory, bucket_tenant(b));
+    size_t         n;
+    struct held   *row = tenant_row(t, &n);
+
+    for (size_t i = n; i > 0 && sources.n > 0; i--) {
+        if (row[i - 1].file == 0 || !has_file(sources, row[i - 1].file))
+            continue;
+        store_remove(s->config.store, row[i - 1].bucket, row[i - 1].file);
+        directory_drop(s->directory, t, i - 1); /* not the last: b is there */
+        row = tenant_row(t, &n);
+    }
 }
 
 /* ---- picking -------------------------------------------------------------------------------------------------------- */

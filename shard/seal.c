@@ -149,6 +149,7 @@ static void adopt(void *arg, struct bucket *b, uint64_t file)
     h->file = file;
     h->is_closed = h->is_sent = true;
     directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
+    merge_adopted(s, b);
 }
 
 enum code shard_load(struct shard *s, int64_t now_ns, struct fault *why)
