@@ -8,3 +8,7 @@
 
 int64_t clock_real_ns(void); /* since 1970, UTC */
 int64_t clock_mono_ns(void); /* for durations and deadlines */
+
+/* CPU time, which a busy machine does not add to: of the calling thread, of all threads of the process. */
+int64_t clock_thread_ns(void);
+int64_t clock_process_ns(void);

@@ -13,7 +13,7 @@
  * ends; it begins where the one before ends, the first at 0.
  *
  *      0  8  magic "HEARTHBK"
- *      8  2  version, 1
+ *      8  2  version, 2
  *     10  2  features, bits that a reader must know to read on: none yet
  *     12  4  page bytes, 65536
  *     16  8  B, bytes of the body: everything before the checksums
@@ -24,7 +24,7 @@
  *            0: none
  *     96  4  T, bytes of the tenant's name
  *    100  4  G, groups: services
- *    104  2  sections of the bucket: 21   106  2  sections of each group: 23    more than are known are passed over
+ *    104  2  sections of the bucket: 21   106  2  sections of each group: 24    more than are known are passed over
  *    108  4  zero
  *    112  T  tenant, then zeros to a multiple of 8
  *         then the table, an entry of 16 bytes for each section, of the bucket and then of one group after the other:
@@ -37,7 +37,8 @@
  *
  * Series are numbered by group, so each group has a range of them; label names, and the values of each, are sorted, to be
  * found by bisection.  The nodes of both trees are in depth-first order, children by key: a node says how many levels
- * up from the one before its parent is.  Stacks keep their indexes, so rows are the bytes that they were.
+ * up from the one before its parent is.  Strings are sorted, to say only what they do not share with the one before.  Stacks
+ * keep their indexes, so rows are the bytes that they were.
  *
  * Behind the row blocks of points are those of rollups (index/rollup.h): for some types of some groups, what all points of
  * the type come to, the sum for each stack.

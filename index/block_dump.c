@@ -10,10 +10,10 @@ static const char *const bucket_kinds[B_SECTIONS] = {
     "rollup ends", "rollup types", "rollup rows", "rollup columns", "row ends",     "rows",       "sources",
 };
 static const char *const group_kinds[G_SECTIONS] = {
-    "text",           "text bytes",     "mappings",       "function name",  "function system", "function file",
-    "function line",  "function line^", "line function",  "line",           "line^",           "location address",
-    "location addr^", "location map",   "location lines", "location name",  "location flags",  "location up",
-    "location key",   "function up",    "function key",   "stack location", "stack function",
+    "text",           "text bytes",     "text shared",    "mappings",       "function name",  "function system",
+    "function file",  "function line",  "function line^", "line function",  "line",           "line^",
+    "location address", "location addr^", "location map", "location lines", "location name",  "location flags",
+    "location up",    "location key",   "function up",    "function key",   "stack location", "stack function",
 };
 
 static void dump_section(struct buf *out, const char *kind, const struct section *s)

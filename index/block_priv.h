@@ -6,7 +6,14 @@
 #include "index/block.h"
 #include "index/pack.h"
 
-enum { BLOCK_VERSION = 1, BLOCK_PAGE = 65536, BLOCK_PAD = 8, BLOCK_ALIGN = 8, BLOCK_TENANT_MAX = 1024 };
+enum {
+    BLOCK_VERSION = 2,
+    BLOCK_PAGE = 65536,
+    BLOCK_PAD = 8,
+    BLOCK_ALIGN = 8,
+    BLOCK_TENANT_MAX = 1024,
+    BLOCK_SHARED_MAX = 255
+};
 
 static const char BLOCK_MAGIC[8] = { 'H', 'E', 'A', 'R', 'T', 'H', 'B', 'K' };
 
@@ -63,8 +70,9 @@ enum block_section {
  * Records are those of index/symtab.h and index/stacks.h.
  */
 enum group_section {
-    G_TEXT,             /* bytes: the strings */
-    G_TEXT_BYTES,       /* packs: bytes of each string */
+    G_TEXT,             /* bytes: the strings, sorted, without what each shares with the one before */
+    G_TEXT_BYTES,       /* packs: bytes of each string here, of all but the first at least 1 */
+    G_TEXT_SHARED,      /* packs: bytes that it shares, at most BLOCK_SHARED_MAX */
     G_MAPPINGS,         /* bytes: struct symbol_mapping */
     G_FUNCTION_NAME,    /* packs, as all below: strings */
     G_FUNCTION_SYSTEM,  /* string, zigzag distance from the name, modulo 2^32 */

@@ -131,7 +131,7 @@ static void damage_says_where(void)
     image.p[BLOCK_PAGE + 17] ^= 1;
     assert(try_open(buf_view(&image), false) == CODE_DATA_LOSS);
     assert(strcmp(why.text, "block: damaged: bytes 65536 to 131071 have another checksum") == 0);
-    image.p[8] = 2;
+    image.p[8] = BLOCK_VERSION + 1;
     assert(try_open(buf_view(&image), false) == CODE_UNIMPLEMENTED);
     buf_free(&image);
 }

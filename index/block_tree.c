@@ -18,7 +18,7 @@ static void starts(uint32_t *count, uint32_t kinds)
     }
 }
 
-static struct path *flat(const struct vec *nodes, uint32_t n)
+static struct path *flat(const struct vec *nodes, const uint32_t *renamed, uint32_t n)
 {
     struct path *all = mem_alloc(n * sizeof *all);
     uint32_t     run;
@@ -27,6 +27,8 @@ static struct path *flat(const struct vec *nodes, uint32_t n)
         const struct path *at = vec_run(nodes, i, n, &run);
         memcpy(all + i, at, run * sizeof *at);
     }
+    for (uint32_t i = 1; i < n && renamed != NULL; i++)
+        all[i].key = renamed[all[i].key];
     return all;
 }
 
@@ -54,10 +56,10 @@ static uint32_t *sort_children(const struct path *at, uint32_t n, uint32_t n_key
     return children;
 }
 
-struct block_tree block_tree_sort(const struct vec *nodes, uint32_t n_keys)
+struct block_tree block_tree_sort(const struct vec *nodes, const uint32_t *renamed, uint32_t n_keys)
 {
     uint32_t          n = vec_n(nodes), node = 0, up = 0, *first;
-    struct path      *at = flat(nodes, n);
+    struct path      *at = flat(nodes, renamed, n);
     uint32_t         *children = sort_children(at, n, n_keys, &first);
     uint32_t         *next = mem_alloc(n * sizeof *next);
     struct block_tree t = { mem_alloc(n * sizeof *t.up), mem_alloc(n * sizeof *t.key), mem_alloc(n * sizeof *t.place),

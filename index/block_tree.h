@@ -16,7 +16,8 @@ struct block_tree {
     uint32_t  n;
 };
 
-struct block_tree block_tree_sort(const struct vec *nodes, uint32_t n_keys);
+/* `renamed`: what each key is called in the block; NULL: as it was. */
+struct block_tree block_tree_sort(const struct vec *nodes, const uint32_t *renamed, uint32_t n_keys);
 
 /* The nodes again, the root included, to nodes[0, up->n + 1). */
 void block_tree_read(const struct section *up, const struct section *key, struct path *nodes);

@@ -420,8 +420,40 @@ static void sums_stay_at_the_top(void)
     bucket_unref(b);
 }
 
+/* A peer need not have seen to it that functions, locations and stacks are distinct (batch_check_quick). */
+static void what_comes_twice_is_one(bool also_lists)
+{
+    struct bucket         *b = bucket_new(SLICE("anonymous"), 0, 600 * INT64_C(1000000000), NULL);
+    struct arena          *a = arena_new(0);
+    struct batch_make      m;
+    struct batch           twice;
+    struct batch_function *functions;
+    uint32_t              *stacks;
+
+    make_begin(&m, a, "web", "process_cpu", 10 * INT64_C(1000000000));
+    make_type(&m, "cpu", "nanoseconds");
+    make_part(&m, "pod=a");
+    make_row(&m, "main;work", (int64_t[]){ 10 });
+    make_row(&m, "niam;krow", (int64_t[]){ 5 });
+    twice = *make_end(&m);
+    assert(twice.n_functions == 4 && twice.n_stack_locations == 4);
+    functions = (struct batch_function *)twice.functions;
+    memcpy(functions + 2, functions, 2 * sizeof *functions);
+    stacks = (uint32_t *)twice.stack_locations;
+    if (also_lists)
+        memcpy(stacks + 2, stacks, 2 * sizeof *stacks);
+    assert(batch_check(&twice, a, &why) == CODE_INVALID_ARGUMENT && batch_check_quick(&twice, a, &why) == CODE_OK);
+    size_t most = bucket_cost_max(b, &twice);
+    assert(bucket_append(b, &twice, &why) == CODE_OK && bucket_bytes(b) <= most);
+    tree_is(b, "{}", 0, 600, "process_cpu:cpu:nanoseconds:cpu:nanoseconds", NULL, 0, "main 0\nmain;work 15\n");
+    bucket_unref(b);
+    arena_free(a);
+}
+
 int main(void)
 {
+    what_comes_twice_is_one(false);
+    what_comes_twice_is_one(true);
     questions_are_answered();
     frames_are_shown();
     the_order_of_stacks_does_not_matter();

@@ -10,7 +10,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -23,15 +22,6 @@
 enum { FUNCTIONS = 4000, LOCATIONS_PER_FUNCTION = 3, DEPTH_MAX = 64, STACKS_MAX = 1 << 20, EVENTS_MAX = 1 << 16 };
 
 static uint64_t seed = 42;
-
-/* Of this thread: the machine may be busy. */
-static int64_t cpu_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 static uint32_t dice(uint32_t n)
 {
@@ -233,12 +223,12 @@ static struct bucket *fill(const struct load *l)
         for (uint32_t s = 0; s < l->series; s++) {
             struct arena       *a = arena_new(1 << 18);
             const struct batch *batch = make_batch(a, s, p, l->events, l->d, l->theta);
-            int64_t             from = cpu_ns();
+            int64_t             from = clock_thread_ns();
             size_t              most = bucket_cost_max(b, batch);
-            int64_t             then = cpu_ns();
+            int64_t             then = clock_thread_ns();
             if (bucket_append(b, batch, &why) != CODE_OK || most == 0)
                 abort();
-            spent += cpu_ns() - then;
+            spent += clock_thread_ns() - then;
             cost += then - from;
             arena_free(a);
         }
@@ -308,7 +298,7 @@ static const struct selection cpu = { .start_ns = 0,
 static int64_t run_rows(const struct bucket *b)
 {
     static int64_t      sums[STACKS_MAX];
-    int64_t             from = cpu_ns(), values[ROWS_PACK];
+    int64_t             from = clock_thread_ns(), values[ROWS_PACK];
     uint32_t            ids[ROWS_PACK], n;
     struct stream_read  stream;
     const struct point *p;
@@ -325,18 +315,18 @@ static int64_t run_rows(const struct bucket *b)
                     sums[ids[at]] += values[at];
         }
     }
-    return cpu_ns() - from;
+    return clock_thread_ns() - from;
 }
 
 static int64_t run_tree(const struct bucket *b)
 {
     struct tree *t = tree_new();
     struct fault why;
-    int64_t      from = cpu_ns();
+    int64_t      from = clock_thread_ns();
 
     if (select_tree(b, &cpu, t, &why) != CODE_OK || t->n < 2)
         abort();
-    int64_t spent = cpu_ns() - from;
+    int64_t spent = clock_thread_ns() - from;
     tree_free(t);
     return spent;
 }
@@ -350,10 +340,10 @@ static int64_t run_again(const struct bucket *b)
     if (select_tree(b, &cpu, t, &why) != CODE_OK)
         abort();
     tree_child(t, 0, 0); /* the slots are filled now and not in the measured part */
-    int64_t from = cpu_ns();
+    int64_t from = clock_thread_ns();
     if (select_tree(b, &cpu, t, &why) != CODE_OK)
         abort();
-    int64_t spent = cpu_ns() - from;
+    int64_t spent = clock_thread_ns() - from;
     tree_free(t);
     return spent;
 }
@@ -365,9 +355,9 @@ static int64_t run_merge(const struct bucket *b)
 
     if (select_tree(b, &cpu, t, &why) != CODE_OK)
         abort();
-    int64_t from = cpu_ns();
+    int64_t from = clock_thread_ns();
     tree_merge(into, t);
-    int64_t spent = cpu_ns() - from;
+    int64_t spent = clock_thread_ns() - from;
     tree_free(into);
     tree_free(t);
     return spent;
@@ -381,27 +371,29 @@ static struct bucket *sealed(const struct bucket *live, bool is_told)
     struct buf          out = { 0 };
     struct bucket      *b;
     struct fault        why;
-    int64_t             from = cpu_ns();
+    int64_t             from = clock_thread_ns();
 
     if (block_write(live, &(struct block_origin){ 0 }, &out, &why) != CODE_OK)
         abort();
-    int64_t then = cpu_ns();
+    int64_t then = clock_thread_ns();
     if (block_open(&(struct block_image){ buf_view(&out), image_free, NULL }, NULL, &b, &why) != CODE_OK)
         abort();
     if (is_told)
         printf("  sealed      %7.2f B/sample   %7.2f MB: %.1f ns/sample, checked in %.1f\n",
                (double)out.n / (double)now.samples, (double)out.n / 1e6, (double)(then - from) / (double)now.samples,
-               (double)(cpu_ns() - then) / (double)now.samples);
+               (double)(clock_thread_ns() - then) / (double)now.samples);
     return b;
 }
 
-static void measure_queries(const struct bucket *b, uint32_t all)
+/* `all`: stacks. */
+static void measure_queries(const struct bucket *b, uint32_t all, uint32_t nodes)
 {
     struct bucket_stats now = bucket_stats(b);
     int64_t rows = best_of(7, run_rows, b), tree = best_of(7, run_tree, b), merge = best_of(7, run_merge, b);
     int64_t again = best_of(7, run_again, b);
 
-    printf("  rows        %7.2f ns/row\n", (double)rows / ((double)now.samples / 2));
+    printf("limit  %s: %.2f ns a row, tree %.1f ns a stack and %.1f ns a node\n", bucket_is_sealed(b) ? "sealed" : "live",
+           (double)rows / ((double)now.samples / 2), (double)tree / all, (double)tree / nodes);
     printf("  select_tree %7.2f ms        %7.1f ns/stack: rows %.1f, names and hashing into the answer ~%.1f, the rest "
            "%.1f\n",
            (double)tree / 1e6, (double)tree / all, (double)rows / all, (double)merge / all,
@@ -414,12 +406,12 @@ static int64_t run_trees(struct bucket *const *parts, uint32_t n, const struct s
 {
     struct tree *t = tree_new();
     struct fault why;
-    int64_t      from = cpu_ns();
+    int64_t      from = clock_thread_ns();
 
     for (uint32_t i = 0; i < n; i++)
         if (select_tree(parts[i], what, t, &why) != CODE_OK)
             abort();
-    int64_t spent = cpu_ns() - from;
+    int64_t spent = clock_thread_ns() - from;
     tree_free(t);
     return spent;
 }
@@ -438,10 +430,10 @@ static void measure_merge(const struct load *l)
         bytes += block_image(parts[i]).n;
         bucket_unref(b);
     }
-    int64_t from = cpu_ns();
+    int64_t from = clock_thread_ns();
     if (block_merge(parts, MERGED, NULL, &live, &why) != CODE_OK)
         abort();
-    int64_t spent = cpu_ns() - from, trees = run_trees(parts, MERGED, &cpu);
+    int64_t spent = clock_thread_ns() - from, trees = run_trees(parts, MERGED, &cpu);
     double  samples = (double)bucket_stats(live).samples;
     printf("  %d such     %7.2f B/sample   %7.2f MB: merged in %.1f ns/sample, select_tree %.2f ms\n", MERGED,
            (double)bytes / samples, (double)bytes / 1e6, (double)spent / samples, (double)trees / 1e6);
@@ -460,7 +452,7 @@ static void measure(const char *name, const struct load *l)
 {
     printf("%s: %u series x %u profiles of %u events\n", name, l->series, l->profiles, l->events);
     struct bucket *live = fill(l);
-    uint32_t       all = vec_n(&group_at(live, 0)->stacks.all);
+    uint32_t       all = vec_n(&group_at(live, 0)->stacks.all), nodes = vec_n(&group_at(live, 0)->stacks.functions.nodes);
 
     measure_queries(live, all);
     struct bucket *b = sealed(live, true);

@@ -3,9 +3,10 @@
  * Method: from a seed, 200 buckets take 60 random pushes each and are asked 60 random questions of each of the six kinds
  * while they fill; so are, at times, their sealed forms, half of them copied to another place in memory.  Exact profiles of all forms are
  * compared with each other.  The reference keeps every point with its rows as text and scans all of it for every question.  Answers
- * are compared as sorted lines.  Each push also checks that bucket_cost_max was a bound and bucket_bytes is on the meter.  A twin is
- * made of nothing but the redos of what the bucket took: its sealed form is the same to the byte.  What the bucket took also goes
- * to three others, by time; sealed and merged, in two steps, they answer as the one does.
+ * are compared as sorted lines.  Each push also checks that bucket_cost_max was a bound and bucket_bytes is on the meter.  Twins are
+ * made of nothing but the redos of what the bucket took; half way one takes its place, as after a restart: the sealed forms of
+ * the two that are left are the same to the byte.  What the bucket took also goes to three others, by time; sealed and merged, in
+ * two steps, they answer as the one does.
  */
 #include <stdio.h>
 
@@ -269,22 +270,30 @@ static void push_part(struct reference *r, struct batch_make *m, const char *ser
 }
 
 /* What the twin does not see it does not show: not before it is published. */
-static void push_both(struct bucket *b, struct bucket *twin, const struct batch *batch)
+static void push_twin(struct bucket *twin, const struct bucket *b, struct slice redo)
+{
+    size_t had = bucket_bytes(twin), most = bucket_redo_cost(twin, SLICE("t"), redo);
+
+    assert(bucket_redo(twin, redo, &why) == CODE_OK);
+    assert(bucket_bytes(twin) - had <= most);
+    assert(bucket_stats(twin).profiles + 1 == bucket_stats(b).profiles);
+    bucket_publish(twin);
+    assert(bucket_redo(twin, redo, &why) == CODE_DATA_LOSS); /* once */
+}
+
+static void push_all(struct bucket *b, struct bucket *const twins[2], const struct batch *batch)
 {
     struct buf redo = { 0 };
 
     assert(bucket_take(b, batch, &redo, &why) == CODE_OK);
     bucket_publish(b);
-    size_t had = bucket_bytes(twin), most = bucket_redo_cost(twin, SLICE("t"), buf_view(&redo));
-    assert(bucket_redo(twin, buf_view(&redo), &why) == CODE_OK);
-    assert(bucket_bytes(twin) - had <= most);
-    assert(bucket_stats(twin).profiles + 1 == bucket_stats(b).profiles);
-    bucket_publish(twin);
-    assert(bucket_redo(twin, buf_view(&redo), &why) == CODE_DATA_LOSS); /* once */
+    for (int i = 0; i < 2; i++)
+        if (twins[i] != NULL)
+            push_twin(twins[i], b, buf_view(&redo));
     buf_free(&redo);
 }
 
-static void push(struct reference *r, struct bucket *b, struct bucket *twin, struct bucket *const *parts)
+static void push(struct reference *r, struct bucket *b, struct bucket *const twins[2], struct bucket *const *parts)
 {
     const char       *service = PICK(services), *name = PICK(profile_names), *period = dice(4) ? "cpu" : "";
     struct arena     *a = arena_new(0);
@@ -302,7 +311,7 @@ static void push(struct reference *r, struct bucket *b, struct bucket *twin, str
     const struct batch *batch = make_end(&m);
     size_t              had = bucket_bytes(b), most = bucket_cost_max(b, batch);
     assert(bucket_cost_roughly(b, batch) >= most);
-    push_both(b, twin, batch);
+    push_all(b, twins, batch);
     assert(bucket_append(parts[batch->time_ns / (SPAN / PARTS * (int64_t)NS)], batch, &why) == CODE_OK);
     assert(bucket_bytes(b) - had <= most);
     arena_free(a);
@@ -693,13 +702,19 @@ int main(int argc, char **argv)
         depth_max = i % 3 ? 6 : 1 + (uint32_t)i % 2;
         _Atomic size_t   meter = 0;
         struct bucket   *b = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter);
-        struct bucket   *twin = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, NULL);
+        struct bucket   *twins[2] = { bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter),
+                                      bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, NULL) };
         struct bucket   *parts[PARTS];
         struct reference r = { .a = arena_new(0) };
         for (int64_t k = 0; k < PARTS; k++)
             parts[k] = bucket_new(SLICE("t"), k * (SPAN / PARTS * (int64_t)NS), (k + 1) * (SPAN / PARTS * (int64_t)NS), NULL);
         for (int k = 0; k < PUSHES; k++, pushes++) {
-            push(&r, b, twin, parts);
+            if (k == PUSHES / 2) {
+                bucket_unref(b);
+                b = twins[0];
+                twins[0] = NULL;
+            }
+            push(&r, b, twins, parts);
             lines += ask_all(&r, b);
             questions += 6;
             if (k % 4 == 3) {
@@ -714,8 +729,8 @@ int main(int argc, char **argv)
         for (int k = 0; k < PARTS; k++)
             bucket_unref(parts[k]);
         assert(meter == bucket_bytes(b));
-        same_images(b, twin);
-        bucket_unref(twin);
+        same_images(b, twins[1]);
+        bucket_unref(twins[1]);
         bucket_unref(b);
         assert(meter == 0);
         arena_free(r.a);

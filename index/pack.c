@@ -1,32 +1,26 @@
 #include "index/pack.h"
 
-enum { WIDTH_MAX = 56 };
-
-static void store64(uint8_t *at, uint64_t x) { memcpy(at, &x, sizeof x); }
+enum { WIDTH_MAX = 56, HIGH_MAX = WIDTH_MAX - PACK_PLACE_BITS }; /* with what is left of a byte below 64 bits */
 
 static uint32_t width_of(uint64_t v) { return 63u - (uint32_t)__builtin_clzll(v << 1 | 1); } /* v < 2^63 */
 
-/*
- * The width at which the pack is smallest, patches counted.  A patch takes a byte for its place and one for each 7 bits, or
- * part of them, that it is too wide: with a bit less width, words that just fitted cost two bytes more and those that are 7,
- * 14, ... bits too wide already cost one.
- */
-static uint32_t pack_width(const uint64_t *words, uint32_t n)
+/* The width at which the pack is smallest, patches counted, and that of the widest word. */
+static uint32_t pack_width(const uint64_t *words, uint32_t n, uint32_t *widest)
 {
-    uint32_t with[64] = { 0 }, sevenths[64 + 7] = { 0 }; /* sevenths[w]: with[w] + with[w + 7] + with[w + 14] + ... */
+    uint32_t with[64] = { 0 }, patches = 0;
     uint64_t all = 0;
 
     for (uint32_t i = 0; i < n; i++)
         all |= words[i];
+    *widest = width_of(all);
     if (all == 0)
         return 0;
     for (uint32_t i = 0; i < n; i++)
         with[width_of(words[i])]++;
-    uint32_t best = width_of(all), best_bytes = best <= WIDTH_MAX ? (n * best + 7) / 8 : UINT32_MAX, patches = 0;
-    for (uint32_t width = best; width-- > 0 && patches <= best_bytes;) {
-        sevenths[width + 1] = with[width + 1] + sevenths[width + 8];
-        patches += with[width + 1] + sevenths[width + 1];
-        uint32_t bytes = (n * width + 7) / 8 + patches;
+    uint32_t best = *widest, best_bytes = best <= WIDTH_MAX ? (n * best + 7) / 8 : UINT32_MAX;
+    for (uint32_t width = best; width-- > 0 && *widest - width <= HIGH_MAX && patches <= best_bytes;) {
+        patches += with[width + 1];
+        uint32_t bytes = (n * width + 7) / 8 + 1 + (patches * (PACK_PLACE_BITS + *widest - width) + 7) / 8;
         if (width <= WIDTH_MAX && bytes <= best_bytes) {
             best = width;
             best_bytes = bytes;
@@ -35,48 +29,54 @@ static uint32_t pack_width(const uint64_t *words, uint32_t n)
     return best;
 }
 
-/* The places and then the high bits of the words that are wider than the pack. */
-static uint8_t *patches_put(uint8_t *at, const uint64_t *words, uint32_t n, uint32_t width)
+struct bits {
+    uint8_t *at;
+    uint64_t window; /* bits not yet behind `at` */
+    uint32_t used;   /* of them, below 8 */
+};
+
+static inline void bits_put(struct bits *b, uint64_t v, uint32_t width)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        *at = (uint8_t)i;
-        at += words[i] >> width != 0;
-    }
+    b->window |= v << b->used;
+    memcpy(b->at, &b->window, sizeof b->window);
+    b->used += width;
+    b->at += b->used / 8;
+    b->window >>= b->used & ~7u;
+    b->used &= 7;
+}
+
+static inline uint8_t *bits_end(const struct bits *b) { return b->at + (b->used > 0); }
+
+static uint8_t *patches_put(uint8_t *at, const uint64_t *words, uint32_t n, uint32_t width, uint32_t high)
+{
+    struct bits b = { .at = at + 1 };
+
+    *at = (uint8_t)high;
     for (uint32_t i = 0; i < n; i++)
         if (words[i] >> width != 0)
-            at = uvarint_put(at, words[i] >> width);
-    return at;
+            bits_put(&b, words[i] >> width << PACK_PLACE_BITS | i, PACK_PLACE_BITS + high);
+    return bits_end(&b);
 }
 
 uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
 {
-    uint32_t width = pack_width(words, n), used = 0, patches = 0;
-    uint64_t mask = (UINT64_C(1) << width) - 1, window = 0;
-    uint8_t *head = at;
+    uint32_t    widest, width = pack_width(words, n, &widest), patches = 0;
+    uint64_t    mask = (UINT64_C(1) << width) - 1;
+    struct bits b = { .at = at + 2 };
 
-    at += 2;
-    for (uint32_t i = 0; i < n && width > 0; i++) {
-        window |= (words[i] & mask) << used; /* used < 8 and width <= 56: it fits */
-        store64(at, window);
-        used += width;
-        at += used / 8;
-        window >>= used & ~7u;
-        used &= 7;
-    }
-    at += used > 0;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n && width > 0; i++)
+        bits_put(&b, words[i] & mask, width);
+    for (uint32_t i = 0; i < n && width < widest; i++)
         patches += words[i] > mask;
-    if (patches > 0)
-        at = patches_put(at, words, n, width);
-    head[0] = (uint8_t)width;
-    head[1] = (uint8_t)patches;
-    return at;
+    at[0] = (uint8_t)width;
+    at[1] = (uint8_t)patches;
+    return patches == 0 ? bits_end(&b) : patches_put(bits_end(&b), words, n, width, widest - width);
 }
 
-/* A width of 56 is 7 bytes and two more for a patch. */
+/* With words of 63 bits, a width of 56 is 7 bytes and 13 bits of a patch. */
 size_t pack_bytes_max(uint64_t n, uint32_t bits)
 {
-    return (n + PACK - 1) / PACK * 2 + n * (bits <= 32 ? 4 : 9) + PACK_BEHIND;
+    return (n + PACK - 1) / PACK * 4 + n * (bits <= 32 ? 4 : 9) + PACK_BEHIND;
 }
 
 /* ---- checking ------------------------------------------------------------------------------------------------------- */
@@ -98,24 +98,35 @@ const uint8_t *uvarint_check(const uint8_t *at, const uint8_t *end, uint64_t *v)
     return NULL;
 }
 
+/* Places ascend, and there are high bits in each. */
+static bool are_patches(const uint8_t *at, uint32_t n, uint32_t high, uint32_t patches)
+{
+    uint32_t step = PACK_PLACE_BITS + high, next = 0;
+
+    for (uint32_t i = 0; i < patches; i++) {
+        uint64_t patch = load64(at + i * step / 8) >> i * step % 8, place = patch % PACK;
+        if (place < next || place >= n || (patch >> PACK_PLACE_BITS & ((UINT64_C(1) << high) - 1)) == 0)
+            return false;
+        next = (uint32_t)place + 1;
+    }
+    return true;
+}
+
 const uint8_t *pack_check(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t words[PACK])
 {
     if (end - at < 2)
         return NULL;
-    uint32_t width = at[0], patches = at[1], packed = (n * width + 7) / 8;
-    if (width > WIDTH_MAX || patches > n || (uint64_t)(end - at) < UINT64_C(2) + packed + patches)
+    uint32_t width = at[0], patches = at[1], low = (n * width + 7) / 8;
+    if (width > WIDTH_MAX || patches > n || (uint64_t)(end - at) < UINT64_C(2) + low + (patches > 0))
         return NULL;
-    const uint8_t *place = at + 2 + packed;
+    const uint8_t *behind = at + 2 + low;
     pack_low(at + 2, width, n, words);
-    at = place + patches;
-    for (uint32_t i = 0; i < patches; i++) {
-        uint64_t high;
-        if (place[i] >= n || (i > 0 && place[i] <= place[i - 1]))
-            return NULL;
-        at = uvarint_check(at, end, &high);
-        if (at == NULL || high == 0 || high >> (63 - width) != 0)
-            return NULL;
-        words[place[i]] |= high << width;
-    }
-    return at;
+    if (patches == 0)
+        return behind;
+    uint32_t high = behind[0];
+    if (high == 0 || high > HIGH_MAX || width + high > 63 ||
+        (uint64_t)(end - behind) < 1 + (patches * (PACK_PLACE_BITS + high) + 7) / 8 ||
+        !are_patches(behind + 1, n, high, patches))
+        return NULL;
+    return pack_patch(behind, width, patches, words);
 }

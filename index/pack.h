@@ -1,10 +1,11 @@
 /*
  * Pack: up to 64 words of at most 63 bits, as small as they come: what rows and sealed blocks are made of.
  *
- *     u8 width (0..56), u8 patches, the low bits of the words packed little-endian to whole bytes,
- *     u8 place[patches] ascending, uvarint high bits[patches]
+ *     u8 width (0..56), u8 patches, the low bits of the words packed little-endian to whole bytes;
+ *     when there are patches: u8 high width (1..50), and of each, packed to whole bytes: 6 bits place, ascending, and the high
+ *     bits of the word there
  *
- * P1  Seven bytes behind a pack can be read: eight are loaded wherever a word begins.
+ * P1  Seven bytes behind a pack can be read: eight are loaded wherever a word or a patch begins.
  * P2  What pack_put wrote, and what pack_check has passed, is read by pack_get without further checks.
  */
 #pragma once
@@ -13,7 +14,8 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PACK = 64, PACK_BEHIND = 8 };
+enum { PACK = 64, PACK_PLACE_BITS = 6, PACK_BEHIND = 8 };
+_Static_assert(PACK == 1 << PACK_PLACE_BITS, "a place in a pack");
 
 static inline uint32_t pack_of(uint64_t left) { return left < PACK ? (uint32_t)left : PACK; }
 
@@ -87,16 +89,24 @@ static inline void pack_low(const uint8_t *packed, uint32_t width, uint32_t n, u
         unpack(packed, width, n, 1, words);
 }
 
+/* Behind the low bits; the end of the patches. */
+static inline const uint8_t *pack_patch(const uint8_t *at, uint32_t width, uint32_t patches, uint64_t words[PACK])
+{
+    uint32_t step = PACK_PLACE_BITS + at[0], bit = 0;
+    uint64_t mask = (UINT64_C(1) << at[0]) - 1;
+
+    for (at++; patches > 0; patches--, bit += step) {
+        uint64_t patch = load64(at + bit / 8) >> bit % 8; /* 56 bits, at most, of 57 */
+        words[patch % PACK] |= (patch >> PACK_PLACE_BITS & mask) << width;
+    }
+    return at + (bit + 7) / 8;
+}
+
 static inline const uint8_t *pack_get(const uint8_t *at, uint32_t n, uint64_t words[PACK])
 {
     uint32_t       width = at[0], patches = at[1];
-    const uint8_t *packed = at + 2, *place = packed + (n * width + 7) / 8, *end = place + patches;
-    uint64_t       high;
+    const uint8_t *packed = at + 2, *end = packed + (n * width + 7) / 8;
 
     pack_low(packed, width, n, words);
-    for (uint32_t i = 0; i < patches; i++) {
-        end = uvarint_get(end, &high);
-        words[place[i]] |= high << width;
-    }
-    return end;
+    return patches == 0 ? end : pack_patch(end, width, patches, words);
 }

@@ -159,6 +159,16 @@ struct label bucket_label(const struct bucket *b, const struct series_read *s, u
     return (struct label){ v->name->text, v->text };
 }
 
+uint32_t series_value(const struct bucket *b, const struct series_read *s, const struct values *of)
+{
+    for (uint32_t k = 0; k < s->n_labels; k++) {
+        uint32_t i = b->sealed ? bits_at(&b->sealed->of[B_LABELS], s->label_at + k) - of->at : s->live->labels[k]->id;
+        if (b->sealed ? i < of->n : s->live->labels[k]->name == of->live)
+            return i;
+    }
+    return of->n;
+}
+
 struct streams_walk streams_of(const struct bucket *b, const struct series_read *s)
 {
     return (struct streams_walk){ b, s->live ? series_streams(s->live) : NULL, s->stream_at, s->stream_end };

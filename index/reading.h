@@ -63,6 +63,9 @@ struct series_read bucket_series(const struct bucket *b, uint32_t id);
 /* The k-th label of a series, and the number of its name. */
 struct label bucket_label(const struct bucket *b, const struct series_read *s, uint32_t k, uint32_t *name);
 
+/* Which of these values a series has that was there before they were looked up; of->n: none. */
+uint32_t series_value(const struct bucket *b, const struct series_read *s, const struct values *of);
+
 struct stream_read {
     uint32_t             type;
     const struct stream *live;

@@ -109,8 +109,8 @@ size_t rows_bytes_max(uint64_t n, uint64_t n_columns)
 {
     uint64_t packs = (n + ROWS_PACK - 1) / ROWS_PACK;
 
-    /* ids: at most 32 bits a word; values: a width of 56 would be 7 bytes and two more for a patch; store64 fits as well */
-    return 32 + packs * 2 + n * 4 + n_columns * (32 + packs * 2 + n * 9);
+    /* ids: at most 32 bits a word; values: a width of 56 is 7 bytes and 13 bits of a patch; what is written behind fits, too */
+    return 32 + packs * 2 + n * 4 + n_columns * (32 + packs * 4 + n * 9);
 }
 
 void rows_encode(struct buf *out, const uint32_t *ids, uint32_t n, const int64_t *const *columns, uint32_t n_columns)

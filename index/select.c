@@ -91,6 +91,28 @@ static bool any_series(const struct view *v, const struct value *value)
     return false;
 }
 
+static uint32_t series_n(const struct view *v)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
+        n++;
+    return n;
+}
+
+/* [n + 1]: which of the values the series have; the last: none of them. */
+static bool *values_had(const struct view *v, const struct values *of)
+{
+    bool *has = arena_zalloc(v->arena, (size_t)of->n + 1);
+
+    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
+        struct series_read s = bucket_series(v->bucket, i);
+        has[series_value(v->bucket, &s, of)] = true;
+    }
+    return has;
+}
+
+/* From the values to their series or, where there are fewer of them, from the series to their values. */
 static void add_values_of_series(const struct view *v, struct slice name, struct strset *out)
 {
     uint32_t at;
@@ -98,9 +120,10 @@ static void add_values_of_series(const struct view *v, struct slice name, struct
     if (!bucket_find_name(v->bucket, label_alias(name), &at))
         return;
     struct values in = bucket_values(v->bucket, at);
+    const bool   *has = v->takes_all_series || series_n(v) > in.n ? NULL : values_had(v, &in);
     for (uint32_t i = 0; i < in.n; i++) {
         struct value value = bucket_value(v->bucket, &in, i);
-        add_present(out, value.text, any_series(v, &value));
+        add_present(out, value.text, v->takes_all_series || (has != NULL ? has[i] : any_series(v, &value)));
     }
 }
 

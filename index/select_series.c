@@ -72,16 +72,59 @@ static uint32_t labels_max(const struct view *v)
 
 static struct label_list list_for(const struct view *v, const struct slice *names, size_t n_names)
 {
-    struct label *room = arena_array(v->arena, labels_max(v) + TYPE_LABELS, sizeof *room);
+    size_t        n = names != NULL ? n_names : labels_max(v);
+    struct label *room = arena_array(v->arena, n + TYPE_LABELS, sizeof *room);
 
     return (struct label_list){ .names = names, .n_names = n_names, .at = room };
 }
 
 /* ---- label sets ----------------------------------------------------------------------------------------------------- */
 
+/*
+ * Which label sets were met, so that each is made once however many series have it: a set is numbered by its type and by the
+ * values of the labels asked for, each among those of its name in this bucket.
+ */
+struct met {
+    struct values *of; /* [n] */
+    size_t         n;
+    uint64_t      *bits; /* NULL: they are too many, and so hardly met twice */
+};
+
+enum { MET_MAX = 1 << 20 };
+
+static struct met met_none(const struct view *v, const struct slice *names, size_t n_names)
+{
+    struct met m = { .of = arena_array(v->arena, n_names, sizeof *m.of) };
+    uint64_t   sets = v->n_types;
+    uint32_t   name;
+
+    for (size_t i = 0; i < n_names && sets <= MET_MAX; i++)
+        if (bucket_find_name(v->bucket, label_alias(names[i]), &name)) {
+            m.of[m.n] = bucket_values(v->bucket, name);
+            sets *= (uint64_t)m.of[m.n++].n + 1;
+        }
+    if (n_names > 0 && sets <= MET_MAX)
+        m.bits = arena_zalloc(v->arena, (sets + 63) / 64 * sizeof *m.bits);
+    return m;
+}
+
+static bool is_met(struct met *m, const struct bucket *b, const struct series_read *s, uint32_t type)
+{
+    uint64_t set = type;
+
+    if (m->bits == NULL)
+        return false;
+    for (size_t i = 0; i < m->n; i++)
+        set = set * ((uint64_t)m->of[i].n + 1) + series_value(b, s, &m->of[i]);
+    bool is = m->bits[set / 64] >> set % 64 & 1;
+    m->bits[set / 64] |= UINT64_C(1) << set % 64;
+    return is;
+}
+
 static void add_series(const struct view *v, const struct slice *names, size_t n_names, struct strset *out)
 {
     struct label_list l = list_for(v, n_names > 0 ? names : NULL, n_names);
+    struct met        m = met_none(v, names, n_names);
     struct buf        set = { 0 };
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
@@ -89,7 +132,7 @@ static void add_series(const struct view *v, const struct slice *names, size_t n
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  at;
         while (stream_next(&w, &at)) {
-            if (!view_has_stream(v, &at))
+            if (!view_has_stream(v, &at) || is_met(&m, v->bucket, &s, at.type))
                 continue;
             set.n = 0;
             labels_encode(&set, stream_labels(v->bucket, &s, at.type, &l));

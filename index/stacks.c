@@ -167,14 +167,37 @@ static uint32_t stack_add(struct stacks *k, struct slab *s, uint32_t node, uint6
     return id;
 }
 
+/* Where stacks_leaf keeps the stack of a node: a path is its last node, so nobody has to walk it (T4). */
+static uint64_t leaf_hash(uint32_t node) { return hash_pair(node, HASH_STEP); }
+
+static bool leaf_find(const struct stacks *k, uint32_t node, uint32_t *id)
+{
+    struct table_walk w = table_walk(&k->ids, leaf_hash(node));
+
+    while (table_next(&k->ids, &w, id))
+        if (leaf_at(k, *id) == node)
+            return true;
+    return false;
+}
+
+/* The next one who looks for it finds it by its path. */
+static uint32_t stack_known(struct add *x, uint32_t id, uint64_t hash)
+{
+    table_put(&x->k->ids, x->s, hash, id);
+    return id;
+}
+
+/* Not under its hash: it is made, unless it came here by its leaf. */
 static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
 {
     struct stacks *k = x->k;
-    uint32_t       shared, node = node_shared(x, i, &shared);
-    bool           is_new;
+    uint32_t       shared, node = node_shared(x, i, &shared), id;
+    bool           is_new = false;
 
     for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
         node = stacks_node(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
+    if (!is_new && leaf_find(k, node, &id))
+        return stack_known(x, id, hash);
     return stack_add(k, x->s, node, hash);
 }
 
@@ -252,28 +275,13 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
 
 /* ---- one by one ----------------------------------------------------------------------------------------------------- */
 
-/* stack_hash of the path of a node: each step multiplies all before it, the number of locations too. */
-static uint64_t path_hash(const struct paths *paths, uint32_t leaf)
-{
-    uint64_t hash = 0, steps = 1, n = 0;
-
-    for (struct climb c = climb_from(paths, leaf); c.node != 0; climb_up(paths, &c), n++) {
-        hash = (hash + c.at->key) * HASH_STEP;
-        steps *= HASH_STEP;
-    }
-    return hash + n * steps;
-}
-
 bool stacks_leaf(struct stacks *k, struct slab *s, uint32_t node)
 {
-    uint64_t          hash = path_hash(&k->locations, node);
-    struct table_walk w = table_walk(&k->ids, hash);
-    uint32_t          id;
+    uint32_t id;
 
-    while (table_next(&k->ids, &w, &id))
-        if (leaf_at(k, id) == node)
-            return false;
-    stack_add(k, s, node, hash);
+    if (leaf_find(k, node, &id))
+        return false;
+    stack_add(k, s, node, leaf_hash(node));
     return true;
 }
 

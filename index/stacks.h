@@ -8,6 +8,8 @@
  * T2  Its nodes are there before the stack is: a reader who has a stack finds both paths whole.
  * T3  Inlined lines are nodes of their own in the function tree (the last line of a location is the outermost), so no
  *     query ever looks at locations, lines or functions to build a flame graph.
+ * T4  A stack is found by a hash of its locations, or, when it came by its leaf, of that node: so a log costs what is in it,
+ *     whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
  */
 #pragma once
 
@@ -43,7 +45,10 @@ struct stack_list {
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
                 struct arena *scratch, uint32_t *ids);
 
-/* One by one, as they came to be elsewhere: a node (*is_new: it was not there), a stack that ends at a node.  False: it was. */
+/*
+ * One by one, as they came to be elsewhere: a node (*is_new: it was not there), a stack that ends at a node.  False: it came by
+ * that already.
+ */
 uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
                      bool *is_new);
 bool     stacks_leaf(struct stacks *k, struct slab *s, uint32_t node);

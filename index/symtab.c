@@ -4,7 +4,7 @@
 #include "model/batch.h"
 #include "model/location.h"
 
-enum { GROUP = 32 };
+enum { GROUP = 64 };
 
 /*
  * Each kind is looked up in two ways.  A run: what comes in the order in which it came before, as an agent sends it minute

@@ -64,20 +64,39 @@ static void wide_column(const struct thaw_work *x, enum group_section lo, void *
 
 #define WIDE_COLUMN(x, lo, items, field) wide_column(x, lo, items, sizeof *(items), offsetof(typeof(*(items)), field))
 
-static void thaw_strings(const struct thaw_work *x, struct symtab *t)
+static uint64_t sum_of(struct section s)
 {
-    struct section bytes = section_of(x, G_TEXT_BYTES), text = section_of(x, G_TEXT);
-    struct slice  *all = arena_array(x->arena, bytes.n, sizeof *all), *to = all;
-    struct words   w = words_of(&bytes);
-    uint64_t       words[PACK];
-    const char    *at = (const char *)text.at;
+    struct words w = words_of(&s);
+    uint64_t     words[PACK], sum = 0;
 
     for (uint32_t n; (n = words_next(&w, words)) > 0;)
-        for (uint32_t i = 0; i < n; i++) {
-            *to++ = slice_make(at, words[i]);
-            at += words[i];
+        for (uint32_t i = 0; i < n; i++)
+            sum += words[i];
+    return sum;
+}
+
+/* Each begins as the one before does. */
+static void thaw_strings(const struct thaw_work *x, struct symtab *t)
+{
+    struct section own = section_of(x, G_TEXT_BYTES), shared = section_of(x, G_TEXT_SHARED);
+    struct section text = section_of(x, G_TEXT);
+    struct slice  *all = arena_array(x->arena, own.n, sizeof *all), *to = all;
+    struct words   owns = words_of(&own), shares = words_of(&shared);
+    uint64_t       o[PACK], s[PACK];
+    const uint8_t *from = text.at;
+    char          *at = arena_alloc(x->arena, text.bytes + sum_of(shared)), *before = at;
+
+    for (uint32_t n; (n = words_next(&owns, o)) > 0;) {
+        words_next(&shares, s);
+        for (uint32_t i = 0; i < n; i++, from += o[i - 1]) {
+            *to++ = slice_make(at, s[i] + o[i]);
+            memcpy(at, before, s[i]);
+            memcpy(at + s[i], from, o[i]);
+            before = at;
+            at += s[i] + o[i];
         }
-    vec_over(&t->strings, x->arena, all, bytes.n, sizeof *all);
+    }
+    vec_over(&t->strings, x->arena, all, own.n, sizeof *all);
 }
 
 static void thaw_mappings(const struct thaw_work *x, struct symtab *t)

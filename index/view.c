@@ -157,6 +157,15 @@ static void plans_sort(struct plan *at, size_t n)
         }
 }
 
+static bool takes_all_types(const struct view *v)
+{
+    uint32_t n = 0;
+
+    while (n < v->n_types && v->types[n])
+        n++;
+    return n == v->n_types;
+}
+
 static enum code match(struct view *v, struct fault *why)
 {
     size_t    n = 0, n_plans = 0;
@@ -174,6 +183,8 @@ static enum code match(struct view *v, struct fault *why)
     plans_sort(plans, code == CODE_OK ? n_plans : 0);
     for (size_t i = 0; i < n_plans && code == CODE_OK && !v->is_empty; i++)
         code = plan_apply(v, &plans[i], set, why);
+    v->takes_all_points = view_covers(v) && takes_all_types(v);
+    v->takes_all_series = v->takes_all_points && n_plans == 0 && !v->is_empty;
     return code;
 }
 
@@ -249,7 +260,11 @@ const struct point *point_next(struct point_walk *w)
 
 bool view_has_stream(const struct view *v, const struct stream_read *s)
 {
-    struct point_walk w = view_points(v, s);
+    struct point_walk w;
+
+    if (v->takes_all_points)
+        return true;
+    w = view_points(v, s);
     return point_next(&w) != NULL;
 }
 
@@ -267,7 +282,7 @@ static bool has_point(const struct view *v, uint32_t series)
 
 void view_settle(struct view *v)
 {
-    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
+    for (uint32_t i = v->takes_all_points ? v->n_series : view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
         if (!has_point(v, i))
             v->series[i / 64] &= ~(UINT64_C(1) << i % 64);
 }

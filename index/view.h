@@ -21,6 +21,8 @@ struct view {
     uint64_t               *series; /* a bit for each that passes */
     bool                   *types;  /* [n_types] */
     bool                    is_empty;
+    bool                    takes_all_points; /* nobody need look whether a stream has one */
+    bool                    takes_all_series; /* and every one of them */
 };
 
 /* RESOURCE_EXHAUSTED: a regex went over its limits.  view_close in any case. */

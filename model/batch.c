@@ -2,7 +2,7 @@
  * The encoding of a batch.  Little-endian; every section begins at a multiple of 8; gaps are zero bytes.
  *
  *      0  4  magic "HBAT"
- *      4  2  version, 1
+ *      4  2  version, 2
  *      6  2  slot
  *      8  8  bytes of the whole record, a multiple of 8
  *     16  8  map epoch
@@ -18,13 +18,19 @@
  *      2  2  flags: 1 = who does not know this kind must refuse the record; others skip what they do not know
  *      4  4  n, items of the section
  *      8  8  place, from the record's beginning
- *     then the sections: arrays of the structs of batch.h, as they lie in memory.  A section left out has no items.
+ *     then the sections.  One left out has no items.  Numbers below 2^32 are 4 bytes; what is marked * is packed, each field
+ *     in as few bytes as its values need (model/columns.h):
  *
- * But the locations of stacks, which would be most of the record, are packed: neighbours begin alike at the root.
- *
- *     S_STACK_SHARED  1 byte a stack: so many locations, counted from the root, are those of the stack before (255 at most)
- *     S_STACK_OWN_16  2 bytes each: the others, stack by stack, leaf first, when every location's number fits
- *     S_STACK_OWN_32  4 bytes each: the same when not; of the two there is at most one
+ *     S_PROFILE        struct profile
+ *     S_STRING_END     * where each string ends in
+ *     S_STRING_BYTES
+ *     S_MAPPINGS, S_TYPES, S_LABELS, S_PARTS      the structs of batch.h as they lie in memory
+ *     S_FUNCTIONS, S_LINES, S_LOCATIONS           * those of batch.h
+ *     S_STACK_END      * where each stack ends in the list of all locations
+ *     S_STACK_SHARED   1 byte a stack: so many locations, counted from the root, are those of the stack before (255 at most)
+ *     S_STACK_OWN      * the others, stack by stack, leaf first
+ *     S_ROW_STACK      *
+ *     S_ROW_VALUES     * for each type the values of all rows
  *
  * The first 56 bytes are fixed from the first day.  What comes later (spans, exemplars) comes as new kinds of section.
  */
@@ -34,11 +40,12 @@
 #include <stddef.h>
 
 #include "base/mem.h"
+#include "model/columns.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sections are read in place");
 
-enum { VERSION = 1, ALIGN = 8, KNOWN = 18, TENANT_MAX = 1024, SECTIONS_MAX = 256, MUST_KNOW = 1 };
-enum { SHARED_MAX = UINT8_MAX, STACK_LOCATIONS_MAX = 128 << 20 };
+enum { VERSION = 2, ALIGN = 8, KNOWN = 16, TENANT_MAX = 1024, SECTIONS_MAX = 256, MUST_KNOW = 1 };
+enum { SHARED_MAX = UINT8_MAX, STACK_LOCATIONS_MAX = 128 << 20, VALUES_MAX = 64 << 20 };
 
 static const char MAGIC[4] = { 'H', 'B', 'A', 'T' };
 
@@ -51,16 +58,15 @@ enum section {
     S_LINES,
     S_LOCATIONS,
     S_STACK_END,
-    S_TYPES = 10, /* 9 is not used any more */
+    S_STACK_SHARED,
+    S_STACK_OWN,
+    S_TYPES,
     S_LABELS,
     S_PARTS,
     S_ROW_STACK,
     S_ROW_VALUES,
-    S_STACK_SHARED,
-    S_STACK_OWN_16,
-    S_STACK_OWN_32,
 };
-_Static_assert(S_STACK_OWN_32 + 1 == KNOWN, "tables below are indexed by kind");
+_Static_assert(S_ROW_VALUES + 1 == KNOWN, "tables below are indexed by kind");
 
 struct head {
     char     magic[4];
@@ -84,34 +90,47 @@ struct profile {
     int64_t  time_ns, duration_ns, period;
     uint32_t name, service, period_type, period_unit;
 };
-_Static_assert(sizeof(struct profile) == 40 && sizeof(struct batch_mapping) == 40 &&
-                   sizeof(struct batch_function) == 24 && sizeof(struct batch_line) == 16 &&
-                   sizeof(struct batch_location) == 24,
-               "no padding: these are the format");
+_Static_assert(sizeof(struct profile) == 40 && sizeof(struct batch_mapping) == 40, "no padding: these are the format");
 
+/* A packed section has so many bytes. */
 static const uint8_t item_bytes[KNOWN] = {
     [S_PROFILE] = sizeof(struct profile),
-    [S_STRING_END] = 4,
+    [S_STRING_END] = 1,
     [S_STRING_BYTES] = 1,
     [S_MAPPINGS] = sizeof(struct batch_mapping),
-    [S_FUNCTIONS] = sizeof(struct batch_function),
-    [S_LINES] = sizeof(struct batch_line),
-    [S_LOCATIONS] = sizeof(struct batch_location),
-    [S_STACK_END] = 4,
+    [S_FUNCTIONS] = 1,
+    [S_LINES] = 1,
+    [S_LOCATIONS] = 1,
+    [S_STACK_END] = 1,
+    [S_STACK_SHARED] = 1,
+    [S_STACK_OWN] = 1,
     [S_TYPES] = sizeof(struct batch_type),
     [S_LABELS] = sizeof(struct batch_label),
     [S_PARTS] = sizeof(struct batch_part),
-    [S_ROW_STACK] = 4,
-    [S_ROW_VALUES] = 8,
-    [S_STACK_SHARED] = 1,
-    [S_STACK_OWN_16] = 2,
-    [S_STACK_OWN_32] = 4,
+    [S_ROW_STACK] = 1,
+    [S_ROW_VALUES] = 1,
 };
 
-struct items {
-    const void *at;
-    uint32_t    n;
-};
+#define FIELD(type, name) { offsetof(type, name), sizeof(((type *)NULL)->name) }
+
+static const struct columns functions = { sizeof(struct batch_function),
+                                          4,
+                                          { FIELD(struct batch_function, name),
+                                            FIELD(struct batch_function, system_name),
+                                            FIELD(struct batch_function, file),
+                                            FIELD(struct batch_function, start_line) } };
+static const struct columns lines = { sizeof(struct batch_line),
+                                      2,
+                                      { FIELD(struct batch_line, function), FIELD(struct batch_line, line) } };
+static const struct columns locations = { sizeof(struct batch_location),
+                                          5,
+                                          { FIELD(struct batch_location, line_at),
+                                            FIELD(struct batch_location, address),
+                                            FIELD(struct batch_location, mapping),
+                                            FIELD(struct batch_location, n_lines),
+                                            FIELD(struct batch_location, flags) } };
+static const struct columns numbers = { sizeof(uint32_t), 1, { { 0, sizeof(uint32_t) } } };
+static const struct columns values = { sizeof(int64_t), 1, { { 0, sizeof(int64_t) } } };
 
 static uint64_t aligned(uint64_t n) { return (n + ALIGN - 1) & ~(uint64_t)(ALIGN - 1); }
 
@@ -132,121 +151,118 @@ static uint32_t shared_with(struct batch_stack before, struct batch_stack s)
     return n;
 }
 
-/* shared[i] of every stack; returns how many locations are left. */
-static uint32_t stacks_share(const struct batch *b, uint8_t *shared)
+/* What each stack shares with the one before, and the other locations of all. */
+struct own {
+    uint8_t  *shared;    /* [n_stacks] */
+    uint32_t *locations; /* [n] */
+    uint32_t  n;
+};
+
+static struct own stacks_share(const struct batch *b)
 {
+    struct own         all = { mem_alloc(b->n_stacks), mem_alloc(b->n_stack_locations * sizeof *all.locations), 0 };
     struct batch_stack before = { 0 };
-    uint32_t           own = 0;
 
     for (uint32_t i = 0; i < b->n_stacks; i++) {
         struct batch_stack s = batch_stack(b, i);
-        uint32_t           n = shared_with(before, s);
-        shared[i] = (uint8_t)n;
-        own += s.n - n;
+        all.shared[i] = (uint8_t)shared_with(before, s);
+        uint32_t n = s.n - all.shared[i];
+        if (n > 0)
+            memcpy(all.locations + all.n, s.locations, n * sizeof *s.locations);
+        all.n += n;
         before = s;
     }
-    return own;
+    return all;
 }
 
-static void own_16_put(const struct batch *b, const uint8_t *shared, char *out)
+static void profile_put(const struct batch *b, struct buf *out)
 {
-    uint16_t *at = (uint16_t *)(void *)out; /* sections are aligned */
+    struct profile p = { b->time_ns, b->duration_ns, b->period, b->name, b->service, b->period_type, b->period_unit };
 
-    for (uint32_t i = 0; i < b->n_stacks; i++) {
-        struct batch_stack s = batch_stack(b, i);
-        for (uint32_t k = 0; k < s.n - shared[i]; k++)
-            *at++ = (uint16_t)s.locations[k];
-    }
+    buf_put(out, &p, sizeof p);
 }
 
-static void own_32_put(const struct batch *b, const uint8_t *shared, char *out)
+static void section_put(const struct batch *b, const struct own *own, enum section kind, struct buf *out)
 {
-    for (uint32_t i = 0; i < b->n_stacks; i++) {
-        struct batch_stack s = batch_stack(b, i);
-        size_t             bytes = (s.n - shared[i]) * sizeof *s.locations;
-        if (bytes > 0)
-            memcpy(out, s.locations, bytes);
-        out += bytes;
-    }
-}
-
-static void items_of(const struct batch *b, const struct profile *p, const uint8_t *shared, uint32_t n_own,
-                     struct items of[KNOWN])
-{
-    bool     is_small = b->n_locations <= UINT16_MAX + 1;
-    uint64_t n_values = (uint64_t)b->n_types * b->n_rows;
-
-    assert(n_values <= UINT32_MAX);
-    of[S_PROFILE] = (struct items){ p, 1 };
-    of[S_STRING_END] = (struct items){ b->string_end, b->n_strings };
-    of[S_STRING_BYTES] = (struct items){ b->string_bytes, b->n_strings ? b->string_end[b->n_strings - 1] : 0 };
-    of[S_MAPPINGS] = (struct items){ b->mappings, b->n_mappings };
-    of[S_FUNCTIONS] = (struct items){ b->functions, b->n_functions };
-    of[S_LINES] = (struct items){ b->lines, b->n_lines };
-    of[S_LOCATIONS] = (struct items){ b->locations, b->n_locations };
-    of[S_STACK_END] = (struct items){ b->stack_end, b->n_stacks };
-    of[S_TYPES] = (struct items){ b->types, b->n_types };
-    of[S_LABELS] = (struct items){ b->labels, b->n_labels };
-    of[S_PARTS] = (struct items){ b->parts, b->n_parts };
-    of[S_ROW_STACK] = (struct items){ b->row_stack, b->n_rows };
-    of[S_ROW_VALUES] = (struct items){ b->row_values, (uint32_t)n_values };
-    of[S_STACK_SHARED] = (struct items){ shared, b->n_stacks };
-    of[S_STACK_OWN_16] = (struct items){ NULL, is_small ? n_own : 0 };
-    of[S_STACK_OWN_32] = (struct items){ NULL, is_small ? 0 : n_own };
-}
-
-static void section_put(const struct batch *b, int kind, const struct items *items, const uint8_t *shared,
-                        struct buf *out)
-{
-    size_t bytes = (size_t)items->n * item_bytes[kind];
-
-    if (kind < S_STACK_OWN_16) {
-        buf_put(out, items->at, bytes);
+    switch (kind) {
+    case S_PROFILE:
+        return profile_put(b, out);
+    case S_STRING_END:
+        return columns_pack(&numbers, b->string_end, b->n_strings, out);
+    case S_STRING_BYTES:
+        return buf_put(out, b->string_bytes, b->n_strings ? b->string_end[b->n_strings - 1] : 0);
+    case S_MAPPINGS:
+        return buf_put(out, b->mappings, b->n_mappings * sizeof *b->mappings);
+    case S_FUNCTIONS:
+        return columns_pack(&functions, b->functions, b->n_functions, out);
+    case S_LINES:
+        return columns_pack(&lines, b->lines, b->n_lines, out);
+    case S_LOCATIONS:
+        return columns_pack(&locations, b->locations, b->n_locations, out);
+    case S_STACK_END:
+        return columns_pack(&numbers, b->stack_end, b->n_stacks, out);
+    case S_STACK_SHARED:
+        return buf_put(out, own->shared, b->n_stacks);
+    case S_STACK_OWN:
+        return columns_pack(&numbers, own->locations, own->n, out);
+    case S_TYPES:
+        return buf_put(out, b->types, b->n_types * sizeof *b->types);
+    case S_LABELS:
+        return buf_put(out, b->labels, b->n_labels * sizeof *b->labels);
+    case S_PARTS:
+        return buf_put(out, b->parts, b->n_parts * sizeof *b->parts);
+    case S_ROW_STACK:
+        return columns_pack(&numbers, b->row_stack, b->n_rows, out);
+    case S_ROW_VALUES:
+        for (uint32_t i = 0; i < b->n_types; i++)
+            columns_pack(&values, b->row_values + (size_t)i * b->n_rows, b->n_rows, out);
         return;
     }
-    char *at = buf_reserve(out, bytes);
-    if (items->n > 0)
-        (kind == S_STACK_OWN_16 ? own_16_put : own_32_put)(b, shared, at);
-    out->n += bytes;
+}
+
+static struct head head_of(const struct batch *b, size_t bytes)
+{
+    struct head h = { .version = VERSION,
+                      .slot = b->slot,
+                      .record_bytes = bytes,
+                      .map_epoch = b->map_epoch,
+                      .key_lo = b->key.lo,
+                      .key_hi = b->key.hi,
+                      .received_ns = b->received_ns,
+                      .mode = (uint8_t)b->mode,
+                      .tenant_bytes = (uint16_t)b->tenant.n,
+                      .n_sections = KNOWN - 1 };
+
+    memcpy(h.magic, MAGIC, sizeof MAGIC);
+    return h;
 }
 
 void batch_encode(const struct batch *b, struct buf *out)
 {
-    struct profile p = { b->time_ns, b->duration_ns, b->period, b->name, b->service, b->period_type, b->period_unit };
-    struct items   of[KNOWN];
-    size_t         from = out->n;
-    uint64_t       at = sizeof(struct head) + aligned(b->tenant.n) + (KNOWN - 1) * sizeof(struct entry);
-    struct entry   table[KNOWN];
-    uint8_t       *shared = mem_alloc(b->n_stacks);
+    size_t       from = out->n, table_at = sizeof(struct head) + aligned(b->tenant.n);
+    struct entry table[KNOWN];
+    struct own   own = stacks_share(b);
 
-    assert(b->tenant.n <= TENANT_MAX);
-    items_of(b, &p, shared, stacks_share(b, shared), of);
-    for (uint16_t kind = 1; kind < KNOWN; kind++) {
-        table[kind] = (struct entry){ .kind = kind, .flags = MUST_KNOW, .n = of[kind].n, .at = at };
-        at += aligned((uint64_t)of[kind].n * item_bytes[kind]);
-    }
-    struct head head = { .version = VERSION,
-                         .slot = b->slot,
-                         .record_bytes = at,
-                         .map_epoch = b->map_epoch,
-                         .key_lo = b->key.lo,
-                         .key_hi = b->key.hi,
-                         .received_ns = b->received_ns,
-                         .mode = (uint8_t)b->mode,
-                         .tenant_bytes = (uint16_t)b->tenant.n,
-                         .n_sections = KNOWN - 1 };
-    memcpy(head.magic, MAGIC, sizeof MAGIC);
-    buf_reserve(out, at);
-    buf_put(out, &head, sizeof head);
+    assert(b->tenant.n <= TENANT_MAX && (uint64_t)b->n_types * b->n_rows <= UINT32_MAX);
+    buf_reserve(out, table_at + sizeof table);
+    out->n += sizeof(struct head);
     buf_slice(out, b->tenant);
     pad(out, from);
-    buf_put(out, table + 1, sizeof table - sizeof table[0]);
-    for (int kind = 1; kind < KNOWN; kind++) {
-        section_put(b, kind, &of[kind], shared, out);
+    out->n += sizeof table - sizeof table[0];
+    for (uint16_t kind = 1; kind < KNOWN; kind++) {
+        size_t begin = out->n;
+        section_put(b, &own, (enum section)kind, out);
+        table[kind] = (struct entry){ .kind = kind,
+                                      .flags = MUST_KNOW,
+                                      .n = (uint32_t)((out->n - begin) / item_bytes[kind]),
+                                      .at = begin - from };
         pad(out, from);
     }
-    assert(out->n - from == at);
-    free(shared);
+    struct head head = head_of(b, out->n - from);
+    memcpy(out->p + from, &head, sizeof head);
+    memcpy(out->p + from + table_at, table + 1, sizeof table - sizeof table[0]);
+    free(own.shared);
+    free(own.locations);
 }
 
 static bool head_read(struct slice bytes, struct head *h)
@@ -265,6 +281,11 @@ size_t batch_record_bytes(struct slice bytes)
     struct head h;
     return head_read(bytes, &h) ? h.record_bytes : 0;
 }
+
+struct items {
+    const void *at;
+    uint32_t    n;
+};
 
 /* The section table into of[]; what it names lies inside the record, in order and aligned. */
 static enum code sections_read(struct slice bytes, const struct head *h, struct items of[KNOWN], struct fault *why)
@@ -295,45 +316,55 @@ static enum code sections_read(struct slice bytes, const struct head *h, struct 
     return CODE_OK;
 }
 
-/* Where the packed locations are, and where they go. */
-struct unpack {
-    const uint16_t *own_16;
-    const uint32_t *own_32;
-    uint32_t        left; /* locations in either */
+/* What a section that is packed holds, and nothing behind it. */
+static enum code unpack(const struct items of[KNOWN], enum section kind, const struct columns *c, struct arena *a,
+                        const void **items, uint32_t *n, struct fault *why)
+{
+    struct slice packed = slice_make(of[kind].at, of[kind].n);
+
+    *n = 0;
+    *items = of[kind].at;
+    if (packed.n == 0 || (columns_unpack(c, &packed, a, items, n) && packed.n == 0))
+        return CODE_OK;
+    return fail(why, CODE_INVALID_ARGUMENT, "batch: section %u is not packed as it should be", kind);
+}
+
+struct unstack {
+    const uint32_t *own;  /* of the stacks to come */
+    uint32_t        left; /* of these */
     uint32_t       *out;
 };
 
 /* One stack, out[begin, end): its own locations, then what it shares with the one before; false: it does not fit. */
-static bool stack_unpack(struct unpack *u, uint32_t begin, uint32_t end, uint32_t before_n, uint32_t shared)
+static bool stack_unpack(struct unstack *u, uint32_t begin, uint32_t end, uint32_t before_n, uint32_t shared)
 {
     if (end < begin || shared > end - begin || shared > before_n || end - begin - shared > u->left)
         return false;
     uint32_t  own = end - begin - shared;
     uint32_t *to = u->out + begin;
-    if (u->own_16 != NULL)
-        for (uint32_t k = 0; k < own; k++)
-            to[k] = *u->own_16++;
-    else
-        for (uint32_t k = 0; k < own; k++)
-            to[k] = *u->own_32++;
+    if (own > 0)
+        memcpy(to, u->own, own * sizeof *to);
     for (uint32_t k = 0; k < shared; k++)
         to[own + k] = to[(int64_t)k - shared]; /* the one before ends where this one begins */
+    u->own += own;
     u->left -= own;
     return true;
 }
 
-/* The locations of every stack, unpacked; at most 512 MiB of them. */
+/* The locations of every stack; at most 512 MiB of them. */
 static enum code stacks_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
 {
-    struct items   own_16 = of[S_STACK_OWN_16], own_32 = of[S_STACK_OWN_32];
     const uint8_t *shared = of[S_STACK_SHARED].at;
-    struct unpack  u = { own_16.n ? own_16.at : NULL, own_32.at, own_16.n ? own_16.n : own_32.n, NULL };
-    uint32_t       end = b->n_stacks ? b->stack_end[b->n_stacks - 1] : 0;
+    const void    *own;
+    uint32_t       n_own, end = b->n_stacks ? b->stack_end[b->n_stacks - 1] : 0;
+    enum code      code = unpack(of, S_STACK_OWN, &numbers, a, &own, &n_own, why);
 
-    if (of[S_STACK_SHARED].n != b->n_stacks || (own_16.n > 0 && own_32.n > 0) || end > STACK_LOCATIONS_MAX ||
-        end > u.left + (uint64_t)SHARED_MAX * b->n_stacks)
+    if (code != CODE_OK)
+        return code;
+    if (of[S_STACK_SHARED].n != b->n_stacks || end > STACK_LOCATIONS_MAX ||
+        end > n_own + (uint64_t)SHARED_MAX * b->n_stacks)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: the stacks' sections do not fit each other");
-    u.out = arena_array(a, end, sizeof *u.out);
+    struct unstack u = { own, n_own, arena_array(a, end, sizeof *u.out) };
     b->stack_locations = u.out;
     b->n_stack_locations = end;
     for (uint32_t i = 0, begin = 0, before_n = 0; i < b->n_stacks; i++) {
@@ -345,8 +376,28 @@ static enum code stacks_read(const struct items of[KNOWN], struct arena *a, stru
     return u.left == 0 ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "batch: locations that belong to no stack");
 }
 
-/* The arrays of a batch from its sections; what their sizes say of each other is checked here. */
-static enum code arrays_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
+/* Column by column, side by side. */
+static enum code values_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
+{
+    struct slice packed = slice_make(of[S_ROW_VALUES].at, of[S_ROW_VALUES].n);
+    const void  *column;
+    uint32_t     n;
+
+    if ((uint64_t)b->n_types * b->n_rows > VALUES_MAX)
+        return fail(why, CODE_INVALID_ARGUMENT, "batch: %u types of %u rows are too many", b->n_types, b->n_rows);
+    int64_t *all = arena_array(a, (size_t)b->n_types * b->n_rows, sizeof *all);
+    for (uint32_t i = 0; i < b->n_types; i++) {
+        if (!columns_unpack(&values, &packed, a, &column, &n) || n != b->n_rows)
+            return fail(why, CODE_INVALID_ARGUMENT, "batch: the values of type %u do not fit %u rows", i, b->n_rows);
+        if (n > 0)
+            memcpy(all + (size_t)i * n, column, n * sizeof *all);
+    }
+    b->row_values = all;
+    return packed.n == 0 ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "batch: values that belong to no type");
+}
+
+/* Those that are no arrays of numbers. */
+static enum code profile_read(const struct items of[KNOWN], struct batch *b, struct fault *why)
 {
     struct profile p;
 
@@ -355,24 +406,41 @@ static enum code arrays_read(const struct items of[KNOWN], struct arena *a, stru
     memcpy(&p, of[S_PROFILE].at, sizeof p);
     b->time_ns = p.time_ns, b->duration_ns = p.duration_ns, b->period = p.period;
     b->name = p.name, b->service = p.service, b->period_type = p.period_type, b->period_unit = p.period_unit;
-    b->string_end = of[S_STRING_END].at, b->n_strings = of[S_STRING_END].n;
     b->string_bytes = of[S_STRING_BYTES].at;
     b->mappings = of[S_MAPPINGS].at, b->n_mappings = of[S_MAPPINGS].n;
-    b->functions = of[S_FUNCTIONS].at, b->n_functions = of[S_FUNCTIONS].n;
-    b->lines = of[S_LINES].at, b->n_lines = of[S_LINES].n;
-    b->locations = of[S_LOCATIONS].at, b->n_locations = of[S_LOCATIONS].n;
-    b->stack_end = of[S_STACK_END].at, b->n_stacks = of[S_STACK_END].n;
     b->types = of[S_TYPES].at, b->n_types = of[S_TYPES].n;
     b->labels = of[S_LABELS].at, b->n_labels = of[S_LABELS].n;
     b->parts = of[S_PARTS].at, b->n_parts = of[S_PARTS].n;
-    b->row_stack = of[S_ROW_STACK].at, b->n_rows = of[S_ROW_STACK].n;
-    b->row_values = of[S_ROW_VALUES].at;
-    if ((uint64_t)b->n_types * b->n_rows != of[S_ROW_VALUES].n)
-        return fail(why, CODE_INVALID_ARGUMENT, "batch: %u values for %u types and %u rows", of[S_ROW_VALUES].n,
-                    b->n_types, b->n_rows);
     if (b->n_strings == 0 || b->string_end[b->n_strings - 1] != of[S_STRING_BYTES].n)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: string table does not fit its bytes");
-    return stacks_read(of, a, b, why);
+    return CODE_OK;
+}
+
+/* The arrays of a batch from its sections; what their sizes say of each other is checked here. */
+static enum code arrays_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
+{
+    const struct {
+        enum section          kind;
+        const struct columns *columns;
+        const void          **items;
+        uint32_t             *n;
+    } packed[] = {
+        { S_STRING_END, &numbers, (const void **)&b->string_end, &b->n_strings },
+        { S_FUNCTIONS, &functions, (const void **)&b->functions, &b->n_functions },
+        { S_LINES, &lines, (const void **)&b->lines, &b->n_lines },
+        { S_LOCATIONS, &locations, (const void **)&b->locations, &b->n_locations },
+        { S_STACK_END, &numbers, (const void **)&b->stack_end, &b->n_stacks },
+        { S_ROW_STACK, &numbers, (const void **)&b->row_stack, &b->n_rows },
+    };
+    enum code code = CODE_OK;
+
+    for (size_t i = 0; i < sizeof packed / sizeof *packed && code == CODE_OK; i++)
+        code = unpack(of, packed[i].kind, packed[i].columns, a, packed[i].items, packed[i].n, why);
+    if (code == CODE_OK)
+        code = profile_read(of, b, why);
+    if (code == CODE_OK)
+        code = values_read(of, a, b, why);
+    return code == CODE_OK ? stacks_read(of, a, b, why) : code;
 }
 
 enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why)
@@ -395,5 +463,5 @@ enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, s
     enum code code = sections_read(bytes, &h, of, why);
     if (code == CODE_OK)
         code = arrays_read(of, a, out, why);
-    return code == CODE_OK ? batch_check(out, a, why) : code;
+    return code == CODE_OK ? batch_check_quick(out, a, why) : code;
 }

@@ -238,7 +238,7 @@ static void damage_is_harmless(void)
     free(s);
 }
 
-/* Stacks that share no, some and more locations than a byte counts; numbers that fit 16 bits and that do not. */
+/* Stacks that share no, some and more locations than a byte counts; numbers of a byte, of two and of four. */
 static void packs_stacks(uint32_t n_locations)
 {
     enum { STACKS = 40, DEPTH = 600 };
@@ -269,7 +269,7 @@ static void packs_stacks(uint32_t n_locations)
     s->b.stack_locations = at, s->b.n_stack_locations = n;
     s->b.stack_end = end, s->b.n_stacks = STACKS;
     batch_encode(&s->b, &bytes);
-    assert(bytes.n < n_locations * sizeof *s->b.locations + n * (n_locations > 65536 ? 4 : 2) + 2000);
+    assert(bytes.n < n_locations * 5 + n * (n_locations > 65536 ? 4 : 2) + 2000); /* of a location its address and line */
     assert(batch_decode(buf_view(&bytes), a, &b, &why) == CODE_OK);
     assert(b.n_stacks == STACKS && b.n_stack_locations == n && memcmp(b.stack_end, end, sizeof *end * STACKS) == 0 &&
            memcmp(b.stack_locations, at, sizeof *at * n) == 0);

@@ -6,18 +6,26 @@
 #include "base/hash.h"
 
 /*
- * Ids and their strings in two growing arrays, found through a table of ids + 1 that is at most half full.  What
+ * Ids and their strings in two growing arrays, found through a table that is at most half full; a place in it has a part
+ * of the hash, so that others' strings are hardly ever looked at.  What
  * growing leaves behind stays in the arena: less than the arrays themselves, since each doubles.
  */
+struct place {
+    uint32_t id; /* + 1; 0: free */
+    uint32_t tag;
+};
+
 struct strset {
     struct arena *arena;
     struct slice *at;    /* [cap]: [0, n) in use */
     uint64_t     *hash;  /* [cap] */
-    uint32_t     *table; /* [cap * 2]: id + 1, 0 is free */
+    struct place *table; /* [cap * 2] */
     uint32_t      n, cap;
 };
 
 enum { FIRST = 16 };
+
+static uint32_t tag_of(uint64_t hash) { return (uint32_t)(hash >> 32); }
 
 static void table_fill(struct strset *set)
 {
@@ -26,9 +34,9 @@ static void table_fill(struct strset *set)
     set->table = arena_zalloc(set->arena, (size_t)set->cap * 2 * sizeof *set->table);
     for (uint32_t id = 0; id < set->n; id++) {
         uint32_t i = (uint32_t)set->hash[id] & mask;
-        while (set->table[i] != 0)
+        while (set->table[i].id != 0)
             i = (i + 1) & mask;
-        set->table[i] = id + 1;
+        set->table[i] = (struct place){ id + 1, tag_of(set->hash[id]) };
     }
 }
 
@@ -59,42 +67,42 @@ struct strset *strset_new(struct arena *a)
 }
 
 /* Where `s` is or would be in the table. */
-static uint32_t *slot_of(const struct strset *set, struct slice s, uint64_t hash)
+static struct place *place_of(const struct strset *set, struct slice s, uint64_t hash)
 {
     uint32_t mask = set->cap * 2 - 1;
 
     for (uint32_t i = (uint32_t)hash & mask;; i = (i + 1) & mask) {
-        uint32_t *slot = &set->table[i];
-        if (*slot == 0 || (set->hash[*slot - 1] == hash && slice_eq(set->at[*slot - 1], s)))
-            return slot;
+        struct place *p = &set->table[i];
+        if (p->id == 0 || (p->tag == tag_of(hash) && slice_eq(set->at[p->id - 1], s)))
+            return p;
     }
 }
 
 uint32_t strset_add(struct strset *set, struct slice s)
 {
-    uint64_t  hash = hash_slice(s);
-    uint32_t *slot = slot_of(set, s, hash);
+    uint64_t      hash = hash_slice(s);
+    struct place *p = place_of(set, s, hash);
 
-    if (*slot != 0)
-        return *slot - 1;
+    if (p->id != 0)
+        return p->id - 1;
     if (set->n == set->cap) {
         set_grow(set);
-        slot = slot_of(set, s, hash);
+        p = place_of(set, s, hash);
     }
     uint32_t id = set->n++;
     set->at[id] = arena_copy(set->arena, s);
     set->hash[id] = hash;
-    *slot = id + 1;
+    *p = (struct place){ id + 1, tag_of(hash) };
     return id;
 }
 
 bool strset_find(const struct strset *set, struct slice s, uint32_t *id)
 {
-    uint32_t *slot = slot_of(set, s, hash_slice(s));
+    const struct place *p = place_of(set, s, hash_slice(s));
 
-    if (*slot == 0)
+    if (p->id == 0)
         return false;
-    *id = *slot - 1;
+    *id = p->id - 1;
     return true;
 }
 

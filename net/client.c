@@ -186,7 +186,10 @@ static struct http_request *request_new(struct http_client *c, const struct http
     for (size_t i = 0; i < s->n_fields; i++)
         r->nv[r->n_nv++] = nv_of(a, s->fields[i].name, s->fields[i].value);
     r->unsent.piece_bytes = 1; /* no more than the body: the rest is given */
-    outq_copy(&r->unsent, s->body.p, s->body.n);
+    if (s->is_given)
+        outq_give(&r->unsent, (char *)s->body.p, s->body.n);
+    else
+        outq_copy(&r->unsent, s->body.p, s->body.n);
     return r;
 }
 

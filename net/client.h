@@ -63,7 +63,8 @@ struct http_send {
     struct slice              method, path;
     const struct http_field  *fields;
     size_t                    n_fields;
-    struct slice              body;           /* copied */
+    struct slice              body;           /* copied, unless ... */
+    bool                      is_given;       /* ... it is the request's from now on, and freed with free() */
     bool                      is_open;        /* more of the body follows, by http_request_write, until _finish */
     int64_t                   deadline_ns;    /* monotonic; 0: none */
     const struct http_events *events;         /* NULL: the answer is gathered and comes whole, with on_done */

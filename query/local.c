@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/clock.h"
+#include "index/block.h"
 #include "index/select.h"
 #include "model/matcher.h"
 #include "shard/shard.h"
@@ -83,6 +84,7 @@ static enum code tenant_ask(struct walk *w, struct shard *s, struct slice tenant
             code = fail(why, CODE_CANCELED, "nobody waits for the answer any more");
         else
             code = bucket_ask(w, pin.buckets[i], why);
+        block_rest(pin.buckets[i]); /* not after the last: a question over all files would have all of them in memory */
         if (code == CODE_OK)
             code = partial_check(w->into, why);
     }

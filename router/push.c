@@ -326,7 +326,12 @@ static void on_local(struct append *a)
 static void send_local(struct group *g)
 {
     struct push *p = g->push;
+    struct fault why;
 
+    if (writer_check(p->router->config.writer, &why) != CODE_OK) {
+        answer_group(g, CODE_UNAVAILABLE, "%s", why.text);
+        return;
+    }
     for (size_t k = 0; k < g->n; k++) {
         struct item *item = &p->items[g->at[k]];
         item->append = (struct append){ .batch = &p->batches[item->i], .done = on_local };

@@ -96,6 +96,8 @@ static void attempt(void *arg)
     if (lane->http == NULL)
         lane->http = http_client_new(lane->loop, lane->tls);
     s->request = http_client_send(lane->http, &s->send);
+    if (s->send.is_given)
+        s->body = (struct buf){ 0 };
 }
 
 /* Doubles with each attempt; somewhere in the upper half of it, so that those who failed together part. */

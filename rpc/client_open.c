@@ -86,6 +86,7 @@ static struct rpc_stream *stream_new(struct lane_client *lane, const struct rpc_
                                   .method = SLICE("POST"),
                                   .path = arena_copy(a, slice_of(r->path)),
                                   .body = buf_view(&s->body),
+                                  .is_given = r->message != NULL && r->retry.attempts_max <= 1, /* it is sent once */
                                   .is_open = r->message == NULL,
                                   .deadline_ns = r->deadline_ns,
                                   .events = &answer_events,

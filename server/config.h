@@ -3,7 +3,7 @@
  *
  *     defaults  <  --config.file  <  flags
  *
- * Read at start, and again on SIGHUP: then only `limits` and what stands in other files (tokens, shard map) take
+ * Read at start, and again on SIGHUP: then only `limits`, with retention and log mode, and what stands in other files (tokens, shard map) take
  * effect.
  */
 #pragma once
@@ -26,13 +26,11 @@ struct config {
     int         tls_client_auth; /* enum client_auth */
     const char *peers_ca_file, *peers_cert_file, *peers_key_file;
     const char *data_dir;
-    int         wal_mode; /* enum batch_mode */
+    int         data_damaged_blocks; /* enum block_damage */
     int64_t     wal_interval_ns, wal_segment_bytes;
     const char *shard_map;
     const char *shard_name;
     bool        multitenancy;
-    int64_t     retention_ns;
-    int64_t     retention_bytes; /* INT64_MAX: no limit */
     int64_t     memory_limit_bytes;
     int         log_format; /* 0 logfmt, 1 json */
     int         log_level;  /* enum log_level */

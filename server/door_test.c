@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "model/batch.h"
 #include "server/data_dir.h"
 #include "server/policy.h"
 #include "tenant/tenant_id.h"
@@ -62,13 +63,25 @@ static void test_open(void)
 static void test_overrides(void)
 {
     const struct slice good = SLICE("overrides:\n  a: {max_query_length: 2h, reject_older_than: unlimited}\n"
-                                    "  b: {max_query_length: 1h, max_profile_size_bytes: 8MiB}\n");
+                                    "  b: {max_query_length: 1h, max_profile_size_bytes: 8MiB}\n"
+                                    "  kept: {retention: 30d, retention-bytes: 1GiB, wal.mode: memory, "
+                                    "reject_older_than: 0}\n");
     const struct slice both[] = { SLICE("a"), SLICE("b") };
-    const char *const  bad[] = { "overrides: {a: {x: 1}}",    "overrides: {a: 3}",
-                                 "overrides: {a: {}, a: {}}", "other: {}",
-                                 "overrides: {a: {max_query_length: soon}}", "overrides: {a: {overrides: f}}",
-                                 "overrides: {a/b: {}}",      "overrides: {a: {max_query_length: [1h]}}",
-                                 "overrides: {",              "- a" };
+    const char *const  bad[] = { "overrides: {a: {x: 1}}",
+                                 "overrides: {a: 3}",
+                                 "overrides: {a: {}, a: {}}",
+                                 "other: {}",
+                                 "overrides: {a: {max_query_length: soon}}",
+                                 "overrides: {a: {overrides: f}}",
+                                 "overrides: {a/b: {}}",
+                                 "overrides: {a: {max_query_length: [1h]}}",
+                                 "overrides: {a: {retention: 1d, retention: 2d}}",
+                                 "overrides: {a: {retention: 0}}",
+                                 "overrides: {a: {memory-limit: 1GiB}}",
+                                 "overrides: {a: {wal.interval: 1s}}",
+                                 "overrides: {a: {wal.mode: never}}",
+                                 "overrides: {",
+                                 "- a" };
     struct policy     *p = policy_new();
     struct overrides  *o;
     struct fault       why;
@@ -82,6 +95,9 @@ static void test_overrides(void)
     assert(l.max_query_length_ns == 3600 * INT64_C(1000000000));
     policy_limits(p, both + 1, 1, &l);
     assert(l.ingestion_burst_bytes == 8 << 20 && l.reject_older_than_ns == limits_default.reject_older_than_ns);
+    policy_limits(p, &SLICE("kept"), 1, &l);
+    assert(l.retention_ns == 30 * 86400 * INT64_C(1000000000) && l.retention_bytes == 1 << 30);
+    assert(l.wal_mode == BATCH_MEMORY && l.reject_older_than_ns == LIMIT_NONE);
     policy_limits(p, &SLICE("c"), 1, &l);
     assert(memcmp(&l, &limits_default, sizeof l) == 0);
     policy_free(p);

@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "router/router.h"
 #include "server/wiring.h"
+#include "wire/zip.h"
 
 #define PUSH_WAIT_NS                                                                                                   \
     (30 * NS_PER_S) /* for a client that set no deadline; the router gives up on a lost shard long before */
@@ -135,6 +136,33 @@ static int64_t size_of(struct labels l, size_t raw_bytes)
     return n;
 }
 
+static enum code over_rate(const struct limits *l, int64_t size, struct fault *why)
+{
+    return fail(why, CODE_RESOURCE_EXHAUSTED, "push rate limit (%.1f MiB) exceeded while adding %.1f KiB",
+                (double)l->ingestion_rate_bytes / 1048576, (double)size / 1024);
+}
+
+/* What an item is unpacked, as it says itself.  Who lies is seen through, or has asked to be refused. */
+static size_t claimed_bytes(const struct limits *l, struct slice body)
+{
+    size_t claim = zip_is_gzip(body) ? zip_claim(body) : body.n;
+
+    return claim <= (uint64_t)l->max_profile_size_bytes ? claim : 0;
+}
+
+/* The door before the decoder: who is far over the rate shall not cost what decoding costs. */
+static enum code admit_claim(struct job *j, const struct intake_item *item, struct fault *why)
+{
+    const struct limits *l = j->in.limits;
+    int64_t              size = size_of(item->labels, claimed_bytes(l, item->body));
+
+    if (l->ingestion_rate_bytes == LIMIT_NONE || size > l->ingestion_burst_bytes)
+        return CODE_OK; /* the other door knows better */
+    struct tenant *t = registry_get(server_tenants(j->in.app->server), j->in.tenant);
+    bool fits = rate_holds(&t->rate, size, l->ingestion_rate_bytes, l->ingestion_burst_bytes, clock_mono_ns());
+    return fits ? CODE_OK : over_rate(l, size, why);
+}
+
 /* Doors behind the decoder: the sum of the request, the tenant's rate, the memory. */
 static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
 {
@@ -153,8 +181,7 @@ static enum code admit(struct job *j, const struct intake_item *item, size_t raw
     if (burst < size)
         burst = size; /* a profile that passed its own limit always fits: see tenant/rate.h */
     if (!rate_take(&t->rate, size, l->ingestion_rate_bytes, burst, clock_mono_ns()))
-        return fail(why, CODE_RESOURCE_EXHAUSTED, "push rate limit (%.1f MiB) exceeded while adding %.1f KiB",
-                    (double)l->ingestion_rate_bytes / 1048576, (double)size / 1024);
+        return over_rate(l, size, why);
     return CODE_OK;
 }
 
@@ -172,8 +199,11 @@ static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct 
 
     if (!server_await_memory(j->in.app->server, j->taken_bytes))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
-    enum code code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
-    size_t    more = arena_bytes(j->in.arena) - before;
+    enum code code = admit_claim(j, item, why);
+    if (code != CODE_OK)
+        return code;
+    code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
+    size_t more = arena_bytes(j->in.arena) - before;
     server_take_memory(j->in.app->server, more);
     j->taken_bytes += more;
     return code == CODE_OK ? admit(j, item, raw_bytes, why) : code;
@@ -194,7 +224,7 @@ static void decode_all(struct job *j)
             refuse(j, i, code, why.text);
         if (code != CODE_OK || b->n_rows == 0)
             continue; /* nothing remained: a success without anything to store */
-        b->mode = (enum batch_mode)server_config(j->in.app->server)->wal_mode;
+        b->mode = (enum batch_mode)j->in.limits->wal_mode;
         j->labels[j->n_batches] = placing_labels(j->in.items[i].labels, a);
         j->item_of[j->n_batches++] = (uint32_t)i;
     }

@@ -1,7 +1,7 @@
 /*
  * Intake: the profiles of one request on their way to their shards.
  *
- *     items --decode, limits, rate--> batches --router--> acked or refused, each by itself --> done
+ *     items --rate, decode, limits, rate--> batches --router--> acked or refused, each by itself --> done
  *
  * N1  Each item gets its own outcome; a bad one does not hinder the others (pyroscope-ingest §2.2).
  * N2  Equal items of one request are told apart by an ordinal: all of them count, and a re-sent request counts once.

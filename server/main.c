@@ -170,8 +170,8 @@ static int serve(struct server *s, const sigset_t *set, int argc, char **argv)
     struct fault why;
 
     for (;;) {
-        bool is_replaying = server_state(s) == SERVER_REPLAYING;
-        int  signal_number = next_signal(set, is_replaying ? 10 * NS_PER_MS : NS_PER_S);
+        bool is_loading = server_state(s) == SERVER_LOADING;
+        int  signal_number = next_signal(set, is_loading ? 10 * NS_PER_MS : NS_PER_S);
         if (server_is_broken(s, &why)) {
             log_error("cannot start", log_str("error", why.text));
             return 0;

@@ -1,6 +1,7 @@
 #include "server/overrides.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <yaml.h>
 
@@ -8,6 +9,8 @@
 #include "base/mem.h"
 #include "server/config.h"
 #include "tenant/tenant_id.h"
+
+enum { LIMITS_MAX = 64 }; /* more than there are */
 
 struct entry {
     struct slice  tenant;
@@ -76,20 +79,50 @@ static enum code read_keys(struct reader *r, key_fn *take, void *arg)
     }
 }
 
-/* One limit, by the name and the rules that it has in the configuration. */
-static enum code read_limit(struct reader *r, struct slice key, yaml_mark_t at, void *config)
+/* What is in `struct limits`, by the name that it has in the configuration, `limits.` left off. */
+static const struct option *limit_find(struct arena *a, struct slice key)
 {
-    struct arena        *a = r->into->arena;
-    struct fault         wrong;
-    yaml_event_t         e;
+    const size_t         from = offsetof(struct config, limits);
     const struct option *o = option_find(config_table, arena_printf(a, "limits.%.*s", SLICE_ARGS(key)));
 
-    if (o == NULL || o->kind == OPTION_TEXT)
+    if (o == NULL)
+        o = option_find(config_table, key);
+    return o != NULL && o->at >= from && o->at < from + sizeof(struct limits) ? o : NULL;
+}
+
+/* One tenant's entry. */
+struct entry_reading {
+    struct config        fresh;
+    const struct option *seen[LIMITS_MAX];
+    size_t               n_seen;
+};
+
+static enum code note_seen(struct reader *r, struct entry_reading *x, const struct option *o, yaml_mark_t at)
+{
+    for (size_t i = 0; i < x->n_seen; i++)
+        if (x->seen[i] == o)
+            return bad_at(r, at, "a second time stands here ", slice_of(o->name));
+    assert(x->n_seen < LIMITS_MAX);
+    x->seen[x->n_seen++] = o;
+    return CODE_OK;
+}
+
+static enum code read_limit(struct reader *r, struct slice key, yaml_mark_t at, void *arg)
+{
+    struct entry_reading *x = arg;
+    struct arena         *a = r->into->arena;
+    struct fault          wrong;
+    yaml_event_t          e;
+    const struct option  *o = limit_find(a, key);
+
+    if (o == NULL)
         return bad_at(r, at, "unknown limit ", key);
+    if (note_seen(r, x, o, at) != CODE_OK)
+        return CODE_INVALID_ARGUMENT;
     enum code code = next_event(r, &e);
     if (code == CODE_OK && e.type != YAML_SCALAR_EVENT)
         code = bad_at(r, e.start_mark, "one value is wanted for ", key);
-    else if (code == CODE_OK && option_set(o, config, scalar_of(&e), a, &wrong) != CODE_OK)
+    else if (code == CODE_OK && option_set(o, &x->fresh, scalar_of(&e), a, &wrong) != CODE_OK)
         code = bad_at(r, e.start_mark, "", slice_of(wrong.text));
     yaml_event_delete(&e);
     return code;
@@ -106,8 +139,9 @@ static struct entry *entry_add(struct overrides *o)
 
 static enum code read_tenant(struct reader *r, struct slice key, yaml_mark_t at, void *unused)
 {
-    struct config fresh = { .limits = *r->everybody };
-    struct fault  wrong;
+    struct entry_reading x = { .fresh.limits = *r->everybody };
+    struct limits       *l = &x.fresh.limits;
+    struct fault         wrong;
 
     (void)unused;
     if (r->into->n == OVERRIDES_MAX)
@@ -117,13 +151,13 @@ static enum code read_tenant(struct reader *r, struct slice key, yaml_mark_t at,
     struct slice tenant = arena_copy(r->into->arena, key);
     enum code    code = expect(r, YAML_MAPPING_START_EVENT, "below a tenant stand its limits: `name: value` lines");
     if (code == CODE_OK)
-        code = read_keys(r, read_limit, &fresh);
+        code = read_keys(r, read_limit, &x);
     if (code != CODE_OK)
         return code;
-    limits_settle(&fresh.limits);
-    if (fresh.limits.max_flamegraph_nodes_default > fresh.limits.max_flamegraph_nodes_max)
+    limits_settle(l);
+    if (l->max_flamegraph_nodes_default > l->max_flamegraph_nodes_max)
         return bad_at(r, at, "max_flamegraph_nodes_default is more than max_flamegraph_nodes_max for ", tenant);
-    *entry_add(r->into) = (struct entry){ tenant, fresh.limits, at.line };
+    *entry_add(r->into) = (struct entry){ tenant, *l, at.line };
     return CODE_OK;
 }
 

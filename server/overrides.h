@@ -1,10 +1,13 @@
 /*
- * Overrides: tenants whose limits are not everybody's, as a file says (--limits.overrides).
+ * Overrides: tenants whose limits, retention or log mode are not everybody's, as a file says (--limits.overrides).
  *
  *     overrides:
  *       team-a:
  *         ingestion_rate_mb: 4
- *         reject_older_than: unlimited
+ *         reject_older_than: 0
+ *         retention: 30d
+ *         retention-bytes: 10GiB
+ *         wal.mode: memory
  *
  * V1  What a tenant's entry does not name is as for everybody else at the time of reading.
  * V2  Immutable once parsed; any thread may look.

@@ -38,8 +38,8 @@ static void ready(struct call *c, struct slice body)
     case SERVER_STARTING:
         call_http(c, 503, TEXT, SLICE("starting\n"));
         break;
-    case SERVER_REPLAYING:
-        if (shard_check_loaded(app_of(c)->shard, &why) == CODE_OK)
+    case SERVER_LOADING:
+        if (server_check_loaded(app_of(c)->server, &why) == CODE_OK)
             snprintf(why.text, sizeof why.text, "almost ready");
         call_http(c, 503, TEXT, slice_make(text, (size_t)snprintf(text, sizeof text, "%s\n", why.text)));
         break;

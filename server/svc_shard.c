@@ -29,6 +29,16 @@ static enum code check_meant(struct call *c, struct fault *why)
     return CODE_OK;
 }
 
+/* One that is still loading has certainly taken nothing: a frontend holds what it has and asks again. */
+static enum code check_takes(struct call *c, struct fault *why)
+{
+    enum code code = check_meant(c, why);
+
+    if (code == CODE_OK && shard_check_loaded(app_of(c)->shard, why) != CODE_OK)
+        code = why->code = CODE_FAILED_PRECONDITION;
+    return code;
+}
+
 struct one {
     struct append append;
     struct many  *all;
@@ -109,7 +119,7 @@ static void append(struct call *c, const ProtobufCMessage *message)
     struct arena         *a = call_arena(c);
     struct fault          why;
 
-    if (check_meant(c, &why) != CODE_OK) {
+    if (check_takes(c, &why) != CODE_OK) {
         call_fail(c, &why);
         return;
     }

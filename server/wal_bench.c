@@ -6,44 +6,23 @@
  */
 #include <assert.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/metric.h"
-#include "ingest/ingest.h"
-#include "ingest/pprof_make.h"
 #include "ingest/shared_files.h"
+#include "server/bench.h"
 #include "shard/disk.h"
 #include "shard/keeper.h"
 
-enum { BATCHES_MAX = 1024, PUSHES = 1500, GENERATED = 20 };
+enum { BATCHES_MAX = 1024, PUSHES = 3000, GENERATED = 20 };
+
+#define T0 (1700000000 * NS_PER_S)
+#define APART_NS (15 * NS_PER_S)
 
 static struct batch batches[BATCHES_MAX];
 static size_t       n_batches;
-
-static const struct decode_limits no_limits = {
-    .profile_bytes_max = INT64_MAX,
-    .samples_max = INT64_MAX,
-    .sample_labels_max = INT64_MAX,
-    .depth_max = 1000,
-    .symbol_bytes_max = 65535,
-    .label_names_max = INT64_MAX,
-    .label_name_bytes_max = 1024,
-    .label_value_bytes_max = 2048,
-    .oldest_ns = INT64_MIN,
-    .newest_ns = INT64_MAX,
-};
-
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
 
 static void add(struct slice body, struct arena *a, const char *name)
 {
@@ -71,16 +50,11 @@ static void folder_add(const char *pattern, struct arena *a)
     globfree(&found);
 }
 
-static void generate(struct arena *a)
+static void generated_add(struct arena *a)
 {
     for (int i = 0; i < GENERATED; i++) {
         struct pprof_make m;
-        pprof_make_init(&m);
-        pprof_make_type(&m, SLICE("cpu"), SLICE("nanoseconds"));
-        for (int k = 0; k < 500; k++) {
-            uint64_t frame = pprof_make_frame(&m, arena_printf(a, "package.Function%d", (i * 7 + k) % 900));
-            pprof_make_sample(&m, &frame, 1, (int64_t[]){ 10000000 }, 1, NULL, 0);
-        }
+        bench_generate(&m, (uint64_t)i);
         add(arena_copy(a, pprof_make_bytes(&m)), a, "generated");
         pprof_make_fini(&m);
     }
@@ -104,16 +78,16 @@ static struct shard *shard_make(void)
     return shard_new(&(struct shard_config){ .name = "bench", .retention_ns = INT64_MAX, .limit_bytes = SIZE_MAX });
 }
 
-/* `together` profiles in each step; every file comes once a minute. */
+/* `together` profiles in each step; every file comes each fifteen seconds. */
 static void push(struct keeper *k, const char *what, size_t together)
 {
     static int64_t waits[PUSHES];
     struct append  all[64];
     size_t         n_waits = 0;
-    int64_t        cpu = -cpu_ns(), t0 = 1700000000 * NS_PER_S;
+    int64_t        cpu = -clock_thread_ns();
 
     for (size_t i = 0; i < PUSHES; i += together) {
-        int64_t began_ns = clock_mono_ns(), now_ns = t0 + (int64_t)(i / n_batches) * 60 * NS_PER_S;
+        int64_t began_ns = clock_mono_ns(), now_ns = T0 + (int64_t)(i / n_batches) * APART_NS;
         for (size_t j = 0; j < together; j++) {
             struct batch *b = &batches[(i + j) % n_batches];
             uint64_t      number = i + j + 1;
@@ -126,7 +100,7 @@ static void push(struct keeper *k, const char *what, size_t together)
         keeper_step(k, now_ns);
         waits[n_waits++] = clock_mono_ns() - began_ns;
     }
-    cpu += cpu_ns();
+    cpu += clock_thread_ns();
     qsort(waits, n_waits, sizeof *waits, compare);
     printf("%-22s %2zu a step: %7.1f us of CPU a profile; ack p50 %.3f ms, p99 %.3f ms\n", what, together,
            (double)cpu / 1e3 / PUSHES, (double)waits[n_waits / 2] / 1e6, (double)waits[n_waits * 99 / 100] / 1e6);
@@ -153,20 +127,20 @@ static void replay(const struct keeper_config *kc)
 {
     struct keeper_config again = *kc;
     struct fault         why;
-    int64_t              cpu = -cpu_ns(), wall = -clock_mono_ns();
+    int64_t              cpu = -clock_thread_ns(), wall = -clock_mono_ns();
 
     again.shard = shard_make();
     struct keeper *k = keeper_new(&again);
-    enum code      code = keeper_replay(k, &why);
-    cpu += cpu_ns();
+    enum code      code = keeper_load(k, clock_real_ns(), &why);
+    cpu += clock_thread_ns();
     wall += clock_mono_ns();
     assert(code == CODE_OK);
+    keeper_step(k, T0); /* shows what was replayed */
     struct shard_stats s = shard_stats(again.shard);
     int64_t            bytes = metric_read(metric_gauge("hearth_wal_replay_of_bytes", "", "shard=\"bench\""));
-    printf(
-        "replay: %lld profiles, %.1f MB (%.0f bytes a profile), %.3f s of CPU (%.3f s): %.2f GB/s, %.1f us a profile\n",
-        (long long)s.profiles, (double)bytes / 1e6, (double)bytes / (double)s.profiles, (double)cpu / 1e9,
-        (double)wall / 1e9, (double)bytes / (double)cpu, (double)cpu / 1e3 / (double)s.profiles);
+    double seconds = (double)cpu / 1e9, n = (double)s.profiles;
+    printf("limit  log: %.0f bytes a profile; replay: %.0f profiles/s, %.0f MB/s of CPU (%.1f us a profile; %.2f s in all)\n",
+           (double)bytes / n, n / seconds, (double)bytes / 1e6 / seconds, seconds * 1e6 / n, (double)wall / 1e9);
     keeper_free(k, 0);
     shard_free(again.shard);
 }
@@ -178,7 +152,7 @@ static void logged(struct disk *d, size_t together)
     struct keeper       *k = keeper_new(&kc);
     struct fault         why;
 
-    enum code code = keeper_replay(k, &why);
+    enum code code = keeper_load(k, clock_real_ns(), &why);
     assert(code == CODE_OK);
     push(k, "log, synced each step", together);
     keeper_free(k, 0);
@@ -198,7 +172,7 @@ int main(int argc, char **argv)
     folder_add("testdata/pprof/*", a);
     folder_add("testdata/pprof/*/*", a);
     if (n_batches == 0)
-        generate(a);
+        generated_add(a);
     snprintf(path, sizeof path, "%s/wal-bench.XXXXXX", argc > 1 ? argv[1] : "build");
     if (mkdtemp(path) == NULL || disk_open(path, &d, &why) != CODE_OK) {
         fprintf(stderr, "cannot make a folder there: %s\n", path);

@@ -2,10 +2,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -18,19 +15,18 @@
 #include "rpc/client.h"
 #include "server/authorize.h"
 #include "server/certificates.h"
-#include "server/data_dir.h"
 #include "server/intake.h"
 #include "server/memory_limit.h"
+#include "server/policy_files.h"
 #include "server/ports.h"
 #include "server/process.h"
 #include "server/self_profile.h"
-#include "shard/disk.h"
-#include "shard/store.h"
+#include "server/storage.h"
 #include "shard/writer.h"
 
 #define MEMORY_WAIT_NS NS_PER_S
 
-enum { TOKENS_FILE_BYTES_MAX = 16 << 20, SECRET_FILE_BYTES_MAX = 4096, METHODS_MAX = 64, ROUTES_MAX = 64 };
+enum { METHODS_MAX = 64, ROUTES_MAX = 64 };
 
 struct server {
     const struct config *config;
@@ -39,11 +35,7 @@ struct server {
     struct registry     *tenants;
     struct loop        **loops;
     size_t               n_loops;
-    struct store        *store;
-    struct shard        *shard;
-    struct writer       *writer;
-    struct disk         *log_disk; /* NULL: memory only */
-    int                  data_fd;  /* -1: none */
+    struct storage       storage;
     struct rpc_client   *client;
     struct router       *router;
     struct rpc_server   *rpc;
@@ -65,15 +57,20 @@ struct server {
 
 enum server_state server_state(const struct server *s)
 {
-    bool is_replaying =
-        s->state == SERVER_READY && s->writer != NULL && writer_state(s->writer, NULL) != WRITER_SERVING;
+    struct writer *w = s->storage.writer;
+    bool           is_loading = s->state == SERVER_READY && w != NULL && writer_state(w, NULL) != WRITER_SERVING;
 
-    return is_replaying ? SERVER_REPLAYING : (enum server_state)s->state;
+    return is_loading ? SERVER_LOADING : (enum server_state)s->state;
+}
+
+enum code server_check_loaded(const struct server *s, struct fault *why)
+{
+    return s->storage.writer != NULL ? writer_check(s->storage.writer, why) : CODE_OK;
 }
 
 bool server_is_broken(const struct server *s, struct fault *why)
 {
-    return s->writer != NULL && writer_state(s->writer, why) == WRITER_BROKEN;
+    return s->storage.writer != NULL && writer_state(s->storage.writer, why) == WRITER_BROKEN;
 }
 
 const struct config *server_config(const struct server *s) { return s->config; }
@@ -107,66 +104,18 @@ void server_give_memory(struct server *s, size_t bytes)
     atomic_fetch_sub_explicit(&s->requests_bytes, (int64_t)bytes, memory_order_relaxed);
 }
 
-/* The first line of a file that holds a secret. */
-static enum code read_secret(const char *path, struct arena *a, struct slice *out, struct fault *why)
-{
-    enum code code = file_read(path, SECRET_FILE_BYTES_MAX, a, out, why);
-
-    if (code != CODE_OK)
-        return code;
-    *out = slice_trim(slice_make(out->p, slice_find(*out, SLICE("\n"))));
-    if (out->n < TOKEN_BYTES_MIN)
-        return fail(why, CODE_INVALID_ARGUMENT, "%s: a secret has at least %d bytes", path, TOKEN_BYTES_MIN);
-    return CODE_OK;
-}
-
-static enum code load_overrides(const char *path, const struct limits *limits, struct arena *a, struct overrides **out,
-                                struct fault *why)
-{
-    struct slice text;
-
-    if (path[0] == '\0')
-        return CODE_OK;
-    enum code code = file_read(path, OVERRIDES_FILE_BYTES_MAX, a, &text, why);
-    return code == CODE_OK ? overrides_parse(path, text, limits, out, why) : code;
-}
-
-/* Reads the tokens and the overrides and sets the policy; on a fault the policy stays. */
-static enum code load_policy(struct server *s, const struct limits *limits, struct fault *why)
-{
-    struct arena     *scratch = arena_new(0);
-    struct tokens    *tokens = NULL;
-    struct overrides *overrides = NULL;
-    struct slice      text;
-    enum code         code = load_overrides(s->config->limits_overrides, limits, scratch, &overrides, why);
-
-    if (code == CODE_OK && s->config->auth_tokens_file[0] != '\0') {
-        code = file_read(s->config->auth_tokens_file, TOKENS_FILE_BYTES_MAX, scratch, &text, why);
-        if (code == CODE_OK)
-            code = tokens_parse(s->config->auth_tokens_file, text, &tokens, why);
-    }
-    if (code == CODE_OK) {
-        struct token_hash cluster = token_hash(s->cluster_secret);
-        policy_set(s->policy, limits, overrides, tokens, s->cluster_secret.n > 0 ? &cluster : NULL);
-    } else {
-        overrides_free(overrides);
-    }
-    arena_free(scratch);
-    return code;
-}
-
 static enum code load_secrets(struct server *s, struct fault *why)
 {
     const char *path = s->config->auth_cluster_token_file;
 
     if (path[0] != '\0') {
-        enum code code = read_secret(path, s->arena, &s->cluster_secret, why);
+        enum code code = secret_read(path, s->arena, &s->cluster_secret, why);
         if (code != CODE_OK)
             return code;
         s->peer_fields[0] = "authorization";
         s->peer_fields[1] = arena_printf(s->arena, "Bearer %.*s", SLICE_ARGS(s->cluster_secret)).p;
     }
-    return load_policy(s, &s->config->limits, why);
+    return policy_read(s->policy, s->config, &s->config->limits, s->cluster_secret, why);
 }
 
 static void start_loops(struct server *s)
@@ -177,69 +126,6 @@ static void start_loops(struct server *s)
         s->loops[i] = loop_new((int)i);
         loop_start(s->loops[i]);
     }
-}
-
-/* One that nobody can guess. */
-static uint64_t secret_number(void)
-{
-    uint64_t n;
-
-    if (getrandom(&n, sizeof n, 0) != sizeof n)
-        abort();
-    return n;
-}
-
-/* The log and the files of sealed blocks; NULL and no disk: there is no folder for them. */
-static enum code open_data_dir(struct server *s, struct block_files **files, struct fault *why)
-{
-    const struct config *c = s->config;
-    char                 path[DATA_DIR_BYTES_MAX + sizeof "/blocks"];
-
-    *files = NULL;
-    if (c->data_dir[0] == '\0') {
-        log_warn("PROFILES ARE KEPT IN MEMORY ONLY: a restart loses them, as there is no --data.dir");
-        return CODE_OK;
-    }
-    enum code code = data_dir_open(c->data_dir, c->shard_name, &s->data_fd, why);
-    if (code != CODE_OK)
-        return code;
-    snprintf(path, sizeof path, "%s/wal", c->data_dir);
-    code = disk_open(path, &s->log_disk, why);
-    if (code != CODE_OK)
-        return code;
-    snprintf(path, sizeof path, "%s/blocks", c->data_dir);
-    return block_files_open(path, files, why);
-}
-
-/* A shard has data; the other parts open no file of it. */
-static enum code start_shard(struct server *s, struct fault *why)
-{
-    const struct config *c = s->config;
-    struct block_files  *files;
-
-    if (!config_has(c, TARGET_SHARD))
-        return CODE_OK;
-    enum code code = open_data_dir(s, &files, why);
-    if (code != CODE_OK)
-        return code;
-    s->store = store_start(files);
-    struct shard_config sc = { .name = c->shard_name,
-                               .retention_ns = c->retention_ns,
-                               .retention_bytes = c->retention_bytes == INT64_MAX ? 0 : (size_t)c->retention_bytes,
-                               .limit_bytes = (size_t)memory_for_shard(c->memory_limit_bytes),
-                               .seed = secret_number(),
-                               .store = s->store };
-    s->shard = shard_new(&sc);
-    code = shard_load(s->shard, clock_real_ns(), why);
-    if (code != CODE_OK)
-        return code;
-    struct keeper_config kc = { .shard = s->shard,
-                                .disk = s->log_disk,
-                                .segment_bytes = (size_t)c->wal_segment_bytes,
-                                .interval_ns = c->wal_interval_ns,
-                                .salt = (uint32_t)secret_number() };
-    s->writer = writer_start(keeper_new(&kc));
-    return CODE_OK;
 }
 
 static enum code open_peer_certificates(struct server *s, struct fault *why)
@@ -264,12 +150,12 @@ static enum code start_router(struct server *s, struct fault *why)
         s->client = rpc_client_new(s->loops, s->n_loops, certificates_get(s->peer_certificates, CERTIFICATE_PEER));
     }
     struct router_config rc = { .map_file = has_map ? c->shard_map : NULL,
-                                .self = s->shard ? c->shard_name : NULL,
-                                .shard = s->shard,
-                                .writer = s->writer,
+                                .self = s->storage.shard ? c->shard_name : NULL,
+                                .shard = s->storage.shard,
+                                .writer = s->storage.writer,
                                 .client = s->client,
                                 .is_frontend = config_has(c, TARGET_FRONTEND),
-                                .data_dir = s->data_fd >= 0 ? c->data_dir : NULL,
+                                .data_dir = s->storage.data_fd >= 0 ? c->data_dir : NULL,
                                 .held_bytes_max = (size_t)s->requests_bytes_max / 2,
                                 .peer_fields = s->peer_fields[0] ? s->peer_fields : NULL };
     return router_new(&rc, &s->router, why);
@@ -368,7 +254,7 @@ static enum code start(struct server *s, struct fault *why)
     if (code != CODE_OK)
         return code;
     start_loops(s);
-    code = start_shard(s, why);
+    code = storage_open(s->config, s->policy, &s->storage, why);
     if (code == CODE_OK)
         code = start_router(s, why);
     if (code == CODE_OK)
@@ -376,7 +262,7 @@ static enum code start(struct server *s, struct fault *why)
     if (code != CODE_OK)
         return code;
     s->app = (struct app){ .router = s->router,
-                           .shard = s->shard,
+                           .shard = s->storage.shard,
                            .rpc = s->rpc,
                            .query_delay_ns = s->config->debug_query_delay_ns,
                            .server = s };
@@ -411,7 +297,7 @@ enum code server_new(const struct config *config, struct server **out, struct fa
     struct server *s = mem_zalloc(sizeof *s);
 
     s->config = config;
-    s->data_fd = -1;
+    s->storage = storage_none;
     s->arena = arena_new(0);
     s->policy = policy_new();
     s->tenants = registry_new();
@@ -445,7 +331,7 @@ void server_tick(struct server *s)
 
 enum code server_reload(struct server *s, const struct limits *limits, struct fault *why)
 {
-    enum code code = load_policy(s, limits, why);
+    enum code code = policy_read(s->policy, s->config, limits, s->cluster_secret, why);
 
     metric_set(s->reload_good, code == CODE_OK);
     ports_reread(s->ports);
@@ -487,21 +373,12 @@ void server_free(struct server *s)
     if (s->client != NULL)
         rpc_client_free(s->client);
     certificates_free(s->peer_certificates);
-    if (s->writer != NULL)
-        writer_stop(s->writer);
-    if (s->store != NULL)
-        store_stop(s->store);
-    if (s->shard != NULL)
-        shard_free(s->shard);
-    if (s->log_disk != NULL)
-        s->log_disk->ops->free(s->log_disk);
+    storage_close(&s->storage);
     for (size_t i = 0; i < s->n_loops; i++)
         loop_stop(s->loops[i]);
     for (size_t i = 0; i < s->n_loops; i++)
         loop_free(s->loops[i]);
     free(s->loops);
-    if (s->data_fd >= 0)
-        close(s->data_fd);
     registry_free(s->tenants);
     policy_free(s->policy);
     arena_free(s->arena);

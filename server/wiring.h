@@ -5,9 +5,10 @@
  *                                                                      `--HTTP/2--> other shards
  *
  * W1  server_new builds everything and binds the address; nothing else is started later.  When it returns the server is
- *     ready, or replaying its log: then it says so at /ready, pushes wait and questions are refused until that is over.
+ *     ready, or its shard is still loading what is on disk: then /ready says how far it is, and pushes and questions are
+ *     refused as unavailable until that is over.
  * W2  Ending is server_lame (not ready, still serving), server_drain (no new connections), then server_free.
- * W3  Main thread only, but for server_state, server_config, server_policy, server_tenants and server_app.
+ * W3  Main thread only, but for server_state, server_check_loaded, server_config, server_policy, server_tenants and server_app.
  */
 #pragma once
 
@@ -26,12 +27,12 @@ must_check enum code server_new(const struct config *config, struct server **out
 const char *server_address(const struct server *s, size_t i); /* of the i-th listener, with the port in use; or NULL */
 
 /*
- * Once a second, more often while the log is replayed: the end of that is noticed; a new shard map, new certificates are
+ * Once a second, more often while the shard is loading: the end of that is noticed; a new shard map, new certificates are
  * taken in.  Bad ones are logged once and the old ones stay.
  */
 void server_tick(struct server *s);
 
-/* True: the log cannot be used, `why` says so, and nothing can be stored: the process had better end. */
+/* True: what is on disk cannot be used, `why` says so, and nothing can be stored: the process had better end. */
 bool server_is_broken(const struct server *s, struct fault *why);
 
 /*
@@ -47,7 +48,10 @@ bool server_is_drained(const struct server *s);
 /* No call in flight (server_is_drained): frees everything. */
 void server_free(struct server *s);
 
-enum server_state { SERVER_STARTING, SERVER_REPLAYING, SERVER_READY, SERVER_LAME };
+/* Any thread.  UNAVAILABLE: the shard is not loaded; how far it is, or why it never will be. */
+must_check enum code server_check_loaded(const struct server *s, struct fault *why);
+
+enum server_state { SERVER_STARTING, SERVER_LOADING, SERVER_READY, SERVER_LAME };
 
 enum server_state    server_state(const struct server *s);
 const struct config *server_config(const struct server *s);

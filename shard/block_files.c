@@ -10,15 +10,19 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
+#include "base/metric.h"
 #include "index/bucket.h"
 
 enum { HEX = 16, PATH_BYTES = HEX + 1 + HEX + sizeof ".block", READ_MAX = 4096 };
 
 struct block_files {
-    char    *dir;
-    int      fd;
-    uint64_t next; /* number */
+    char             *dir;
+    int               fd;
+    enum block_damage damage;
+    uint64_t          next; /* number */
+    struct metric    *set_aside;
 };
 
 struct found {
@@ -99,17 +103,33 @@ enum code block_file_map(const char *path, struct block_image *mapped, struct fa
 
 /* ---- starting ------------------------------------------------------------------------------------------------------- */
 
-enum code block_files_open(const char *dir, struct block_files **out, struct fault *why)
+static bool sync_folder(int dir, const char *name)
 {
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return fail(why, CODE_PERMISSION_DENIED, "%s: %s", dir, strerror(errno));
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(why, CODE_PERMISSION_DENIED, "%s: %s", dir, strerror(errno));
+    int  fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return is_synced;
+}
+
+enum code block_files_open(const char *dir, enum block_damage damage, struct block_files **out, struct fault *why)
+{
+    bool is_new = mkdir(dir, 0700) == 0;
+    int  fd = is_new || errno == EEXIST ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (fd < 0 || (is_new && !sync_folder(fd, ".."))) {
+        fail(why, CODE_PERMISSION_DENIED, "%s: %s", dir, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return why->code;
+    }
     *out = mem_zalloc(sizeof **out);
-    **out = (struct block_files){ .dir = strdup(dir), .fd = fd, .next = 1 };
+    **out = (struct block_files){ .dir = strdup(dir), .fd = fd, .damage = damage, .next = 1 };
     if ((*out)->dir == NULL)
         abort();
+    (*out)->set_aside =
+        metric_counter("hearth_blocks_set_aside_total", "Block files that were damaged and set aside at a start.", "");
     return CODE_OK;
 }
 
@@ -145,6 +165,13 @@ static DIR *list(int dir, const char *name)
     return d;
 }
 
+/* F2 */
+static void count_from(struct block_files *f, uint64_t number)
+{
+    if (number > f->next)
+        f->next = number;
+}
+
 /* F3; a folder without blocks goes, too. */
 static bool find_in(struct block_files *f, const char *folder, struct buf *found)
 {
@@ -157,6 +184,8 @@ static bool find_in(struct block_files *f, const char *folder, struct buf *found
         struct found at;
         if (is_named(e->d_name, ".new", &at.number)) {
             unlinkat(dirfd(d), e->d_name, 0);
+        } else if (is_named(e->d_name, ".damaged", &at.number)) {
+            count_from(f, at.number + 1);
         } else if (is_named(e->d_name, ".block", &at.number)) {
             snprintf(at.path, sizeof at.path, "%.16s/%.22s", folder, e->d_name);
             buf_put(found, &at, sizeof at);
@@ -207,23 +236,60 @@ static enum code open_one(struct block_files *f, const struct found *at, _Atomic
     }
     if (code == CODE_OK)
         return CODE_OK;
-    return fail(why, code, "%s/%s: %.300s; move it away to start without what it holds", f->dir, at->path,
-                because.text);
+    return fail(why, code, "%s/%s: %.300s", f->dir, at->path, because.text);
 }
 
-enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each, void *arg,
-                           struct fault *why)
+/* Out of the way, for whoever may want to look at it.  False: it cannot be. */
+static bool set_aside(struct block_files *f, const struct found *at, const struct fault *because)
+{
+    char path[PATH_BYTES + sizeof ".damaged"];
+
+    snprintf(path, sizeof path, "%.*s.damaged", HEX + 1 + HEX, at->path);
+    if (renameat(f->fd, at->path, f->fd, path) != 0)
+        return false;
+    log_error("a damaged block was set aside: what is not in the log, too, is missing in every answer",
+              log_str("file", path), log_str("why", because->text));
+    metric_add(f->set_aside, 1);
+    return true;
+}
+
+/* NULL: it was set aside. */
+static enum code open_or_set_aside(struct block_files *f, const struct found *at, _Atomic size_t *meter,
+                                   struct bucket **b, struct fault *why)
+{
+    enum code code = open_one(f, at, meter, b, why);
+
+    if (code != CODE_DATA_LOSS)
+        return code;
+    *b = NULL;
+    if (f->damage == BLOCK_DAMAGE_SET_ASIDE && set_aside(f, at, why))
+        return CODE_OK;
+    struct fault damage = *why;
+    return fail(
+        why, code,
+        "%.400s; put a copy in its place, or start once with --data.damaged-blocks=set-aside to go on without it",
+        damage.text);
+}
+
+enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each,
+                           block_progress_fn *progress, void *arg, struct fault *why)
 {
     struct buf          found = { 0 };
     enum code           code = find_all(f, &found, why);
     const struct found *at = (const struct found *)(const void *)found.p;
+    size_t              n = found.n / sizeof *at;
     struct bucket      *b;
 
-    for (size_t i = 0; i < found.n / sizeof *at && code == CODE_OK; i++) {
-        code = open_one(f, &at[i], meter, &b, why);
-        if (code == CODE_OK)
+    if (code == CODE_OK)
+        code = progress(arg, 0, n, why);
+    for (size_t i = 0; i < n && code == CODE_OK; i++) {
+        code = open_or_set_aside(f, &at[i], meter, &b, why);
+        count_from(f, at[i].number + 1);
+        if (code != CODE_OK)
+            break;
+        if (b != NULL)
             each(arg, b, at[i].number);
-        f->next = at[i].number + 1; /* F2 */
+        code = progress(arg, i + 1, n, why);
     }
     buf_free(&found);
     return code;
@@ -242,16 +308,6 @@ static bool write_all(int fd, struct slice s)
         s = slice_from(s, (size_t)n);
     }
     return true;
-}
-
-static bool sync_folder(int dir, const char *name)
-{
-    int  fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool is_synced = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return is_synced;
 }
 
 static bool make_folder(struct block_files *f, const char *folder)

@@ -3,6 +3,7 @@
  *
  *     DIR/<hash of the tenant, 16 hex digits>/<number, 16 hex digits>.block      the image, index/block.h
  *                                            /<number>.new                       one in the making
+ *                                            /<number>.damaged                   one that was set aside
  *
  * F1  A block appears under its name only when all of it is on disk: written, synced, renamed, and the folder synced.
  * F2  Numbers ascend with time, so later generations of a span have higher ones; none is used twice.
@@ -21,17 +22,22 @@
 
 struct block_files;
 
-/* PERMISSION_DENIED: the folder cannot be made or read. */
-must_check enum code block_files_open(const char *dir, struct block_files **out, struct fault *why);
+/* What becomes of a block that does not read. */
+enum block_damage { BLOCK_DAMAGE_REFUSE, BLOCK_DAMAGE_SET_ASIDE };
+
+/* The folder is there for good afterwards.  PERMISSION_DENIED: it cannot be made or read. */
+must_check enum code block_files_open(const char *dir, enum block_damage damage, struct block_files **out,
+                                      struct fault *why);
 void                 block_files_close(struct block_files *f); /* what is mapped stays so */
 
 /*
- * Opens all, by number, each passed on with its reference; before anything is saved.  DATA_LOSS and others of block_open: a
- * block is damaged, which file and where; those before it were passed on.
+ * Opens all, by number, each passed on with its reference; before anything is saved.  A damaged one is renamed and logged, if
+ * that is wanted.  Else DATA_LOSS: which file and where; those before it were passed on.  Others as by block_open.
  */
 typedef void         block_file_fn(void *arg, struct bucket *b, uint64_t number);
-must_check enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each, void *arg,
-                                      struct fault *why);
+typedef enum code    block_progress_fn(void *arg, size_t files, size_t of_files, struct fault *why); /* after each */
+must_check enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each,
+                                      block_progress_fn *progress, void *arg, struct fault *why);
 
 /* A new file of an image, mapped.  UNAVAILABLE: the disk refuses, why; nothing is left of it. */
 must_check enum code block_files_save(struct block_files *f, struct slice tenant, struct slice image, uint64_t *number,

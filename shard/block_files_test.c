@@ -14,9 +14,11 @@
 #include "base/clock.h"
 #include "index/block.h"
 #include "index/select.h"
+#include "shard/load.h"
 #include "shard/shard.h"
 #include "shard/store.h"
 #include "shard/test_batch.h"
+#include "shard/wal.h"
 
 #define MINUTE (60 * NS_PER_S)
 #define SPAN (10 * MINUTE)
@@ -35,9 +37,10 @@ void block_file_parked(int step)
 static struct shard *shard_open(size_t limit_bytes, size_t retention_bytes, struct fault *why, enum code *code)
 {
     struct block_files *files;
+    struct wal_found    found;
     struct fault        ignored;
 
-    assert(block_files_open(folder, &files, &ignored) == CODE_OK);
+    assert(block_files_open(folder, BLOCK_DAMAGE_REFUSE, &files, &ignored) == CODE_OK);
     store = store_start(files);
     struct shard *s = shard_new(&(struct shard_config){ .name = "test",
                                                         .retention_ns = INT64_MAX,
@@ -45,7 +48,7 @@ static struct shard *shard_open(size_t limit_bytes, size_t retention_bytes, stru
                                                         .limit_bytes = limit_bytes,
                                                         .store = store,
                                                         .seal_bytes = 1 << 20 });
-    *code = shard_load(s, 0, why);
+    *code = load_all(s, NULL, 0, &found, why);
     return s;
 }
 
@@ -150,7 +153,7 @@ static void a_restart_has_it_all_once(void)
     struct held_by after = held_by(s);
     assert(after.sealed == 1 && after.profiles == 100 && after.sum == before.sum && after.sum == 5050);
     assert(shard_stats(s).bytes < 16 << 10); /* left to its file */
-    push(s, T0 + 100, 100, 110); /* what comes late: beside it */
+    push(s, T0 + 100, 100, 110);             /* what comes late: beside it */
     after = held_by(s);
     assert(after.profiles == 101 && after.sum == 5050 + 101);
     after = wait_sealed(s, T0 + 3 * SPAN);
@@ -175,7 +178,8 @@ static void child(int step)
     uint64_t            number;
 
     end_at = step;
-    if (block_files_open(folder, &files, &why) != CODE_OK || bucket_append(b, test_batch(a, &p), &why) != CODE_OK ||
+    if (block_files_open(folder, BLOCK_DAMAGE_REFUSE, &files, &why) != CODE_OK ||
+        bucket_append(b, test_batch(a, &p), &why) != CODE_OK ||
         block_write(b, &(struct block_origin){ .first_seq = 1, .last_seq = 1 }, &image, &why) != CODE_OK)
         _exit(1);
     _exit(block_files_save(files, SLICE("tenant"), buf_view(&image), &number, &mapped, &why) == CODE_OK ? 7 : 1);

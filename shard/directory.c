@@ -59,6 +59,12 @@ static void dropped_free(ck_epoch_entry_t *e)
     free(gone);
 }
 
+void held_close(struct held *h)
+{
+    if (h->state == HELD_LIVE)
+        h->state = HELD_CLOSED;
+}
+
 struct slice tenant_name(const struct tenant *t) { return slice_make(t->name, t->name_n); }
 
 size_t tenant_bytes(const struct tenant *t) { return t->bytes; }

@@ -28,22 +28,41 @@ struct bucket;
 struct directory;
 struct tenant;
 
+/*
+ * How far a bucket has come:
+ *
+ *     live ------------> sealing --> sealed
+ *       `--> closed -----^     `---> kept
+ *
+ * live     appended to while it is the newest generation of its span
+ * closed   appended to no more, as the log has failed it (shard_break); sealed like others, when it is due
+ * sealing  the store has it: dropping it would give nothing back
+ * sealed   in its other form, with a file or in memory
+ * kept     could not be sealed: as it was, and appended to no more
+ *
+ * Nothing of it is pending when it is sent to the store; a later state is never left for an earlier one.
+ */
+enum held_state { HELD_LIVE, HELD_CLOSED, HELD_SEALING, HELD_SEALED, HELD_KEPT };
+
 /* One bucket in a row.  All but the first three are the writer's: what is accounted for it, and how it grew. */
 struct held {
-    int64_t        start_ns, end_ns; /* of a merged one: more than a span */
-    struct bucket *bucket;
-    size_t         bytes;
-    int64_t        series, profiles, samples;
-    int64_t        touched_ns;  /* of the last append */
-    uint64_t       oldest_seq;  /* its first record in the log, which names it there; 0: it is not logged */
-    uint64_t       newest_seq;  /* its last one that was published */
-    uint64_t       pending_seq; /* its last one */
-    uint64_t       file;        /* of a sealed one that is on disk; 0: it is not */
-    bool           is_pending;  /* something in it is not published yet */
-    bool           is_closed;   /* appended to no more: it is being sealed, or is, or the log has failed it */
-    bool           is_sent;     /* to be sealed; or it is */
-    bool           is_sealing;  /* the store has it, to be sealed or merged: dropping it would give nothing back */
+    int64_t         start_ns, end_ns; /* of a merged one: more than a span */
+    struct bucket  *bucket;
+    size_t          bytes;
+    int64_t         series, profiles, samples;
+    int64_t         touched_ns;  /* of the last append */
+    uint64_t        oldest_seq;  /* its first record in the log, which names it there; 0: it is not logged */
+    uint64_t        newest_seq;  /* its last one that was published */
+    uint64_t        pending_seq; /* its last one */
+    uint64_t        until_seq;   /* while loading: the last one that the log has for it */
+    uint64_t        file;        /* of a sealed one that is on disk; 0: it is not */
+    enum held_state state;
+    bool            is_pending; /* something in it is not published yet */
+    bool            is_merging; /* the store reads it: dropping it would give nothing back */
 };
+
+/* Appended to no more. */
+void held_close(struct held *h);
 
 struct directory *directory_new(struct epoch *e);
 void              directory_free(struct directory *d); /* no readers; lets go of every bucket */

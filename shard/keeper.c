@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "index/bucket.h"
+#include "shard/load.h"
 #include "shard/record.h"
 #include "shard/wal.h"
 
@@ -13,14 +14,9 @@ enum { STEP_MAX = 256, STEP_LOG_BYTES = 4 << 20 };
 
 #define RELEASE_NS NS_PER_S /* how often it is asked which segments may go: that looks at every bucket */
 
-struct replay {
-    int64_t  now_ns, said_ns;
-    uint64_t records, of_bytes;
-};
-
 struct keeper {
     struct keeper_config config;
-    struct wal          *wal; /* NULL: memory only, or not yet replayed */
+    struct wal          *wal; /* NULL: memory only, or not yet loaded */
     struct append       *taken[STEP_MAX];
     size_t               n;
     struct buf           redo, record; /* of one append */
@@ -40,68 +36,7 @@ struct keeper *keeper_new(const struct keeper_config *config)
 struct shard *keeper_shard(const struct keeper *k) { return k->config.shard; }
 bool          keeper_has_log(const struct keeper *k) { return k->config.disk != NULL; }
 
-/* ---- replay */
-
-struct replaying {
-    struct keeper *keeper;
-    struct replay *replay;
-};
-
-static enum code replay_record(void *arg, const struct wal_record *w, struct fault *why)
-{
-    struct replaying *both = arg;
-    struct shard     *s = both->keeper->config.shard;
-    struct replay    *r = both->replay;
-    struct record     record;
-    struct fault      inner;
-
-    if (r->records++ == 0 || w->now_ns != r->now_ns)
-        shard_tick(s, w->now_ns);
-    r->now_ns = w->now_ns;
-    enum code code = record_read(w->payload, &record, &inner);
-    if (code == CODE_OK)
-        code = shard_redo(s, &record, w->seq, w->now_ns, &inner);
-    if (code == CODE_OK)
-        return code;
-    return fail(why, code, "record %llu is whole, but not what this program writes: %.300s", (unsigned long long)w->seq,
-                inner.text);
-}
-
-static enum code replay_progress(void *arg, uint64_t bytes, struct fault *why)
-{
-    struct replaying *both = arg;
-    struct replay    *r = both->replay;
-    int64_t           now_ns = clock_mono_ns();
-
-    (void)why;
-    shard_load_show(both->keeper->config.shard, bytes, r->of_bytes);
-    if (now_ns - r->said_ns < NS_PER_S)
-        return CODE_OK;
-    log_info("replaying the log", log_int("bytes", (int64_t)bytes), log_int("of_bytes", (int64_t)r->of_bytes));
-    r->said_ns = now_ns;
-    return CODE_OK;
-}
-
-static enum code replay_found(struct keeper *k, const struct wal_found *found, struct fault *why)
-{
-    int64_t          began_ns = clock_mono_ns();
-    struct replay    r = { .said_ns = began_ns, .of_bytes = found->bytes };
-    struct replaying both = { k, &r };
-
-    shard_load_show(k->config.shard, 0, found->bytes);
-    enum code code = wal_replay(k->config.disk, found, replay_record, replay_progress, &both, why);
-    if (code == CODE_OK && found->n > 0)
-        log_info("log replayed", log_int("profiles", (int64_t)r.records), log_int("bytes", (int64_t)found->bytes),
-                 log_int("ms", (clock_mono_ns() - began_ns) / NS_PER_MS));
-    if (found->torn_bytes > 0)
-        log_warn("cut off what a crash left behind the log, which was never acknowledged",
-                 log_int("bytes", (int64_t)found->torn_bytes));
-    if (found->lost > 0)
-        log_error("profiles of mode interval are missing in the log", log_int("profiles", (int64_t)found->lost));
-    return code;
-}
-
-enum code keeper_replay(struct keeper *k, struct fault *why)
+enum code keeper_load(struct keeper *k, int64_t now_ns, struct fault *why)
 {
     const struct keeper_config *c = &k->config;
     struct wal_config           wc = { .disk = c->disk,
@@ -111,9 +46,7 @@ enum code keeper_replay(struct keeper *k, struct fault *why)
                                        .salt = c->salt };
     struct wal_found            found;
 
-    enum code code = wal_inspect(c->disk, wc.shard, &found, why);
-    if (code == CODE_OK)
-        code = replay_found(k, &found, why);
+    enum code code = load_all(c->shard, c->disk, now_ns, &found, why);
     wc.first_seq = shard_newest_seq(c->shard) + 1;
     if (code == CODE_OK)
         code = wal_open(&wc, &found, &k->wal, why);
@@ -235,7 +168,7 @@ static void rest(struct keeper *k, int64_t now_ns)
         }
     }
     if (now_ns >= k->release_ns || now_ns < k->release_ns - RELEASE_NS) {
-        wal_release(k->wal, shard_oldest_seq(k->config.shard)); /* R4 */
+        wal_release(k->wal, shard_oldest_seq(k->config.shard), now_ns); /* R4 */
         k->release_ns = now_ns + RELEASE_NS;
     }
 }

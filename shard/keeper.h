@@ -7,7 +7,7 @@
  *     never seen; nothing is ever acknowledged into memory only (but batches of mode memory, which ask for it).
  * R2  What the shard refuses is not logged.  A record depends on the records of its bucket before it, so after a failure
  *     no bucket of the log is appended to (shard_break).
- * R3  Replay gives each record to the bucket that it names (shard_redo), at the times recorded.
+ * R3  At the start the shard is filled from what is on disk (shard/load.h).
  * R4  A segment goes when memory holds nothing of it any more.
  * R5  One thread, the shard's writer.
  */
@@ -34,10 +34,10 @@ struct shard  *keeper_shard(const struct keeper *k);
 bool           keeper_has_log(const struct keeper *k);
 
 /*
- * Fills the shard from its log, which then goes on.  Before anything else, where there is a log.  DATA_LOSS,
- * FAILED_PRECONDITION, UNAVAILABLE: the log cannot be used, and why; the keeper can only be freed.
+ * Fills the shard from its block files and its log, which then goes on.  Before anything else, where there is a log.  DATA_LOSS,
+ * FAILED_PRECONDITION, RESOURCE_EXHAUSTED, UNAVAILABLE: as by load_all; the keeper can only be freed.
  */
-must_check enum code keeper_replay(struct keeper *k, struct fault *why);
+must_check enum code keeper_load(struct keeper *k, int64_t now_ns, struct fault *why);
 
 /* The append becomes part of the step to come.  False: enough of them, step now. */
 bool keeper_take(struct keeper *k, struct append *a, int64_t now_ns);

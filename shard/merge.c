@@ -127,7 +127,7 @@ static void send(struct picking *p, struct held *of, size_t n)
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        of[i].is_sealing = true;
+        of[i].is_merging = true;
         p->bytes -= block_image(of[i].bucket).n;
     }
     p->shard->n_merging++;
@@ -137,7 +137,7 @@ static void send(struct picking *p, struct held *of, size_t n)
 /* Where a bucket of the window is live or was a moment ago all others wait. */
 static bool is_warm(const struct picking *p, const struct held *h)
 {
-    return !h->is_sent || h->is_sealing || p->now_ns - h->touched_ns < p->shard->config.span_ns;
+    return h->state <= HELD_SEALING || h->is_merging || p->now_ns - h->touched_ns < p->shard->config.span_ns;
 }
 
 static bool is_small(const struct picking *p, const struct window *w, const struct held *h)
@@ -187,6 +187,8 @@ static void pick_tenant(struct picking *p, struct tenant *t, const struct level 
     size_t       n, end;
     struct held *row = tenant_row(t, &n);
 
+    if (width_ns > retain_rule(p->shard, tenant_name(t)).age_ns / 2)
+        return; /* it would be kept much longer than it should be */
     for (size_t i = 0; i < n && p->n > 0; i = end) {
         struct window w = { .level = level };
         int64_t       number = window_of(row[i].start_ns, width_ns);
@@ -195,12 +197,6 @@ static void pick_tenant(struct picking *p, struct tenant *t, const struct level 
         if (end - i > 1 && is_over(p, number, width_ns, &w.end_ns))
             pick_window(p, &w, row + i, end - i);
     }
-}
-
-/* What is kept for less than two windows would be kept much longer than it should be. */
-static bool is_allowed(const struct shard *s, const struct level *l)
-{
-    return l->spans * s->config.span_ns <= s->config.retention_ns / 2;
 }
 
 /* Live they take up to some five times as much, and that must not be why a batch is refused. */
@@ -218,7 +214,7 @@ void merge_pick(struct shard *s, int64_t now_ns)
     if (s->config.store == NULL || now_ns < s->next_merge_ns || s->n_merging > 0)
         return;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        for (struct tenant *t = directory_next(s->directory, NULL); t != NULL && p.n > 0 && is_allowed(s, &levels[i]);
+        for (struct tenant *t = directory_next(s->directory, NULL); t != NULL && p.n > 0;
              t = directory_next(s->directory, t))
             pick_tenant(&p, t, &levels[i]);
     s->next_merge_ns = now_ns + s->config.span_ns / (p.n < AT_ONCE ? 600 : 60); /* it looks at every bucket */
@@ -243,7 +239,7 @@ static void replace(struct shard *s, struct tenant *t, struct sealing *x, const 
     h->oldest_seq = x->first_seq;
     h->newest_seq = x->last_seq;
     h->file = x->file;
-    h->is_closed = h->is_sent = true;
+    h->state = HELD_SEALED;
     x->sealed = NULL;
 }
 
@@ -255,7 +251,7 @@ static bool find_all(struct shard *s, const struct sealing *x, struct tenant **t
     for (size_t i = 0; i < x->n_from; i++) {
         struct held *h = directory_find(s->directory, x->from[i], t, &at[i]);
         if (h != NULL)
-            h->is_sealing = false;
+            h->is_merging = false;
         are_there &= h != NULL;
     }
     return are_there;

@@ -170,7 +170,7 @@ static struct store *store_at(const char *dir)
     struct block_files *files;
     struct fault        why;
 
-    must(block_files_open(dir, &files, &why) == CODE_OK, why.text);
+    must(block_files_open(dir, BLOCK_DAMAGE_REFUSE, &files, &why) == CODE_OK, why.text);
     return store_start(files);
 }
 

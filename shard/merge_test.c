@@ -13,10 +13,12 @@
 #include "base/clock.h"
 #include "index/block.h"
 #include "index/select.h"
+#include "shard/load.h"
 #include "shard/record.h"
 #include "shard/shard.h"
 #include "shard/store.h"
 #include "shard/test_batch.h"
+#include "shard/wal.h"
 
 #define SPAN (600 * NS_PER_S)
 #define WINDOW (12 * SPAN)
@@ -38,14 +40,15 @@ void block_file_parked(int step)
 static struct shard *shard_of(int64_t retention_ns, int64_t now_ns)
 {
     struct block_files *files;
+    struct wal_found    found;
     struct fault        why;
 
-    enum code code = block_files_open(folder, &files, &why);
+    enum code code = block_files_open(folder, BLOCK_DAMAGE_REFUSE, &files, &why);
     assert(code == CODE_OK);
     store = store_start(files);
     struct shard *s = shard_new(&(struct shard_config){
         .name = "test", .retention_ns = retention_ns, .limit_bytes = SIZE_MAX, .store = store });
-    code = shard_load(s, now_ns, &why);
+    code = load_all(s, NULL, now_ns, &found, &why);
     assert(code == CODE_OK);
     return s;
 }
@@ -274,7 +277,7 @@ static void the_log_brings_nothing_twice(void)
     s = shard_of(INT64_MAX, T0 + DAY);
     assert(held_by(s).sum == SUM(N));
     for (uint64_t i = 0; i <= N; i++) {
-        enum code code = shard_redo(s, &record[i], i + 1, T0 + DAY, &why);
+        enum code code = shard_redo(s, &record[i], i + 1, i + 1, T0 + DAY, &why);
         assert(code == CODE_OK);
         buf_free(&redo[i]);
     }

@@ -53,7 +53,7 @@ static void hide(struct shard *s, struct bucket *b)
     if (h == NULL)
         return;
     h->is_pending = false;
-    h->is_closed = true;
+    held_close(h);
     if (bucket_stats(b).profiles == 0)
         directory_drop(s->directory, t, i);
 }
@@ -105,6 +105,7 @@ void shard_break(struct shard *s)
     for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t)) {
         struct held *row = tenant_row(t, &n);
         for (size_t i = 0; i < n; i++)
-            row[i].is_closed |= row[i].oldest_seq != 0;
+            if (row[i].oldest_seq != 0)
+                held_close(&row[i]);
     }
 }

@@ -7,17 +7,35 @@
 #include "shard/shard_priv.h"
 #include "shard/store.h"
 
-/* Room for a redo, also by waiting for what is being sealed. */
+#define NOW_MAX_NS (INT64_MAX / 2) /* the year 2116: differences of times are times */
+
+/* Room for a redo, also by sealing what is complete and waiting for it; false: there is none. */
 static bool make_room(struct shard *s, const struct record *r, struct bucket *into)
 {
     while (!retain_redo_room(s, r->tenant, r->redo, into)) {
-        if (s->config.store == NULL || store_is_idle(s->config.store))
+        if (!seal_has_files(s))
+            return false;
+        seal_complete(s);
+        if (store_is_idle(s->config.store))
             return false;
         usleep(1000);
         seal_swap(s);
         epoch_poll(s->epoch);
     }
     return true;
+}
+
+/* What does not fit is lost only where nothing is in files: there memory is all that is promised. */
+static enum code no_room(struct shard *s, struct fault *why)
+{
+    if (seal_has_files(s))
+        return fail(
+            why, CODE_RESOURCE_EXHAUSTED,
+            "shard %s: the log holds more that cannot be sealed yet than fits into %zu bytes of memory, of which "
+            "%zu are in use; start with a larger memory limit",
+            s->config.name, s->config.limit_bytes, shard_used(s));
+    metric_add(s->metrics.refused, 1);
+    return CODE_OK;
 }
 
 static bool is_generation(const struct held *h, const struct record *r, uint64_t generation)
@@ -41,15 +59,8 @@ static struct held *held_of(struct shard *s, const struct record *r, uint64_t ge
 
 static enum code redo_new(struct shard *s, const struct record *r, struct held **h, uint64_t seq, struct fault *why)
 {
-    struct tenant *t = directory_tenant(s->directory, r->tenant);
-    struct held   *before = t ? tenant_held(t, r->start_ns) : NULL;
-
-    if (before != NULL)
-        seal_full(s, before); /* complete, now that another follows it */
-    if (!make_room(s, r, NULL)) {
-        metric_add(s->metrics.refused, 1);
-        return CODE_OK;
-    }
+    if (!make_room(s, r, NULL))
+        return no_room(s, why);
     struct bucket *b = bucket_new(r->tenant, r->start_ns, r->start_ns + s->config.span_ns, &s->meter);
     enum code      code = bucket_redo(b, r->redo, why);
     if (code != CODE_OK)
@@ -59,21 +70,20 @@ static enum code redo_new(struct shard *s, const struct record *r, struct held *
     return CODE_OK;
 }
 
-/* One that does not fit beside the bucket it belongs to lets that go, as live (shard/retain.c). */
 static enum code redo_more(struct shard *s, const struct record *r, struct held **h, struct fault *why)
 {
     size_t i;
 
-    if ((*h)->is_closed)
-        return fail(why, CODE_DATA_LOSS, "its bucket was complete when another followed it");
-    if (make_room(s, r, (*h)->bucket)) {
-        *h = held_of(s, r, r->generation, &i); /* others before it may be gone */
+    if ((*h)->state != HELD_LIVE)
+        return fail(why, CODE_DATA_LOSS, "its bucket was complete");
+    bool has_room = make_room(s, r, (*h)->bucket);
+    *h = held_of(s, r, r->generation, &i); /* others before it may be gone */
+    if (has_room)
         return bucket_redo((*h)->bucket, r->redo, why);
-    }
-    *h = held_of(s, r, r->generation, &i);
-    retain_drop(s, directory_tenant(s->directory, r->tenant), i);
     *h = NULL;
-    return CODE_OK;
+    if (!seal_has_files(s))
+        retain_drop(s, directory_tenant(s->directory, r->tenant), i); /* as live */
+    return no_room(s, why);
 }
 
 static enum code redo_record(struct shard *s, const struct record *r, struct held **h, uint64_t seq, struct fault *why)
@@ -94,22 +104,29 @@ static enum code redo_record(struct shard *s, const struct record *r, struct hel
     return *h != NULL ? redo_more(s, r, h, why) : CODE_OK;
 }
 
-enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, int64_t now_ns, struct fault *why)
+enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint64_t last_seq, int64_t now_ns,
+                     struct fault *why)
 {
     struct held *h;
-    enum code    code = redo_record(s, r, &h, seq, why);
 
+    if (now_ns < 0 || now_ns > NOW_MAX_NS)
+        return fail(why, CODE_DATA_LOSS, "it was taken at %lld ns, which is no time", (long long)now_ns);
+    enum code code = redo_record(s, r, &h, seq, why);
     if (code != CODE_OK)
         return code;
     if (!dedup_has(s->dedup, r->key))
         dedup_add(s->dedup, r->key, now_ns);
     if (h == NULL)
         return CODE_OK;
+    if (r->generation == 0)
+        h->until_seq = last_seq;
     h->touched_ns = now_ns;
     h->newest_seq = h->pending_seq = seq;
     bucket_know(h->bucket, r->key, now_ns);
     bucket_publish(h->bucket);
     directory_weigh(s->directory, directory_tenant(s->directory, r->tenant), h);
     metric_add(s->metrics.appended, 1);
+    if (seq == h->until_seq)
+        seal_full(s, h);
     return CODE_OK;
 }

@@ -62,7 +62,7 @@ struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start
     struct tenant *t = directory_tenant(s->directory, tenant);
     struct held   *h = t ? tenant_held(t, start_ns) : NULL;
 
-    if (h == NULL || h->is_closed || (h->oldest_seq != 0) != is_logged)
+    if (h == NULL || h->state != HELD_LIVE || (h->oldest_seq != 0) != is_logged)
         return NULL;
     return h->bytes < generation_bytes(s, t) ? h->bucket : NULL;
 }
@@ -95,14 +95,25 @@ static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason r
     directory_drop(s->directory, t, i);
 }
 
-/*
- * Drops a tenant's buckets that end at or before `oldest_ns`, and with the last one the tenant.  What is late waits for the merged one
- * that lies before it, so there is never a gap.
- */
-static void drop_before(struct shard *s, struct tenant *t, int64_t oldest_ns)
+struct retention retain_rule(const struct shard *s, struct slice tenant)
 {
-    size_t n;
+    const struct shard_config *c = &s->config;
 
+    return c->retention_of ? c->retention_of(c->retention_arg, tenant)
+                           : (struct retention){ c->retention_ns, c->retention_bytes };
+}
+
+/*
+ * Drops a tenant's buckets that are older than its retention, and with the last one the tenant.  What is late waits for the merged
+ * one that lies before it, so there is never a gap.
+ */
+static void drop_older(struct shard *s, struct tenant *t, int64_t now_ns, int64_t age_ns)
+{
+    size_t  n;
+    int64_t oldest_ns;
+
+    if (age_ns == INT64_MAX || __builtin_sub_overflow(now_ns, age_ns, &oldest_ns))
+        return;
     do {
         if (tenant_row(t, &n)->end_ns > oldest_ns)
             return;
@@ -116,15 +127,17 @@ static size_t held_bytes(const struct held *h)
     return bucket_is_sealed(h->bucket) ? block_image(h->bucket).n : h->bytes;
 }
 
-/* Drops a tenant's oldest buckets, but never the newest, until it has no more than retention_bytes. */
-static void drop_beyond(struct shard *s, struct tenant *t)
+/* Drops a tenant's oldest buckets, but never the newest, until it has no more than `bytes`. */
+static void drop_beyond(struct shard *s, struct tenant *t, size_t bytes)
 {
     size_t             n, sum = 0;
     const struct held *row = tenant_row(t, &n);
 
+    if (bytes == 0)
+        return;
     for (size_t i = 0; i < n; i++)
         sum += held_bytes(&row[i]);
-    for (; n > 1 && sum > s->config.retention_bytes; row = tenant_row(t, &n)) {
+    for (; n > 1 && sum > bytes; row = tenant_row(t, &n)) {
         sum -= held_bytes(&row[0]);
         drop(s, t, 0, DROP_RETENTION);
     }
@@ -132,19 +145,14 @@ static void drop_beyond(struct shard *s, struct tenant *t)
 
 void retain_by_rule(struct shard *s, int64_t now_ns)
 {
-    int64_t oldest_ns;
-    bool    by_time = s->config.retention_ns != INT64_MAX &&
-                   !__builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest_ns);
-
-    if (now_ns < s->next_retention_ns || (!by_time && s->config.retention_bytes == 0))
+    if (now_ns < s->next_retention_ns)
         return;
     s->next_retention_ns = now_ns + NS_PER_S;
     for (struct tenant *t = directory_next(s->directory, NULL), *next; t != NULL; t = next) {
+        struct retention rule = retain_rule(s, tenant_name(t));
         next = directory_next(s->directory, t); /* t may go */
-        if (s->config.retention_bytes != 0)
-            drop_beyond(s, t);
-        if (by_time)
-            drop_before(s, t, oldest_ns);
+        drop_beyond(s, t, rule.bytes);
+        drop_older(s, t, now_ns, rule.age_ns);
     }
 }
 
@@ -161,7 +169,7 @@ static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t
 
     for (*i = 0; *i < n; ++*i)
         if (row[*i].bucket != keep && !is_demoted(&row[*i]))
-            return !row[*i].is_sealing;
+            return row[*i].state != HELD_SEALING && !row[*i].is_merging;
     return false;
 }
 
@@ -207,13 +215,6 @@ static struct tenant *giver(struct shard *s, struct slice tenant, const struct b
     return t != NULL && oldest_but(t, keep, i) ? t : NULL;
 }
 
-/* A log that is replayed may go on with the newest bucket of a span: that is neither sealed nor dropped for others. */
-static bool may_seal(const struct shard *s, const struct held *row, size_t n, size_t i)
-{
-    return !atomic_load_explicit(&s->is_loading, memory_order_relaxed) ||
-           (i + 1 < n && row[i + 1].start_ns == row[i].start_ns);
-}
-
 /*
  * The i-th bucket gives its memory back.  What is live and can have a file is not lost for it: it is sealed before its time,
  * and false says that its memory comes by and by.
@@ -221,10 +222,10 @@ static bool may_seal(const struct shard *s, const struct held *row, size_t n, si
 static bool give(struct shard *s, struct tenant *t, size_t i)
 {
     size_t       n;
-    struct held *row = tenant_row(t, &n), *h = row + i;
+    struct held *h = tenant_row(t, &n) + i;
 
-    if (!h->is_sent && s->config.store != NULL && store_has_files(s->config.store)) {
-        if (!h->is_pending && may_seal(s, row, n, i))
+    if (h->state < HELD_SEALING && seal_has_files(s)) {
+        if (!h->is_pending)
             seal_early(s, h);
         return false;
     }
@@ -274,7 +275,10 @@ bool retain_redo_room(struct shard *s, struct slice tenant, struct slice redo, c
     if (limit == SIZE_MAX)
         return true;
     grows = bucket_redo_cost(into, tenant, redo) + (into ? 0 : directory_growth(tenant));
-    drop_for(s, tenant, into, grows);
+    if (!seal_has_files(s))
+        drop_for(s, tenant, into, grows);
+    while (!fits(used_in_sight(s), grows, begin(limit)) && demote_one(s))
+        continue;
     return fits(used_in_sight(s), grows, limit);
 }
 

@@ -8,6 +8,8 @@
  * A bucket is closed when it is sent: whatever comes for its span afterwards goes to a new generation.  It stays in its
  * place, live, until the sealed one takes it by one publish (directory.h); queries have pinned one or the other.
  */
+#include <assert.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "index/block.h"
@@ -29,27 +31,43 @@ size_t seal_bytes(const struct shard *s)
     return bytes < share ? bytes : share;
 }
 
+bool seal_has_files(const struct shard *s) { return s->config.store != NULL && store_has_files(s->config.store); }
+
 /* False: too many are on their way; it is tried again by and by. */
 static bool send(struct shard *s, struct held *h)
 {
     struct sealing *x = sealing_new(h->bucket, &s->meter);
 
+    assert(h->state < HELD_SEALING && !h->is_pending);
     x->first_seq = h->oldest_seq;
     x->last_seq = h->newest_seq;
-    h->is_sent = h->is_sealing = store_submit(s->config.store, x);
-    h->is_closed = h->is_closed || h->is_sent;
-    if (!h->is_sent)
+    if (!store_submit(s->config.store, x)) {
         sealing_free(x);
-    return h->is_sent;
+        return false;
+    }
+    h->state = HELD_SEALING;
+    return true;
 }
 
 void seal_full(struct shard *s, struct held *h)
 {
-    if (!h->is_sent && h->bytes >= seal_bytes(s))
+    if (h->state < HELD_SEALING && h->bytes >= seal_bytes(s))
         send(s, h);
 }
 
 void seal_early(struct shard *s, struct held *h) { send(s, h); }
+
+void seal_complete(struct shard *s)
+{
+    size_t n;
+
+    for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t)) {
+        struct held *row = tenant_row(t, &n);
+        for (size_t i = 0; i < n; i++)
+            if (row[i].state < HELD_SEALING && row[i].newest_seq >= row[i].until_seq && !send(s, &row[i]))
+                return;
+    }
+}
 
 static bool is_due(const struct shard *s, const struct held *h, int64_t now_ns)
 {
@@ -58,7 +76,7 @@ static bool is_due(const struct shard *s, const struct held *h, int64_t now_ns)
     bool    is_idle = now_ns - h->touched_ns >= IDLE_NS;
     bool    is_old = !__builtin_sub_overflow(now_ns, h->start_ns, &age_ns) && age_ns >= 2 * s->config.span_ns;
 
-    return !h->is_sent && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
+    return h->state < HELD_SEALING && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
 }
 
 void seal_pick(struct shard *s, int64_t now_ns)
@@ -84,7 +102,7 @@ static void swap(struct shard *s, struct sealing *x)
     struct held   *h = directory_find(s->directory, x->live, &t, &i);
 
     if (h != NULL)
-        h->is_sealing = false;
+        h->state = x->code == CODE_OK ? HELD_SEALED : HELD_KEPT;
     if (h != NULL && x->code == CODE_OK) {
         h->file = x->file;
         s->n_demotable += x->file != 0 && block_is_demotable(x->sealed);
@@ -114,49 +132,4 @@ void seal_swap(struct shard *s)
         say_failed(s, x);
         swap(s, x);
     }
-}
-
-struct adopting {
-    struct shard *shard;
-    int64_t       now_ns;
-};
-
-/* Files are in the order of their making, so keys come about in the order of their times. */
-static void adopt_keys(const struct adopting *a, struct slice keys)
-{
-    struct bucket_key k;
-
-    for (size_t at = 0; at + sizeof k <= keys.n; at += sizeof k) {
-        memcpy(&k, keys.p + at, sizeof k);
-        if (k.received_ns >= a->now_ns - DEDUP_NS && k.received_ns <= a->now_ns && !dedup_has(a->shard->dedup, k.key))
-            dedup_add(a->shard->dedup, k.key, k.received_ns);
-    }
-}
-
-/* Of what was on disk at the start: it is read when it is asked for. */
-static void adopt(void *arg, struct bucket *b, uint64_t file)
-{
-    const struct adopting *a = arg;
-    struct shard          *s = a->shard;
-    struct block_origin    origin = block_origin(b);
-    struct held           *h = directory_add(s->directory, bucket_tenant(b), bucket_start_ns(b), b);
-
-    adopt_keys(a, origin.keys);
-    if (block_is_demotable(b))
-        block_demote(b);
-    h->oldest_seq = origin.first_seq;
-    h->newest_seq = origin.last_seq;
-    h->file = file;
-    h->is_closed = h->is_sent = true;
-    directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
-    merge_adopted(s, b);
-}
-
-enum code shard_load(struct shard *s, int64_t now_ns, struct fault *why)
-{
-    struct adopting a = { s, now_ns };
-    enum code       code = s->config.store ? store_load(s->config.store, &s->meter, adopt, &a, why) : CODE_OK;
-
-    stats_show(s);
-    return code;
 }

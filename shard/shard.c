@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "index/block.h"
+#include "index/bucket.h"
 #include "shard/shard_priv.h"
 
 #define SPAN_NS (600 * NS_PER_S)
@@ -20,7 +20,7 @@ struct shard *shard_new(const struct shard_config *config)
         abort();
     if (s->config.span_ns == 0)
         s->config.span_ns = SPAN_NS;
-    assert(s->config.span_ns > 0 && s->config.retention_ns > 0);
+    assert(s->config.span_ns > 0 && (s->config.retention_of != NULL || s->config.retention_ns > 0));
     s->epoch = epoch_new();
     s->directory = directory_new(s->epoch);
     s->dedup = dedup_new(s->config.limit_bytes / DEDUP_SHARE, s->config.seed);
@@ -59,11 +59,11 @@ bool shard_span_start(const struct shard *s, int64_t time_ns, int64_t *start_ns)
     return !__builtin_sub_overflow(time_ns, into, start_ns) && *start_ns <= INT64_MAX - s->config.span_ns;
 }
 
-static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns)
+static bool is_too_old(const struct shard *s, int64_t start_ns, int64_t now_ns, int64_t age_ns)
 {
     int64_t oldest;
 
-    return s->config.retention_ns != INT64_MAX && !__builtin_sub_overflow(now_ns, s->config.retention_ns, &oldest) &&
+    return age_ns != INT64_MAX && !__builtin_sub_overflow(now_ns, age_ns, &oldest) &&
            start_ns + s->config.span_ns <= oldest;
 }
 
@@ -99,13 +99,13 @@ static void account(struct shard *s, struct append *a, int64_t start_ns, int64_t
 static enum code take_batch(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo, struct fault *why)
 {
     const struct batch *b = a->batch;
-    int64_t             start_ns;
+    int64_t             start_ns, age_ns = retain_rule(s, b->tenant).age_ns;
 
     if (!shard_span_start(s, b->time_ns, &start_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is out of range", (long long)b->time_ns);
-    if (is_too_old(s, start_ns, now_ns))
+    if (is_too_old(s, start_ns, now_ns, age_ns))
         return fail(why, CODE_INVALID_ARGUMENT, "profile time %lld ns is older than the retention of %lld s",
-                    (long long)b->time_ns, (long long)(s->config.retention_ns / NS_PER_S));
+                    (long long)b->time_ns, (long long)(age_ns / NS_PER_S));
 
     struct bucket *into = retain_target(s, b->tenant, start_ns, a->seq != 0);
     enum code      code = retain_room(s, b, &into, why);
@@ -232,34 +232,10 @@ struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int
     return p;
 }
 
-void shard_load_begin(struct shard *s) { atomic_store(&s->is_loading, true); }
-
-void shard_load_show(struct shard *s, uint64_t bytes, uint64_t of_bytes)
-{
-    atomic_store_explicit(&s->load_bytes, bytes, memory_order_relaxed);
-    atomic_store_explicit(&s->load_of_bytes, of_bytes, memory_order_relaxed);
-    metric_set(s->metrics.load_bytes, (int64_t)bytes);
-    metric_set(s->metrics.load_of_bytes, (int64_t)of_bytes);
-}
-
-/* Release: who sees it ended sees all that was loaded. */
-void shard_load_end(struct shard *s) { atomic_store_explicit(&s->is_loading, false, memory_order_release); }
-
-enum code shard_check_loaded(struct shard *s, struct fault *why)
-{
-    if (!atomic_load_explicit(&s->is_loading, memory_order_acquire))
-        return CODE_OK;
-    return fail(why, CODE_UNAVAILABLE, "shard %s is replaying %llu of %llu bytes of its log", s->config.name,
-                (unsigned long long)atomic_load_explicit(&s->load_bytes, memory_order_relaxed),
-                (unsigned long long)atomic_load_explicit(&s->load_of_bytes, memory_order_relaxed));
-}
-
 void shard_unpin(struct pin *p)
 {
-    for (size_t i = 0; i < p->n; i++) {
-        block_rest(p->buckets[i]);
+    for (size_t i = 0; i < p->n; i++)
         bucket_unref(p->buckets[i]);
-    }
     free(p->buckets);
     *p = (struct pin){ 0 };
 }

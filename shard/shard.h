@@ -32,11 +32,20 @@ struct record;
 struct shard;
 struct store;
 
+/* How much of a tenant's past is kept. */
+struct retention {
+    int64_t age_ns; /* by profile time; INT64_MAX: any */
+    size_t  bytes;  /* in memory or file; 0: any */
+};
+typedef struct retention retention_fn(void *arg, struct slice tenant);
+
 struct shard_config {
     const char   *name;         /* "0", "hearth-shard-2": in metrics and faults */
     int64_t       span_ns;      /* of a bucket; 0: 10 minutes */
     int64_t       retention_ns; /* by profile time; INT64_MAX: keep */
     size_t        retention_bytes; /* of each tenant, in memory or file; 0: keep */
+    retention_fn *retention_of;    /* asked by the writer; NULL: the two above are everybody's */
+    void         *retention_arg;
     size_t        limit_bytes;  /* accounted; SIZE_MAX: none */
     uint64_t      seed;         /* any number that nobody outside knows */
     struct store *store;        /* seals buckets, outlives the shard's steps; NULL: they stay live */
@@ -45,12 +54,6 @@ struct shard_config {
 
 struct shard *shard_new(const struct shard_config *config);
 void          shard_free(struct shard *s); /* nothing pinned */
-
-/*
- * Before anything else, where the store has files: takes in what they hold, with the keys that are still good at now_ns.
- * DATA_LOSS and others: which file, and why.
- */
-must_check enum code shard_load(struct shard *s, int64_t now_ns, struct fault *why);
 
 /* Writer thread.  The newest record of the log that is in a bucket; 0: none. */
 uint64_t shard_newest_seq(const struct shard *s);
@@ -88,23 +91,24 @@ void shard_abandon(struct shard *s, int64_t now_ns);
 void shard_break(struct shard *s);
 
 /*
- * Writer thread, while loading: what shard_take once added comes back, to be published.  What belongs to a bucket whose
- * beginning is not in the log any more, or for which there is no memory, is left out.  DATA_LOSS: it does not fit to what
- * came before.
+ * Writer thread, while loading: what shard_take once added comes back, and is seen.  `last_seq`: the last record that the
+ * log has of the bucket that begins with this one; it is not sealed before that.  What belongs to a bucket whose beginning
+ * is not in the log any more is left out.  DATA_LOSS: it does not fit to what came before.  RESOURCE_EXHAUSTED: there is
+ * no memory for it, though all that is complete is in files.
  */
-must_check enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, int64_t now_ns,
-                                struct fault *why);
+must_check enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint64_t last_seq,
+                                int64_t now_ns, struct fault *why);
 
 /* Writer thread.  The oldest record of the log that memory still needs; UINT64_MAX: none. */
 uint64_t shard_oldest_seq(const struct shard *s);
 
 /*
- * A shard that is being filled from its log cannot answer: from shard_load_begin, before there are any readers, until
- * shard_load_end.  UNAVAILABLE: it is, and how far.
+ * A shard that is being filled from its disk (shard/load.h) cannot answer: from shard_load_begin, before there are any
+ * readers, until shard_load_end.  UNAVAILABLE: it is, and how far.
  */
 void                 shard_load_begin(struct shard *s);
-void                 shard_load_show(struct shard *s, uint64_t bytes, uint64_t of_bytes);
 void                 shard_load_end(struct shard *s);
+void                 shard_load_cancel(struct shard *s); /* any thread: it ends soon, with a fault */
 must_check enum code shard_check_loaded(struct shard *s, struct fault *why); /* any thread */
 
 /* The buckets of `tenant` that overlap [start_ns, end_ns], every generation, oldest first. */

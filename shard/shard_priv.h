@@ -9,11 +9,13 @@
 #include "shard/shard.h"
 
 enum drop_reason { DROP_MEMORY, DROP_RETENTION, DROP_REASONS };
+enum load_phase { LOAD_BLOCKS, LOAD_LOG, LOAD_PHASES };
 
 /* What /metrics shows; the writer sets them at the end of a step. */
 struct shard_metrics {
     struct metric *bytes, *pinned_bytes, *limit_bytes, *series, *profiles, *samples, *buckets, *tenants, *data_since;
-    struct metric *appended, *refused, *visited, *demoted, *duplicates, *keys, *load_bytes, *load_of_bytes;
+    struct metric *appended, *refused, *visited, *demoted, *duplicates, *keys;
+    struct metric *loaded[LOAD_PHASES], *to_load[LOAD_PHASES]; /* files, bytes */
     struct metric *dropped_buckets[DROP_REASONS], *dropped_bytes[DROP_REASONS];
 };
 
@@ -43,9 +45,12 @@ struct shard {
     size_t            n_merging;   /* blocks to be, at the store */
 
     /* shared */
-    _Atomic bool     is_loading;
-    _Atomic uint64_t load_bytes, load_of_bytes;
-    _Atomic int64_t  visited;
+    struct {
+        _Atomic bool     is_on, is_cancelled;
+        _Atomic int      phase; /* enum load_phase */
+        _Atomic uint64_t done, of;
+    } loading;
+    _Atomic int64_t visited;
     struct {
         _Atomic int64_t bytes, series, profiles, samples, buckets, tenants, dropped_buckets, dropped_bytes,
             data_since_ns;
@@ -55,13 +60,19 @@ struct shard {
 /* shard.c: everything that counts against the limit, pinned buckets included. */
 size_t shard_used(const struct shard *s);
 
+/* retain.c: what holds for a tenant now. */
+struct retention retain_rule(const struct shard *s, struct slice tenant);
+
 /* retain.c: drops what is older, or more, than the retention. */
 void retain_by_rule(struct shard *s, int64_t now_ns);
 
 /* retain.c: the bucket of that span that a batch of the tenant goes to; NULL: into a new generation. */
 struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start_ns, bool is_logged);
 
-/* retain.c: room for what a redo adds to `into` (NULL: a new bucket), as by retain_room; false: there is none. */
+/*
+ * retain.c: room for what a redo adds to `into` (NULL: a new bucket); false: there is none.  Blocks are left to their files
+ * for it; where there are none buckets go, as by retain_room.
+ */
 bool retain_redo_room(struct shard *s, struct slice tenant, struct slice redo, const struct bucket *into);
 
 /* retain.c: lets the i-th bucket of a tenant go, as for memory. */
@@ -87,6 +98,9 @@ void seal_swap(struct shard *s);
 /* seal.c: sends what is full, old or idle to be sealed; looks once a second. */
 void seal_pick(struct shard *s, int64_t now_ns);
 
+/* seal.c: what is sealed is on disk, too. */
+bool seal_has_files(const struct shard *s);
+
 /* seal.c: a live bucket grows no larger; SIZE_MAX: there is no store. */
 size_t seal_bytes(const struct shard *s);
 
@@ -95,6 +109,9 @@ void seal_full(struct shard *s, struct held *h);
 
 /* seal.c: seals it whatever it holds, since memory is short; when too many are on their way, not yet. */
 void seal_early(struct shard *s, struct held *h);
+
+/* seal.c: while loading: seals early all that the log has nothing more for, as many as may be on their way. */
+void seal_complete(struct shard *s);
 
 /* merge.c: sends small blocks of windows that are over to be merged. */
 void merge_pick(struct shard *s, int64_t now_ns);

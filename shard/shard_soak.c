@@ -172,7 +172,7 @@ static struct store *store_at(char *dir)
 
     if (mkdtemp(dir) == NULL)
         abort();
-    enum code code = block_files_open(dir, &files, &why);
+    enum code code = block_files_open(dir, BLOCK_DAMAGE_REFUSE, &files, &why);
     assert(code == CODE_OK);
     return store_start(files);
 }

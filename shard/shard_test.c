@@ -125,6 +125,38 @@ static void retention_drops_by_profile_time_and_gives_memory_back(void)
     shard_free(s);
 }
 
+/* "brief" keeps two spans, "small" what is in its newest bucket, others all; `arg` makes everybody brief. */
+static struct retention retention_of(void *arg, struct slice tenant)
+{
+    bool all_brief = *(bool *)arg;
+
+    return (struct retention){ all_brief || slice_is(tenant, "brief") ? 2 * SPAN : INT64_MAX,
+                               slice_is(tenant, "small") ? 1 : 0 };
+}
+
+static void retention_is_a_tenants_own_and_may_change(void)
+{
+    bool              all_brief = false;
+    struct shard     *s = shard_new(&(struct shard_config){
+            .name = "test", .retention_of = retention_of, .retention_arg = &all_brief, .limit_bytes = SIZE_MAX });
+    const char *const names[] = { "brief", "other", "small" };
+
+    for (int i = 0; i < 3; i++)
+        for (unsigned k = 0; k < 6; k++)
+            assert(push(s, names[i], T0 + k * SPAN, k) == CODE_OK);
+    tick(s, T0 + 5 * SPAN + 2 * NS_PER_S);
+    assert(profiles_of(s, "brief") == 3 && profiles_of(s, "other") == 6 && profiles_of(s, "small") == 1);
+    struct test_profile late = { "brief", "svc", "p", T0, 1, 0, 500 };
+    assert(push_at(s, &late, T0 + 5 * SPAN) == CODE_INVALID_ARGUMENT);
+    late.tenant = "other";
+    late.leaf = 99;
+    assert(push_at(s, &late, T0 + 5 * SPAN) == CODE_OK);
+    all_brief = true;
+    tick(s, T0 + 5 * SPAN + 4 * NS_PER_S);
+    assert(profiles_of(s, "other") == 3);
+    shard_free(s);
+}
+
 static void a_noisy_tenant_eats_its_own_past(void)
 {
     enum { LIMIT = 8 << 20, MINUTES = 240 };
@@ -266,6 +298,7 @@ int main(void)
     more_buckets_than_the_first_guess();
     impossible_times_are_refused();
     retention_drops_by_profile_time_and_gives_memory_back();
+    retention_is_a_tenants_own_and_may_change();
     a_noisy_tenant_eats_its_own_past();
     pinned_buckets_still_count();
     the_same_appends_make_the_same_shard();

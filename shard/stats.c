@@ -54,8 +54,12 @@ void stats_open(struct shard *s)
     m->visited = metric_counter("hearth_shard_visited_buckets_total", "Time buckets that queries looked at.", labels);
     m->duplicates = metric_counter("hearth_dedup_hits_total", "Profiles that had been taken in before.", labels);
     m->keys = gauge("hearth_dedup_keys", "Profiles that would be recognised if they came again.", labels);
-    m->load_bytes = gauge("hearth_wal_replay_bytes", "Bytes of the log replayed by this start.", labels);
-    m->load_of_bytes = gauge("hearth_wal_replay_of_bytes", "Bytes of the log that this start has to replay.", labels);
+    m->loaded[LOAD_BLOCKS] = gauge("hearth_blocks_opened_files", "Block files opened by this start.", labels);
+    m->to_load[LOAD_BLOCKS] =
+        gauge("hearth_blocks_opened_of_files", "Block files that this start has to open.", labels);
+    m->loaded[LOAD_LOG] = gauge("hearth_wal_replay_bytes", "Bytes of the log replayed by this start.", labels);
+    m->to_load[LOAD_LOG] =
+        gauge("hearth_wal_replay_of_bytes", "Bytes of the log that this start has to replay.", labels);
     m->demoted = metric_counter("hearth_shard_demoted_buckets_total", "Blocks that are left to their files.", labels);
     open_drops(m, labels);
     metric_set(m->limit_bytes, s->config.limit_bytes == SIZE_MAX ? 0 : (int64_t)s->config.limit_bytes);

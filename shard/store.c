@@ -216,9 +216,10 @@ void store_remove(struct store *s, struct bucket *sealed, uint64_t file)
     sealing_free(x);
 }
 
-enum code store_load(struct store *s, _Atomic size_t *meter, block_file_fn *each, void *arg, struct fault *why)
+enum code store_load(struct store *s, _Atomic size_t *meter, block_file_fn *each, block_progress_fn *progress,
+                     void *arg, struct fault *why)
 {
-    return s->files ? block_files_load(s->files, meter, each, arg, why) : CODE_OK;
+    return block_files_load(s->files, meter, each, progress, arg, why);
 }
 
 static void let_go(struct queue *q)

@@ -55,6 +55,6 @@ void            sealing_free(struct sealing *x);                         /* lets
 /* Removes the file of a sealed bucket, by and by. */
 void store_remove(struct store *s, struct bucket *sealed, uint64_t file);
 
-/* Before the store is used: all there is on disk (block_files_load). */
-must_check enum code store_load(struct store *s, _Atomic size_t *meter, block_file_fn *each, void *arg,
-                                struct fault *why);
+/* Before the store is used, where it has files: all there is on disk (block_files_load). */
+must_check enum code store_load(struct store *s, _Atomic size_t *meter, block_file_fn *each,
+                                block_progress_fn *progress, void *arg, struct fault *why);

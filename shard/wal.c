@@ -217,11 +217,30 @@ static int segment_create(struct wal *w, uint64_t number, uint64_t size)
     return (int)got;
 }
 
-static enum code segment_begin(struct wal *w, uint64_t need, int64_t now_ns, struct fault *why)
+/* The next segment stands under its name; its handle. */
+static int segment_place(struct wal *w, uint64_t size)
 {
     struct disk *d = disk_of(w);
     char         name[WAL_NAME_BYTES];
-    uint64_t     number = w->last_number + 1, size = w->config.segment_bytes;
+    uint64_t     number = w->last_number + 1;
+
+    wal_name(number, name);
+    int file = segment_create(w, number, size), got = file < 0 ? file : d->ops->rename(d, WAL_NEW_NAME, name);
+    if (got >= 0)
+        got = d->ops->sync_names(d);
+    if (got < 0) {
+        if (file >= 0)
+            d->ops->close(d, file);
+        return got;
+    }
+    segment_push(w, number, w->begun);
+    return file;
+}
+
+static enum code segment_begin(struct wal *w, uint64_t need, int64_t now_ns, struct fault *why)
+{
+    char     name[WAL_NAME_BYTES];
+    uint64_t size = w->config.segment_bytes;
 
     bool is_early = now_ns < w->retry_ns && now_ns >= w->retry_ns - RETRY_NS; /* not: the clock was set back */
     if (is_early && w->broken.code != CODE_OK) {
@@ -230,23 +249,18 @@ static enum code segment_begin(struct wal *w, uint64_t need, int64_t now_ns, str
     }
     if (size < need + WAL_HEADER_BYTES)
         size = need + WAL_HEADER_BYTES;
-    wal_name(number, name);
-    int file = segment_create(w, number, size), got = file < 0 ? file : d->ops->rename(d, WAL_NEW_NAME, name);
-    if (got >= 0)
-        got = d->ops->sync_names(d);
-    metric_set(w->read_only, got < 0);
-    if (got < 0) {
-        if (file >= 0)
-            d->ops->close(d, file);
+    wal_name(w->last_number + 1, name);
+    int file = segment_place(w, size);
+    metric_set(w->read_only, file < 0);
+    if (file < 0) {
         w->retry_ns = now_ns + RETRY_NS;
-        return wal_disk_fault("no profiles are taken until the log can be written: cannot make", name, got, &w->broken),
+        return wal_disk_fault("no profiles are taken until the log can be written: cannot make", name, file, &w->broken),
                *why = w->broken, why->code;
     }
     w->broken.code = CODE_OK;
     w->file = file;
     w->end = WAL_HEADER_BYTES;
     w->size = size;
-    segment_push(w, number, w->begun);
     return CODE_OK;
 }
 
@@ -339,12 +353,29 @@ enum code wal_rest(struct wal *w, int64_t now_ns, struct fault *why)
     return code;
 }
 
-void wal_release(struct wal *w, uint64_t seq)
+/* A segment without a record comes last; it keeps the count of both.  When it cannot be made: the next time, maybe. */
+static void log_empty(struct wal *w, int64_t now_ns)
+{
+    struct fault why;
+
+    if (w->file >= 0 && segment_close(w, now_ns, &why) != CODE_OK)
+        metric_add(w->failures, 1);
+    int file = segment_place(w, WAL_HEADER_BYTES);
+    if (file >= 0)
+        disk_of(w)->ops->close(disk_of(w), file);
+}
+
+static bool is_empty(const struct wal *w) { return w->n == 0 || w->segments[w->n - 1].first == w->begun; }
+
+void wal_release(struct wal *w, uint64_t seq, int64_t now_ns)
 {
     struct disk *d = disk_of(w);
     char         name[WAL_NAME_BYTES];
     size_t       gone = 0;
 
+    assert(w->pending.n == 0);
+    if (seq >= w->next && !is_empty(w))
+        log_empty(w, now_ns);
     while (gone + 1 < w->n && w->segments[gone + 1].first <= seq) {
         wal_name(w->segments[gone].number, name);
         int got = d->ops->remove(d, name);

@@ -3,11 +3,12 @@
  *
  *     wal-0000000000000001   [ header | record | record | ...            ]   full, cut to what it holds
  *     wal-0000000000000002   [ header | record | record | zeros          ]   reserved ahead, at most 16 MiB as a rule
+ *     wal-0000000000000003   [ header ]                                      instead of all, once nothing in them is needed
  *
  * A segment, little-endian:
  *
  *      0  8  magic "HEARTHWL"
- *      8  4  version, 2
+ *      8  4  version, 3
  *     12  4  salt: stands in each of its records too, so that no bytes from outside can look like one
  *     16  8  number of the segment, as in its name
  *     24  8  first: the sequence number of its first record
@@ -96,6 +97,11 @@ struct wal_found {
  * and why (L1, L3).  FAILED_PRECONDITION: not this shard's or version's.  UNAVAILABLE: the disk cannot be read.
  */
 must_check enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, struct fault *why);
+
+/* The same, and each record but marks is shown as far as the log has been found good; `each` may not keep it. */
+typedef void         wal_glance_fn(void *arg, const struct wal_record *r);
+must_check enum code wal_inspect_each(struct disk *d, const char *shard, wal_glance_fn *each, void *arg,
+                                      struct wal_found *out, struct fault *why);
 void                 wal_found_free(struct wal_found *f);
 
 /* Each record but marks, in order; `bytes` of the segments were read by then.  The first code not OK ends it. */
@@ -143,5 +149,8 @@ must_check enum code wal_rest(struct wal *w, int64_t now_ns, struct fault *why);
 /* When wal_rest has something to do; INT64_MAX: never. */
 int64_t wal_due_ns(const struct wal *w);
 
-/* No record below `seq` is needed any more: removes the segments that hold no other. */
-void wal_release(struct wal *w, uint64_t seq);
+/*
+ * No record below `seq` is needed any more: removes the segments that hold no other.  When none is needed at all, a header
+ * is what stays; the next commit begins a segment.  Nothing is pending.
+ */
+void wal_release(struct wal *w, uint64_t seq, int64_t now_ns);

@@ -44,7 +44,7 @@ static enum code each(void *arg, const struct wal_record *r, struct fault *why)
     enum code     code = record_read(r->payload, &record, why);
 
     assert(r->seq > 0 && r->durable < r->seq);
-    return code == CODE_OK ? shard_redo(arg, &record, r->seq, r->now_ns, why) : code;
+    return code == CODE_OK ? shard_redo(arg, &record, r->seq, r->seq, r->now_ns, why) : code;
 }
 
 static enum code progress(void *arg, uint64_t bytes, struct fault *why)

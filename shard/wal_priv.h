@@ -7,7 +7,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "written as they lie in memory");
 
-enum { WAL_VERSION = 2 };
+enum { WAL_VERSION = 3 };
 
 struct wal_header {
     char           magic[8];

@@ -115,6 +115,8 @@ struct folder {
     struct wal_found *found;
     char             *bytes; /* of one segment at a time */
     size_t            cap, found_cap;
+    wal_glance_fn    *each; /* NULL: nobody wants to see the records */
+    void             *arg;
     struct fault     *why;
 };
 
@@ -217,13 +219,15 @@ static enum code headers_load(struct folder *f)
 }
 
 /* Walks the good records: those below `limit`, the first of the next segment (L2). */
-static void records_walk(struct slice bytes, struct wal_segment *s, uint64_t limit)
+static void records_walk(const struct folder *f, struct slice bytes, struct wal_segment *s, uint64_t limit)
 {
     struct wal_record r;
 
     while (s->next < limit && wal_record_read(bytes, s, s->end, &r) && r.seq == s->next) {
         s->next++;
         s->end += WAL_RECORD_BYTES + r.payload.n;
+        if (f->each != NULL && r.kind == WAL_ADDED)
+            f->each(f->arg, &r);
     }
 }
 
@@ -255,7 +259,7 @@ static enum code segment_check(struct folder *f, size_t i)
 
     if (code != CODE_OK)
         return code;
-    records_walk(bytes, s, limit);
+    records_walk(f, bytes, s, limit);
     found->bytes += s->end;
     found->next = s->next;
     if (s->next == limit)
@@ -272,7 +276,13 @@ static enum code segment_check(struct folder *f, size_t i)
 
 enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, struct fault *why)
 {
-    struct folder f = { .disk = d, .shard = shard, .found = out, .why = why };
+    return wal_inspect_each(d, shard, NULL, NULL, out, why);
+}
+
+enum code wal_inspect_each(struct disk *d, const char *shard, wal_glance_fn *each, void *arg, struct wal_found *out,
+                           struct fault *why)
+{
+    struct folder f = { .disk = d, .shard = shard, .found = out, .each = each, .arg = arg, .why = why };
 
     *out = (struct wal_found){ .next = 1 };
     enum code code = headers_load(&f);

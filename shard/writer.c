@@ -36,7 +36,7 @@ static bool drain(struct writer *w)
     return a != &w->stop;
 }
 
-/* Without its log the shard takes nothing. */
+/* Without what is on disk the shard takes nothing. */
 static void refuse_all(struct writer *w)
 {
     struct append *a;
@@ -53,7 +53,7 @@ static void *writer_main(void *arg)
     struct writer *w = arg;
 
     pthread_setname_np(pthread_self(), "writer");
-    if (keeper_has_log(w->keeper) && keeper_replay(w->keeper, &w->broken) != CODE_OK) {
+    if (keeper_has_log(w->keeper) && keeper_load(w->keeper, clock_real_ns(), &w->broken) != CODE_OK) {
         atomic_store_explicit(&w->state, WRITER_BROKEN, memory_order_release);
         refuse_all(w);
         return NULL;
@@ -76,7 +76,7 @@ struct writer *writer_start(struct keeper *k)
         metric_counter("hearth_writer_ring_full_total", "Batches refused because a writer's ring was full.", "");
     if (keeper_has_log(k)) {
         shard_load_begin(keeper_shard(k));
-        w->state = WRITER_REPLAYING;
+        w->state = WRITER_LOADING;
     }
     if (pthread_create(&w->thread, NULL, writer_main, w) != 0)
         abort();
@@ -90,6 +90,20 @@ enum writer_state writer_state(struct writer *w, struct fault *why)
     if (state == WRITER_BROKEN && why != NULL)
         *why = w->broken;
     return state;
+}
+
+enum code writer_check(struct writer *w, struct fault *why)
+{
+    switch (writer_state(w, NULL)) {
+    case WRITER_SERVING:
+        break;
+    case WRITER_LOADING:
+        return shard_check_loaded(keeper_shard(w->keeper), why); /* it may have just ended */
+    case WRITER_BROKEN:
+        return fail(why, CODE_UNAVAILABLE, "shard %s cannot start: %.400s", shard_name(keeper_shard(w->keeper)),
+                    w->broken.text);
+    }
+    return CODE_OK;
 }
 
 bool writer_submit(struct writer *w, struct append *a)
@@ -107,6 +121,7 @@ void writer_stop(struct writer *w)
     struct append *last = &w->stop;
 
     atomic_store_explicit(&w->is_stopping, true, memory_order_relaxed);
+    shard_load_cancel(keeper_shard(w->keeper));
     while (!queue_push(w->ring, last))
         sched_yield(); /* full: the writer is making room */
     pthread_join(w->thread, NULL);

@@ -24,12 +24,18 @@ const struct limits limits_default = {
     .max_query_lookback_ns = 7 * 24 * HOUR_NS,
     .max_flamegraph_nodes_default = 8192,
     .max_flamegraph_nodes_max = 1048576,
+    .retention_ns = LIMIT_NONE,
+    .retention_bytes = LIMIT_NONE,
 };
 
 void limits_settle(struct limits *l)
 {
     if (l->ingestion_burst_bytes < l->max_profile_size_bytes)
         l->ingestion_burst_bytes = l->max_profile_size_bytes;
+    if (l->reject_older_than_ns == 0)
+        l->reject_older_than_ns = LIMIT_NONE;
+    if (l->reject_newer_than_ns == 0)
+        l->reject_newer_than_ns = LIMIT_NONE;
 }
 
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -22,3 +22,6 @@ struct rate {
  * burst never passes, so the caller makes the burst at least as large as the largest item.
  */
 bool rate_take(struct rate *r, int64_t bytes, int64_t per_s, int64_t burst_bytes, int64_t now_ns);
+
+/* Whether rate_take would take them now; nothing is taken. */
+bool rate_holds(const struct rate *r, int64_t bytes, int64_t per_s, int64_t burst_bytes, int64_t now_ns);

@@ -70,14 +70,15 @@ static void test_rate(void)
 
     assert(rate_take(&r, INT64_MAX, LIMIT_NONE, 1, 5 * S));
     assert(rate_take(&r, 1000, 100, 1000, 5 * S)); /* the whole burst at once */
-    assert(!rate_take(&r, 1, 100, 1000, 5 * S));
+    assert(!rate_take(&r, 1, 100, 1000, 5 * S) && !rate_holds(&r, 1, 100, 1000, 5 * S));
+    assert(rate_holds(&r, 100, 100, 1000, 6 * S) && rate_holds(&r, 5000, LIMIT_NONE, 1000, 5 * S));
     assert(rate_take(&r, 100, 100, 1000, 6 * S)); /* a second later: 100 more */
     assert(!rate_take(&r, 1, 100, 1000, 6 * S));
     assert(!rate_take(&r, 1001, 100, 1000, 999 * S)); /* never above the burst */
     assert(rate_take(&r, 1000, 100, 1000, 999 * S));  /* full again, not fuller */
     assert(!rate_take(&r, 1, 100, 1000, 999 * S));
     struct rate none = { 0 };
-    assert(!rate_take(&none, 1, 0, 1000, S));
+    assert(!rate_take(&none, 1, 0, 1000, S) && !rate_holds(&none, 1, 0, 1000, S));
 }
 
 static void *add_tenants(void *arg)

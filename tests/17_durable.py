@@ -1,132 +1,18 @@
-"""Acknowledged is kept, and counted once: across kill -9, failing disks, full disks and damaged logs.
+"""Acknowledged is kept, and counted once: across failing disks, full disks, damaged logs and an end without a word.
 
-Every profile has a stack of its own, so the flame graph is the list of what counts.  An oracle knows what was acked (once),
-refused (never) and left open by a broken connection (never or once).  HEARTH_CRASH_ROUNDS says how many kills; ./dev crash
-asks for more than ./dev test does.
+What is asked of the kernel, and in which order, is seen by strace.  Kills at random are 31_kills.py's.
 """
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
-import http.client
 import os
-import random
+import re
 import shutil
 import subprocess
-import threading
 import time
 
-from hearth import BIN, Cluster, RpcError, Server, folder, push_body
+from hearth import BIN, RpcError, Server, folder, push_body, wait_until
+from oracle import Oracle, profile
 from pprof import pprof
-
-ROUNDS = int(os.environ.get("HEARTH_CRASH_ROUNDS", "20"))
-SEED = int(os.environ.get("HEARTH_CRASH_SEED", str(random.randrange(1 << 30))))
-chance = random.Random(SEED)
-print("seed", SEED)
-
-
-def profile(i):
-    return pprof({f"main;p{i}": 1}, time_ns=time.time_ns())
-
-
-class Oracle:
-    """What was sent, what became of it, and what must therefore be found."""
-
-    def __init__(self):
-        self.lock, self.next, self.bytes, self.fate = threading.Lock(), 0, {}, {}
-
-    def push(self, server, again=None):
-        with self.lock:
-            i = self.next if again is None else again
-            self.next += again is None
-            body = self.bytes.setdefault(i, profile(i))
-            self.fate.setdefault(i, "open")
-        try:
-            server.push(body, service=f"service-{i % 9}")
-            fate = "acked"
-        except RpcError as e:
-            assert e.code in ("unavailable", "resource_exhausted", "deadline_exceeded"), e
-            fate = "refused" if e.code == "resource_exhausted" else "open"
-        except (OSError, http.client.HTTPException):
-            fate = "open"
-        with self.lock:
-            if self.fate[i] != "acked":
-                self.fate[i] = fate
-        return fate
-
-    def check(self, server):
-        found = {path.split(";")[1][1:]: own for path, (_, own) in server.flame().items() if ";" in path}
-        for i, fate in self.fate.items():
-            n = found.pop(str(i), 0)
-            assert n == 1 if fate == "acked" else n <= 1, f"profile {i} was {fate} and counts {n} times"
-        assert not found, f"never sent: {found}"
-
-    def settle(self, server):
-        """Who does not know sends again, the same bytes: now all count, once."""
-        for i in [i for i, fate in self.fate.items() if fate != "acked"]:
-            assert self.push(server, again=i) == "acked", server.tail()
-        self.check(server)
-
-    def counts(self):
-        return {fate: list(self.fate.values()).count(fate) for fate in ("acked", "open", "refused")}
-
-
-class Load:
-    """Pushes from several threads to whatever `servers` gives, until it is over."""
-
-    def __init__(self, oracle, servers, threads=4):
-        self.oracle, self.servers, self.is_over = oracle, servers, False
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
-        for t in self.threads:
-            t.start()
-
-    def run(self):
-        while not self.is_over:
-            if self.oracle.push(chance.choice(self.servers())) != "acked":
-                time.sleep(0.01)
-
-    def end(self):
-        self.is_over = True
-        for t in self.threads:
-            t.join()
-
-
-def kill_rounds(rounds):
-    oracle, data = Oracle(), folder("killed")
-    for i in range(rounds):
-        server = Server(f"--data.dir={data}", "--wal.segment-bytes=64KiB", name="killed")
-        oracle.check(server)
-        load = Load(oracle, lambda: [server])
-        time.sleep(chance.uniform(0.02, 0.4))
-        server.kill()
-        load.end()
-    with Server(f"--data.dir={data}", "--wal.segment-bytes=64KiB") as server:
-        oracle.check(server)
-        counts = oracle.counts()
-        oracle.settle(server)
-        assert server.metric("hearth_wal_replay_bytes") == server.metric("hearth_wal_replay_of_bytes") > 0
-    print(f"{rounds} kills: {counts}, then each once; {len(os.listdir(data + '/wal'))} segments")
-
-
-def cluster_rounds(rounds):
-    """A shard or a frontend is killed and comes back; frontends try again, so most pushes only wait."""
-    oracle = Oracle()
-    with Cluster(shards=3, frontends=2, queriers=1) as cluster:
-        load = Load(oracle, lambda: list(cluster.frontends))
-        for i in range(rounds):
-            time.sleep(chance.uniform(0.05, 0.4))
-            if i % 3 == 2:
-                cluster.frontends.pop(0).kill()
-                cluster.add_frontend()
-            else:
-                name = f"shard-{chance.randrange(3)}"
-                cluster.shards[name].kill()
-                cluster.start_shard(name)
-        load.end()
-        oracle.check(cluster.queriers[0])
-        for i in [i for i, fate in oracle.fate.items() if fate != "acked"]:
-            assert oracle.push(cluster.frontends[0], again=i) == "acked"
-        oracle.check(cluster.queriers[0])
-        hits = sum(s.metric("hearth_dedup_hits_total") for s in cluster.shards.values())
-    print(f"{rounds} kills in a cluster: {oracle.counts()}, {hits:.0f} found to be there already")
 
 
 def once():
@@ -156,6 +42,31 @@ def traced(data, inject):
                            f"inject={inject}", BIN / "hearth"))
 
 
+def order_of_syncs():
+    """A log is synced between a push and its ack; a block before it gets its name, and its folder behind that."""
+    if not shutil.which("strace"):
+        print("no strace: which files are synced is not looked at")
+        return
+    data, calls = folder("synced"), os.path.join(folder("synced-calls"), "calls")
+    with Server(f"--data.dir={data}", name="traced", env={"ASAN_OPTIONS": "detect_leaks=0"},
+                program=("strace", "-D", "-f", "-qq", "-y", "-s", "200", "-o", calls, "-e",
+                         "trace=fsync,fdatasync,rename,renameat,renameat2", BIN / "hearth")) as server:
+        def synced():
+            return len(re.findall(r"fdatasync\(\d+<[^>]*/wal-", open(calls).read()))
+        for i in range(10):
+            before = synced()
+            server.push(pprof({f"main;p{i}": 1}, time_ns=int((time.time() - 2400) * 1e9)), service="old")
+            wait_until("what strace writes", lambda: synced() > before, seconds=5)
+        wait_until("a block on disk", lambda: list(pathlib.Path(data, "blocks").glob("*/*.block")))
+    text = open(calls).read()
+    block = re.search(r'renameat2?\(\d+<[^>]*>, "(\S+)\.new", \d+<[^>]*>, "\1\.block"', text)
+    assert block, text
+    path = re.escape(block[1])
+    assert re.search(rf"fsync\(\d+<[^>]*{path}\.new>", text[:block.start()]), text
+    assert re.search(rf"fsync\(\d+<[^>]*/blocks/{path.split('/')[0]}>", text[block.end():]), text
+    print("synced in order")
+
+
 def disk_faults():
     if not shutil.which("strace"):
         print("no strace: system calls that fail are left out")
@@ -178,6 +89,22 @@ def disk_faults():
             oracle.check(again)
             oracle.settle(again)
         print(f"{inject}: {counts}")
+
+
+def short_writes():
+    """A disk that takes a hundred bytes at a time, for the log and for a block."""
+    data, oracle, library = folder("short"), Oracle(), BIN / "libshort_writes.so"
+    assert library.exists()
+    server = Server(f"--data.dir={data}", "--wal.segment-bytes=64KiB",
+                    env={"LD_PRELOAD": str(library), "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    server.push(pprof({"main;old": 1}, time_ns=int((time.time() - 2400) * 1e9)), service="old")
+    for _ in range(50):
+        assert oracle.push(server) == "acked"
+    wait_until("a block on disk", lambda: list(pathlib.Path(data, "blocks").glob("*/*.block")))
+    server.kill()
+    with Server(f"--data.dir={data}") as server:
+        assert server.total('{service_name="old"}') == 1 and server.total('{service_name=~"service.*"}') == 50
+    print("short writes are gone on with")
 
 
 def full_disk():
@@ -243,7 +170,7 @@ def damage():
 
 once()
 damage()
+order_of_syncs()
 disk_faults()
+short_writes()
 full_disk()
-kill_rounds(ROUNDS)
-cluster_rounds(max(6, ROUNDS // 3))

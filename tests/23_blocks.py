@@ -1,10 +1,11 @@
 """What is sealed is on disk: a restart has it, hearthctl tells what it is, damage is refused by name, retention removes it."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+import shutil
 import subprocess
 import time
 
-from hearth import BIN, Server, folder, wait_until
+from hearth import BIN, RpcError, Server, folder, wait_until
 from pprof import pprof
 
 data = folder("data")
@@ -52,9 +53,39 @@ status, out, err = ctl("verify", data)
 assert status == 1 and "bytes 0 to" in err and blocks()[0].name in err, (status, out, err)
 done = subprocess.run([BIN / "hearth", "--listen=127.0.0.1:0", f"--data.dir={data}"], capture_output=True, text=True,
                       timeout=60)
-assert done.returncode not in (0, -6, -11) and blocks()[0].name in done.stderr, (done.returncode, done.stderr)
+assert done.returncode not in (0, -6, -11) and "listening on" in done.stdout, (done.returncode, done.stderr)
+assert f"{blocks()[0].name}: block: damaged: bytes 0 to" in done.stderr and "set-aside" in done.stderr, done.stderr
 assert ctl("ls", data + "/none")[0] == 1 and ctl("sing", data)[0] == 2
 
-blocks()[0].write_bytes(whole)
+# set aside, on request, what it held is gone unless the log still has it (shard/shard_load_test.c), and that is said
+damaged = blocks()[0]
+shutil.rmtree(pathlib.Path(data, "wal"))
+with Server(f"--data.dir={data}", "--data.damaged-blocks=set-aside") as server:
+    assert server.metric("hearth_blocks_set_aside_total") == 1, server.tail()
+    assert damaged.with_suffix(".damaged").name in server.tail() and damaged.with_suffix(".damaged").exists()
+    assert server.total(SELECTOR) == 0 and not blocks()
+    server.stop()
+damaged.write_bytes(whole)  # the operator found a copy after all
+
+# the listener is up before the blocks are: it says what it waits for, and takes and answers nothing until then
+if shutil.which("strace"):
+    slow = ("strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=getdents64", "-e",
+            "inject=getdents64:delay_enter=500000:when=4+", BIN / "hearth")
+    with Server(f"--data.dir={data}", program=slow, env={"ASAN_OPTIONS": "detect_leaks=0"}, is_awaited=False) as server:
+        status, _, text = server.get("/ready")
+        assert status == 503 and b"block files" in text, (status, text)
+        for ask in (lambda: server.push(pprof({"main": 1})), lambda: server.total(SELECTOR)):
+            try:
+                ask()
+                assert not "answered"
+            except RpcError as e:
+                assert e.code == "unavailable" and "block files" in str(e), e
+        server.await_ready()
+        assert server.metric("hearth_blocks_opened_files") == server.metric("hearth_blocks_opened_of_files") == 1
+        assert server.total(SELECTOR) == 80
+        server.stop()
+    with Server(f"--data.dir={data}", program=slow, env={"ASAN_OPTIONS": "detect_leaks=0"}, is_awaited=False) as server:
+        server.stop()  # in the middle of it
+
 with Server(f"--data.dir={data}", "--retention=20m") as server:
     wait_until("retention", lambda: not blocks())

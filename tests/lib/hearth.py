@@ -90,10 +90,11 @@ class Server:
     """One process.  `with Server(...) as s:` stops it at the end and checks that it ended well.
 
     `tls`: an ssl.SSLContext to speak to it.  `listeners`: several in place of one; the first one is asked, the ports of
-    all are in `ports`.
+    all are in `ports`.  `is_awaited`: not before it is ready.
     """
 
-    def __init__(self, *args, port=0, name="hearth", env=None, program=(BIN / "hearth",), tls=None, listeners=None):
+    def __init__(self, *args, port=0, name="hearth", env=None, program=(BIN / "hearth",), tls=None, listeners=None,
+                 is_awaited=True):
         self.log_path = os.path.join(_folder, f"{name}-{len(_started)}.log")
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
@@ -114,7 +115,16 @@ class Server:
         self.port = self.ports[0]
         self.address = f"127.0.0.1:{self.port}"
         self.url = f"{'https' if tls else 'http'}://{self.address}"
-        wait_until(f"{name} ready", lambda: self.get("/ready")[0] == 200)
+        if is_awaited:
+            self.await_ready()
+
+    def await_ready(self):
+        wait_until(f"{self.name} ready", self.is_ready)
+
+    def is_ready(self):
+        if not self.is_alive():
+            raise RuntimeError(f"{self.name} ended with {self.process.returncode}: {self.tail()}")
+        return self.get("/ready")[0] == 200
 
     def tail(self):
         self.log.flush()

@@ -67,6 +67,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if .data }}
 - --data.dir=/var/lib/hearth
 - --retention={{ $v.retention }}
+- --retention-bytes={{ $v.retentionBytes }}
+{{- end }}
+{{- if $v.overrides }}
+- --limits.overrides=/etc/hearth/overrides/overrides.yaml
 {{- end }}
 {{- if ne .component "single" }}
 - --shard-map=/etc/hearth/map/map.json
@@ -95,6 +99,9 @@ metadata:
     {{- end }}
   annotations:
     checksum/config: {{ toYaml $v.config | sha256sum }}
+    {{- if $v.overrides }}
+    checksum/overrides: {{ toYaml $v.overrides | sha256sum }}
+    {{- end }}
     {{- with $v.common.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -192,6 +199,11 @@ spec:
           mountPath: /etc/hearth/map
           readOnly: true
         {{- end }}
+        {{- if $v.overrides }}
+        - name: overrides
+          mountPath: /etc/hearth/overrides
+          readOnly: true
+        {{- end }}
         {{- if $v.auth.existingSecret }}
         - name: tokens
           mountPath: /etc/hearth/tokens
@@ -219,6 +231,11 @@ spec:
     - name: map
       configMap:
         name: {{ include "hearth.fullname" $root }}-shard-map
+    {{- end }}
+    {{- if $v.overrides }}
+    - name: overrides
+      configMap:
+        name: {{ include "hearth.fullname" $root }}-overrides
     {{- end }}
     {{- with $v.auth.existingSecret }}
     - name: tokens

@@ -1,0 +1,173 @@
+#include "model/columns.h"
+
+#include <assert.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a narrow value is the front of a wide one");
+
+struct head {
+    uint32_t n;
+    uint8_t  width[COLUMNS_MAX];
+};
+_Static_assert(sizeof(struct head) == 16, "as documented");
+
+static size_t aligned(size_t n) { return (n + 7) & ~(size_t)7; }
+
+/* ---- packing -------------------------------------------------------------------------------------------------------- */
+
+/* The bits that are set in any value of a field, and those in all. */
+struct bits {
+    uint64_t any, all;
+};
+
+static struct bits bits_of(const char *field, uint8_t bytes, size_t stride, uint32_t n)
+{
+    struct bits b = { 0, n > 0 ? UINT64_MAX : 0 };
+
+    if (bytes == 8)
+        for (uint32_t i = 0; i < n; i++) {
+            uint64_t value = *(const uint64_t *)(const void *)(field + i * stride);
+            b.any |= value;
+            b.all &= value;
+        }
+    else
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t value = *(const uint32_t *)(const void *)(field + i * stride);
+            b.any |= value;
+            b.all &= value;
+        }
+    return b;
+}
+
+static uint8_t width_of(struct bits b)
+{
+    uint64_t differ = b.any ^ b.all;
+    return differ == 0 ? 0 : differ <= UINT8_MAX ? 1 : differ <= UINT16_MAX ? 2 : differ <= UINT32_MAX ? 4 : 8;
+}
+
+static uint64_t low_bits(uint8_t width) { return width == 8 ? UINT64_MAX : (UINT64_C(1) << width * 8) - 1; }
+
+/* The low bytes come first. */
+#define NARROW(type)                                                                                                   \
+    for (uint32_t i = 0; i < n; i++)                                                                                   \
+    ((type *)to)[i] = *(const type *)(const void *)(field + i * stride)
+
+static void narrow(const char *field, size_t stride, uint32_t n, uint8_t width, void *to)
+{
+    if (width == 1)
+        NARROW(uint8_t);
+    else if (width == 2)
+        NARROW(uint16_t);
+    else if (width == 4)
+        NARROW(uint32_t);
+    else if (width == 8)
+        NARROW(uint64_t);
+}
+
+static void column_put(const char *field, size_t stride, uint32_t n, uint8_t width, struct buf *out)
+{
+    size_t bytes = (size_t)n * width, room = aligned(bytes);
+    char  *to = buf_reserve(out, room);
+
+    narrow(field, stride, n, width, to);
+    memset(to + bytes, 0, room - bytes);
+    out->n += room;
+}
+
+void columns_pack(const struct columns *c, const void *items, uint32_t n, struct buf *out)
+{
+    struct head head = { .n = n };
+    uint64_t    base[COLUMNS_MAX];
+    size_t      begin = out->n, head_bytes = sizeof head + c->n * sizeof *base;
+
+    buf_reserve(out, head_bytes);
+    out->n += head_bytes;
+    for (uint8_t k = 0; k < c->n; k++) {
+        const char *field = (const char *)items + c->at[k].at;
+        struct bits bits = bits_of(field, c->at[k].bytes, c->item_bytes, n);
+        head.width[k] = width_of(bits);
+        if (k == 0 && head.width[k] == 0 && n > 1)
+            head.width[k] = 1; /* C1 */
+        base[k] = bits.all & ~low_bits(head.width[k]);
+        column_put(field, c->item_bytes, n, head.width[k], out);
+    }
+    memcpy(out->p + begin, &head, sizeof head);
+    memcpy(out->p + begin + sizeof head, base, c->n * sizeof *base);
+}
+
+/* ---- unpacking ------------------------------------------------------------------------------------------------------ */
+
+#define WIDEN(to, type)                                                                                                \
+    for (uint32_t i = 0; i < n; i++)                                                                                   \
+    *(to *)(void *)(field + i * stride) = (to)(base | ((const type *)from)[i])
+
+static void widen_4(const void *from, uint32_t n, uint8_t width, uint32_t base, char *field, size_t stride)
+{
+    if (width == 0)
+        for (uint32_t i = 0; i < n; i++)
+            *(uint32_t *)(void *)(field + i * stride) = base;
+    else if (width == 1)
+        WIDEN(uint32_t, uint8_t);
+    else if (width == 2)
+        WIDEN(uint32_t, uint16_t);
+    else
+        WIDEN(uint32_t, uint32_t);
+}
+
+static void widen_8(const void *from, uint32_t n, uint8_t width, uint64_t base, char *field, size_t stride)
+{
+    if (width == 0)
+        for (uint32_t i = 0; i < n; i++)
+            *(uint64_t *)(void *)(field + i * stride) = base;
+    else if (width == 1)
+        WIDEN(uint64_t, uint8_t);
+    else if (width == 2)
+        WIDEN(uint64_t, uint16_t);
+    else if (width == 4)
+        WIDEN(uint64_t, uint32_t);
+    else
+        WIDEN(uint64_t, uint64_t);
+}
+
+static bool is_width(uint8_t w) { return w == 0 || w == 1 || w == 2 || w == 4 || w == 8; }
+
+/* Does every field have a width that it may have, and is all there that the head promises? */
+static bool head_fits(const struct columns *c, const struct head *h, const uint64_t *base, size_t bytes)
+{
+    uint64_t need = sizeof *h + c->n * sizeof *base;
+
+    if (h->n > 1 && h->width[0] == 0)
+        return false; /* C1 */
+    for (uint8_t k = 0; k < c->n; k++) {
+        if (!is_width(h->width[k]) || h->width[k] > c->at[k].bytes || (c->at[k].bytes == 4 && base[k] > UINT32_MAX))
+            return false;
+        need += aligned((size_t)h->n * h->width[k]);
+    }
+    return need <= bytes;
+}
+
+bool columns_unpack(const struct columns *c, struct slice *packed, struct arena *a, const void **items, uint32_t *n)
+{
+    struct head h;
+    uint64_t    base[COLUMNS_MAX];
+    size_t      at = sizeof h + c->n * sizeof *base;
+
+    assert(((uintptr_t)packed->p & 7) == 0);
+    if (packed->n < at)
+        return false;
+    memcpy(&h, packed->p, sizeof h);
+    memcpy(base, packed->p + sizeof h, c->n * sizeof *base);
+    if (!head_fits(c, &h, base, packed->n))
+        return false;
+    char *made = arena_zalloc(a, (size_t)h.n * c->item_bytes);
+    for (uint8_t k = 0; k < c->n; at += aligned((size_t)h.n * h.width[k++])) {
+        if (c->at[k].bytes == 4)
+            widen_4(packed->p + at, h.n, h.width[k], (uint32_t)base[k], made + c->at[k].at, c->item_bytes);
+        else
+            widen_8(packed->p + at, h.n, h.width[k], base[k], made + c->at[k].at, c->item_bytes);
+    }
+    *packed = slice_from(*packed, at);
+    *items = made;
+    *n = h.n;
+    return true;
+}
