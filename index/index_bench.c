@@ -454,9 +454,9 @@ static void measure(const char *name, const struct load *l)
     struct bucket *live = fill(l);
     uint32_t       all = vec_n(&group_at(live, 0)->stacks.all), nodes = vec_n(&group_at(live, 0)->stacks.functions.nodes);
 
-    measure_queries(live, all);
+    measure_queries(live, all, nodes);
     struct bucket *b = sealed(live, true);
-    measure_queries(b, all);
+    measure_queries(b, all, nodes);
     bucket_unref(live);
     bucket_unref(b);
     printf("  live        %7.2f B/sample in 1 bucket, %.2f in 4, %.2f in 16\n", live_in(l, 1), live_in(l, 4),
