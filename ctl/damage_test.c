@@ -85,7 +85,7 @@ static void files_make(void)
     for (unsigned i = 0; i < PROFILES; i++)
         log_add(w, b, i);
     wal_close(w, T0);
-    code = block_write(b, &(struct block_origin){ 1, PROFILES, SLICE("") }, &image, &why);
+    code = block_write(b, &(struct block_origin){ .first_seq = 1, .last_seq = PROFILES }, &image, &why);
     assert(code == CODE_OK);
     file_write(block_path, image.p, image.n);
     buf_free(&image);

@@ -158,15 +158,7 @@ static struct series *take_series(struct intake *in, const struct batch_part *pa
             label_index_value(&b->labels, &b->slab, batch_string(in->from, l->name), batch_string(in->from, l->value));
     }
     struct series *s = series_find(&b->series, labels, part->n_labels);
-    if (s != NULL)
-        return s;
-    s = series_add(&b->series, &b->slab, in->group->id, labels, part->n_labels);
-    vec_add(&in->group->series, &b->slab, &s->id);
-    publish_step(PUBLISHED_SERIES);
-    for (uint32_t i = 0; i < part->n_labels; i++)
-        postings_add(&labels[i]->series, &b->slab, s->id);
-    publish_step(PUBLISHED_POSTINGS);
-    return s;
+    return s != NULL ? s : bucket_series_add(b, in->group, labels, part->n_labels);
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------- */

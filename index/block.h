@@ -24,7 +24,7 @@
  *            0: none
  *     96  4  T, bytes of the tenant's name
  *    100  4  G, groups: services
- *    104  2  sections of the bucket: 20   106  2  sections of each group: 24    more than are known are passed over
+ *    104  2  sections of the bucket: 21   106  2  sections of each group: 24    more than are known are passed over
  *    108  4  zero
  *    112  T  tenant, then zeros to a multiple of 8
  *         then the table, an entry of 16 bytes for each section, of the bucket and then of one group after the other:
@@ -50,10 +50,16 @@
 #include "base/buf.h"
 #include "index/bucket.h"
 
-/* What only the owner of a bucket knows of it. */
+/* What only the owner of a bucket knows of it.  Whoever reads a file checks that the slices are what they should be. */
 struct block_origin {
     uint64_t     first_seq, last_seq; /* in the WAL; 0: none */
-    struct slice keys;                /* struct bucket_key each; whoever reads a file checks that */
+    struct slice keys;                /* struct bucket_key each */
+    struct slice sources;             /* struct block_source each: the blocks whose place it takes (index/block_merge.h) */
+};
+
+struct block_source {
+    uint64_t file;      /* its number; 0: it had none */
+    uint64_t first_seq; /* 0: it was not logged */
 };
 
 /*

@@ -7,7 +7,7 @@
 static const char *const bucket_kinds[B_SECTIONS] = {
     "keys",        "text",         "text ends",   "name ends",      "type parts",   "postings",   "posting ends",
     "group ends",  "label ends",   "labels",      "stream ends",    "stream types", "point ends", "points",
-    "rollup ends", "rollup types", "rollup rows", "rollup columns", "row ends",     "rows",
+    "rollup ends", "rollup types", "rollup rows", "rollup columns", "row ends",     "rows",       "sources",
 };
 static const char *const group_kinds[G_SECTIONS] = {
     "text",           "text bytes",     "text shared",    "mappings",       "function name",  "function system",
@@ -42,11 +42,6 @@ static void dump_series(const struct bucket *b, uint32_t id, struct buf *out)
     }
 }
 
-static struct slice service_of(const struct block *b, uint32_t group)
-{
-    return block_text(b, b->n_names + b->n_values + b->n_types + group);
-}
-
 void block_dump(const struct bucket *b, bool all, struct buf *out)
 {
     const struct block      *sealed = b->sealed;
@@ -60,7 +55,7 @@ void block_dump(const struct bucket *b, bool all, struct buf *out)
     for (uint32_t i = 0; i < B_SECTIONS; i++)
         dump_section(out, bucket_kinds[i], &sealed->of[i]);
     for (uint32_t g = 0; g < h->n_groups; g++) {
-        buf_printf(out, "service %.*s\n", SLICE_ARGS(service_of(sealed, g)));
+        buf_printf(out, "service %.*s\n", SLICE_ARGS(group_service(b, g)));
         for (uint32_t i = 0; i < G_SECTIONS; i++) {
             struct section s = group_section(sealed, g, i);
             dump_section(out, group_kinds[i], &s);

@@ -1,4 +1,4 @@
-/* Any bytes, with checksums that agree: block_open refuses them, or every question is answered in bounds. */
+/* Any bytes, with checksums that agree: block_open refuses them, or every question is answered in bounds, also when they are merged. */
 #include "index/block_probe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     probe_resum((char *)image.bytes.p, size);
     if (block_open(&image, NULL, &b, &why) == CODE_OK) {
         probe_ask(b);
+        probe_merge(b);
         bucket_unref(b);
     } else {
         image.release(image.bytes);

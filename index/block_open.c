@@ -175,10 +175,10 @@ struct slice block_image(const struct bucket *b) { return b->sealed->image.bytes
 
 struct block_origin block_origin(const struct bucket *b)
 {
-    const struct section *keys = &b->sealed->of[B_KEYS];
+    const struct section *keys = &b->sealed->of[B_KEYS], *sources = &b->sealed->of[B_SOURCES];
 
     return (struct block_origin){ b->sealed->head.first_seq, b->sealed->head.last_seq,
-                                  slice_make(keys->at, keys->bytes) };
+                                  slice_make(keys->at, keys->bytes), slice_make(sources->at, sources->bytes) };
 }
 
 static bool is_demoted(const struct bucket *b)

@@ -61,6 +61,7 @@ enum block_section {
     B_ROLLUP_COLUMNS, /* bits [U]: of those */
     B_ROW_ENDS,       /* bits [R]: ends in B_ROWS */
     B_ROWS,           /* bytes: row blocks (index/rows.h) */
+    B_SOURCES,        /* bytes, opaque */
     B_SECTIONS,
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "index/block_merge.h"
 #include "index/block_priv.h"
 #include "index/select.h"
 
@@ -87,4 +88,24 @@ static inline void probe_ask(const struct bucket *b)
     tree_free(names);
     tree_free(locations);
     arena_free(a);
+}
+
+/* Merged with itself it is refused, or is as good as any block. */
+static inline void probe_merge(struct bucket *b)
+{
+    struct buf     image = { 0 };
+    struct bucket *merged, *sealed;
+    struct fault   why;
+
+    if (block_merge((struct bucket *[]){ b, b }, 2, NULL, &merged, &why) != CODE_OK)
+        return;
+    enum code code = block_write(merged, &(struct block_origin){ 0 }, &image, &why);
+    assert(code == CODE_OK);
+    struct block_image copy = probe_copy(buf_view(&image));
+    code = block_open(&copy, NULL, &sealed, &why);
+    assert(code == CODE_OK);
+    probe_ask(sealed);
+    bucket_unref(sealed);
+    bucket_unref(merged);
+    buf_free(&image);
 }

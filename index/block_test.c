@@ -48,7 +48,8 @@ static struct bucket *small_bucket(int extra)
 static void write_block(int extra, struct buf *out)
 {
     struct bucket *b = small_bucket(extra);
-    enum code      code = block_write(b, &(struct block_origin){ 40, 42, SLICE("0123456789abcdef") }, out, &why);
+    enum code      code =
+        block_write(b, &(struct block_origin){ 40, 42, SLICE("0123456789abcdef"), SLICE("sources") }, out, &why);
 
     assert(code == CODE_OK);
     bucket_unref(b);
@@ -65,6 +66,7 @@ static enum code try_open(struct slice bytes, bool is_resummed)
     enum code code = block_open(&image, NULL, &b, &why);
     if (code == CODE_OK) {
         probe_ask(b);
+        probe_merge(b);
         bucket_unref(b);
     } else {
         assert(why.code == code && slice_starts(slice_of(why.text), SLICE("block: ")));

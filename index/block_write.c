@@ -84,6 +84,7 @@ enum code block_write(const struct bucket *b, const struct block_origin *origin,
     section_bytes(&x, origin->keys.p, origin->keys.n);
     sealing_put_labels(&x);
     sealing_put_points(&x);
+    section_bytes(&x, origin->sources.p, origin->sources.n);
     for (uint32_t i = 0; i < x.n_groups && !x.is_too_large; i++)
         sealing_put_group(&x, group_at(b, i));
     if (!x.is_too_large)

@@ -103,6 +103,18 @@ struct group *bucket_group_add(struct bucket *b, struct slice service)
     return g;
 }
 
+struct series *bucket_series_add(struct bucket *b, struct group *g, struct label_value *const *labels, uint32_t n)
+{
+    struct series *s = series_add(&b->series, &b->slab, g->id, labels, n);
+
+    vec_add(&g->series, &b->slab, &s->id);
+    publish_step(PUBLISHED_SERIES);
+    for (uint32_t i = 0; i < n; i++)
+        postings_add(&labels[i]->series, &b->slab, s->id);
+    publish_step(PUBLISHED_POSTINGS);
+    return s;
+}
+
 void bucket_count(struct bucket *b, int64_t time_ns)
 {
     struct taken *t = &b->taken;

@@ -49,6 +49,9 @@ struct bucket {
 struct group *bucket_group(const struct bucket *b, struct slice service);
 struct group *bucket_group_add(struct bucket *b, struct slice service); /* there is none */
 
+/* Writer only; there is none of these labels, which are by name. */
+struct series *bucket_series_add(struct bucket *b, struct group *g, struct label_value *const *labels, uint32_t n);
+
 /* A batch of that time has been taken whole. */
 void bucket_count(struct bucket *b, int64_t time_ns);
 

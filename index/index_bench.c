@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "index/block_merge.h"
 #include "index/bucket.h"
 #include "index/reading.h"
 #include "index/rows.h"
@@ -244,29 +245,37 @@ static struct bucket *fill(const struct load *l)
     return b;
 }
 
-/* Live bytes per sample when the same load is cut into n buckets by time. */
-static double live_in(const struct load *l, uint32_t n)
+/* The same load cut into n live buckets by time. */
+static void fill_parts(const struct load *l, uint32_t n, struct bucket **parts)
 {
-    struct bucket *b = NULL;
-    struct fault   why;
-    int64_t        bytes = 0, samples = 0;
+    struct fault why;
 
     n_stacks = n_events = 0;
-    for (uint32_t p = 0; p <= l->profiles; p++) {
-        if (b != NULL && (p == l->profiles || p * n / l->profiles != (p - 1) * n / l->profiles)) {
-            bytes += (int64_t)bucket_bytes(b);
-            samples += bucket_stats(b).samples;
-            bucket_unref(b);
-            b = NULL;
-        }
-        if (b == NULL && p < l->profiles)
-            b = bucket_new(SLICE("t"), 0, 3600 * NS_PER_S, NULL);
-        for (uint32_t s = 0; s < l->series && p < l->profiles; s++) {
+    for (uint32_t i = 0; i < n; i++)
+        parts[i] = bucket_new(SLICE("t"), 0, 3600 * NS_PER_S, NULL);
+    for (uint32_t p = 0; p < l->profiles; p++)
+        for (uint32_t s = 0; s < l->series; s++) {
             struct arena *a = arena_new(1 << 18);
-            if (bucket_append(b, make_batch(a, s, p, l->events, l->d, l->theta), &why) != CODE_OK)
+            if (bucket_append(parts[p * n / l->profiles], make_batch(a, s, p, l->events, l->d, l->theta), &why) !=
+                CODE_OK)
                 abort();
             arena_free(a);
         }
+}
+
+enum { PARTS_MAX = 16, MERGED = 12 };
+
+/* Live bytes per sample then. */
+static double live_in(const struct load *l, uint32_t n)
+{
+    struct bucket *parts[PARTS_MAX];
+    int64_t        bytes = 0, samples = 0;
+
+    fill_parts(l, n, parts);
+    for (uint32_t i = 0; i < n; i++) {
+        bytes += (int64_t)bucket_bytes(parts[i]);
+        samples += bucket_stats(parts[i]).samples;
+        bucket_unref(parts[i]);
     }
     return (double)bytes / (double)samples;
 }
@@ -356,7 +365,7 @@ static int64_t run_merge(const struct bucket *b)
 
 static void image_free(struct slice bytes) { free((char *)bytes.p); }
 
-static struct bucket *sealed(const struct bucket *live)
+static struct bucket *sealed(const struct bucket *live, bool is_told)
 {
     struct bucket_stats now = bucket_stats(live);
     struct buf          out = { 0 };
@@ -369,9 +378,10 @@ static struct bucket *sealed(const struct bucket *live)
     int64_t then = clock_thread_ns();
     if (block_open(&(struct block_image){ buf_view(&out), image_free, NULL }, NULL, &b, &why) != CODE_OK)
         abort();
-    printf("  sealed      %7.2f B/sample   %7.2f MB: %.1f ns/sample, checked in %.1f\n",
-           (double)out.n / (double)now.samples, (double)out.n / 1e6, (double)(then - from) / (double)now.samples,
-           (double)(clock_thread_ns() - then) / (double)now.samples);
+    if (is_told)
+        printf("  sealed      %7.2f B/sample   %7.2f MB: %.1f ns/sample, checked in %.1f\n",
+               (double)out.n / (double)now.samples, (double)out.n / 1e6, (double)(then - from) / (double)now.samples,
+               (double)(clock_thread_ns() - then) / (double)now.samples);
     return b;
 }
 
@@ -392,6 +402,52 @@ static void measure_queries(const struct bucket *b, uint32_t all, uint32_t nodes
            (double)again / all);
 }
 
+static int64_t run_trees(struct bucket *const *parts, uint32_t n, const struct selection *what)
+{
+    struct tree *t = tree_new();
+    struct fault why;
+    int64_t      from = clock_thread_ns();
+
+    for (uint32_t i = 0; i < n; i++)
+        if (select_tree(parts[i], what, t, &why) != CODE_OK)
+            abort();
+    int64_t spent = clock_thread_ns() - from;
+    tree_free(t);
+    return spent;
+}
+
+/* The same load sealed in parts, and those merged. */
+static void measure_merge(const struct load *l)
+{
+    struct bucket *parts[PARTS_MAX], *live;
+    struct fault   why;
+    size_t         bytes = 0;
+
+    fill_parts(l, MERGED, parts);
+    for (uint32_t i = 0; i < MERGED; i++) {
+        struct bucket *b = parts[i];
+        parts[i] = sealed(b, i == 0);
+        bytes += block_image(parts[i]).n;
+        bucket_unref(b);
+    }
+    int64_t from = clock_thread_ns();
+    if (block_merge(parts, MERGED, NULL, &live, &why) != CODE_OK)
+        abort();
+    int64_t spent = clock_thread_ns() - from, trees = run_trees(parts, MERGED, &cpu);
+    double  samples = (double)bucket_stats(live).samples;
+    printf("  %d such     %7.2f B/sample   %7.2f MB: merged in %.1f ns/sample, select_tree %.2f ms\n", MERGED,
+           (double)bytes / samples, (double)bytes / 1e6, (double)spent / samples, (double)trees / 1e6);
+    struct bucket   *b = sealed(live, true);
+    struct selection most = cpu;
+    most.end_ns = bucket_stats(b).newest_ns - 1; /* so it reads no rollup */
+    printf("  merged      select_tree %.2f ms, of all but the last profiles %.2f ms\n",
+           (double)run_trees(&b, 1, &cpu) / 1e6, (double)run_trees(&b, 1, &most) / 1e6);
+    for (uint32_t i = 0; i < MERGED; i++)
+        bucket_unref(parts[i]);
+    bucket_unref(live);
+    bucket_unref(b);
+}
+
 static void measure(const char *name, const struct load *l)
 {
     printf("%s: %u series x %u profiles of %u events\n", name, l->series, l->profiles, l->events);
@@ -399,12 +455,13 @@ static void measure(const char *name, const struct load *l)
     uint32_t       all = vec_n(&group_at(live, 0)->stacks.all), nodes = vec_n(&group_at(live, 0)->stacks.functions.nodes);
 
     measure_queries(live, all, nodes);
-    struct bucket *b = sealed(live);
+    struct bucket *b = sealed(live, true);
     measure_queries(b, all, nodes);
     bucket_unref(live);
     bucket_unref(b);
     printf("  live        %7.2f B/sample in 1 bucket, %.2f in 4, %.2f in 16\n", live_in(l, 1), live_in(l, 4),
            live_in(l, 16));
+    measure_merge(l);
 }
 
 int main(int argc, char **argv)

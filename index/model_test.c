@@ -5,17 +5,20 @@
  * compared with each other.  The reference keeps every point with its rows as text and scans all of it for every question.  Answers
  * are compared as sorted lines.  Each push also checks that bucket_cost_max was a bound and bucket_bytes is on the meter.  Twins are
  * made of nothing but the redos of what the bucket took; half way one takes its place, as after a restart: the sealed forms of
- * the two that are left are the same to the byte.
+ * the two that are left are the same to the byte.  What the bucket took also goes to three others, by time; sealed and merged, in
+ * two steps, they answer as the one does.
  */
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "index/batch_make.h"
+#include "index/block_merge.h"
 #include "index/block_priv.h"
 #include "index/bucket_priv.h"
 #include "index/select.h"
 
 enum { BUCKETS = 200, PUSHES = 60, ASKS_PER_PUSH = 1, SPAN = 600, NS = 1000000000, LABELS_MAX = 24, ROWS_MAX = 12 };
+enum { PARTS = 3 };
 
 static uint64_t seed = 20261120;
 
@@ -290,7 +293,7 @@ static void push_all(struct bucket *b, struct bucket *const twins[2], const stru
     buf_free(&redo);
 }
 
-static void push(struct reference *r, struct bucket *b, struct bucket *const twins[2])
+static void push(struct reference *r, struct bucket *b, struct bucket *const twins[2], struct bucket *const *parts)
 {
     const char       *service = PICK(services), *name = PICK(profile_names), *period = dice(4) ? "cpu" : "";
     struct arena     *a = arena_new(0);
@@ -309,6 +312,7 @@ static void push(struct reference *r, struct bucket *b, struct bucket *const twi
     size_t              had = bucket_bytes(b), most = bucket_cost_max(b, batch);
     assert(bucket_cost_roughly(b, batch) >= most);
     push_all(b, twins, batch);
+    assert(bucket_append(parts[batch->time_ns / (SPAN / PARTS * (int64_t)NS)], batch, &why) == CODE_OK);
     assert(bucket_bytes(b) - had <= most);
     arena_free(a);
 }
@@ -576,7 +580,7 @@ static struct bucket *opened(struct slice image, _Atomic size_t *meter)
 
 static struct bucket *sealed(const struct bucket *b, _Atomic size_t *meter)
 {
-    const struct block_origin origin = { 3, 7, SLICE("keys") };
+    const struct block_origin origin = { 3, 7, SLICE("keys"), SLICE("sources") };
     struct buf                image = { 0 }, again = { 0 };
 
     assert(block_write(b, &origin, &image, &why) == CODE_OK);
@@ -592,8 +596,8 @@ static void same_images(const struct bucket *b, const struct bucket *twin)
 {
     struct buf image = { 0 }, other = { 0 };
 
-    assert(block_write(b, &(struct block_origin){ 7, 7, SLICE("") }, &image, &why) == CODE_OK);
-    assert(block_write(twin, &(struct block_origin){ 7, 7, SLICE("") }, &other, &why) == CODE_OK);
+    assert(block_write(b, &(struct block_origin){ .first_seq = 7 }, &image, &why) == CODE_OK);
+    assert(block_write(twin, &(struct block_origin){ .first_seq = 7 }, &other, &why) == CODE_OK);
     assert(slice_eq(buf_view(&image), buf_view(&other)));
     buf_free(&image);
     buf_free(&other);
@@ -641,7 +645,8 @@ static long ask_sealed(const struct reference *r, const struct bucket *live, boo
     assert(is.oldest_ns == was.oldest_ns && is.newest_ns == was.newest_ns && is.clamped == was.clamped);
     assert(meter == bucket_bytes(b) && bucket_is_sealed(b) && slice_eq(bucket_tenant(b), bucket_tenant(live)));
     struct block_origin origin = block_origin(b);
-    assert(origin.first_seq == 3 && origin.last_seq == 7 && slice_is(origin.keys, "keys"));
+    assert(origin.first_seq == 3 && origin.last_seq == 7 && slice_is(origin.keys, "keys") &&
+           slice_is(origin.sources, "sources"));
     if (is_copied) {
         long before = rests;
         block_rest(b);
@@ -653,6 +658,36 @@ static long ask_sealed(const struct reference *r, const struct bucket *live, boo
     long lines = ask_all(r, b);
     same_profiles(live, b);
     bucket_unref(b);
+    assert(meter == 0);
+    return lines;
+}
+
+static struct bucket *merged(struct bucket *a, struct bucket *b, _Atomic size_t *meter)
+{
+    struct bucket *made;
+
+    assert(block_merge((struct bucket *[]){ a, b }, 2, meter, &made, &why) == CODE_OK);
+    return made;
+}
+
+static long ask_merged(const struct reference *r, const struct bucket *b, struct bucket *const *parts)
+{
+    _Atomic size_t meter = 0;
+    struct bucket *of[PARTS];
+
+    for (int i = 0; i < PARTS; i++)
+        of[i] = sealed(parts[i], &meter);
+    struct bucket *two = merged(of[1], of[0], &meter), *two_sealed = sealed(two, &meter);
+    struct bucket *all = merged(two_sealed, of[2], &meter);
+    assert(bucket_start_ns(all) == 0 && bucket_end_ns(all) == SPAN * (int64_t)NS);
+    assert(bucket_stats(all).series == bucket_stats(b).series && bucket_stats(all).samples == bucket_stats(b).samples);
+    long lines = ask_all(r, all) + ask_sealed(r, all, false);
+    same_profiles(b, all);
+    for (int i = 0; i < PARTS; i++)
+        bucket_unref(of[i]);
+    bucket_unref(two);
+    bucket_unref(two_sealed);
+    bucket_unref(all);
     assert(meter == 0);
     return lines;
 }
@@ -669,21 +704,30 @@ int main(int argc, char **argv)
         struct bucket   *b = bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter);
         struct bucket   *twins[2] = { bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, &meter),
                                       bucket_new(SLICE("t"), 0, SPAN * (int64_t)NS, NULL) };
+        struct bucket   *parts[PARTS];
         struct reference r = { .a = arena_new(0) };
+        for (int64_t k = 0; k < PARTS; k++)
+            parts[k] = bucket_new(SLICE("t"), k * (SPAN / PARTS * (int64_t)NS), (k + 1) * (SPAN / PARTS * (int64_t)NS), NULL);
         for (int k = 0; k < PUSHES; k++, pushes++) {
             if (k == PUSHES / 2) {
                 bucket_unref(b);
                 b = twins[0];
                 twins[0] = NULL;
             }
-            push(&r, b, twins);
+            push(&r, b, twins, parts);
             lines += ask_all(&r, b);
             questions += 6;
             if (k % 4 == 3) {
                 lines += ask_sealed(&r, b, k % 8 == 3);
                 questions += 7;
             }
+            if (k % 15 == 14) {
+                lines += ask_merged(&r, b, parts);
+                questions += 14;
+            }
         }
+        for (int k = 0; k < PARTS; k++)
+            bucket_unref(parts[k]);
         assert(meter == bucket_bytes(b));
         same_images(b, twins[1]);
         bucket_unref(twins[1]);

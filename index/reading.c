@@ -218,6 +218,14 @@ const struct point *sealed_point_next(struct points_walk *w)
 
 /* ---- groups --------------------------------------------------------------------------------------------------------- */
 
+struct slice group_service(const struct bucket *b, uint32_t group)
+{
+    const struct block *sealed = b->sealed;
+
+    return sealed ? block_text(sealed, sealed->n_names + sealed->n_values + sealed->n_types + group)
+                  : group_at(b, group)->service;
+}
+
 uint32_t group_series_n(const struct bucket *b, uint32_t group)
 {
     if (b->sealed == NULL)

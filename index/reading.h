@@ -112,6 +112,8 @@ static inline const struct point *points_next(struct points_walk *w)
 
 /* ---- groups --------------------------------------------------------------------------------------------------------- */
 
+struct slice group_service(const struct bucket *b, uint32_t group);
+
 /* The series of a group, ascending. */
 uint32_t group_series_n(const struct bucket *b, uint32_t group);
 uint32_t group_series_at(const struct bucket *b, uint32_t group, uint32_t i);

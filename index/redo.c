@@ -226,8 +226,10 @@ static void take_nodes(struct input *x)
         uint32_t node = vec_n(&k->locations.nodes);
         uint32_t parent = node - 1 - get_id(x, node, "a node");
         uint32_t location = get_id(x, vec_n(&x->group->symtab.locations), "a node");
-        if (x->wrong == NULL && (!stacks_node(k, &x->to->slab, &x->group->symtab, parent, location) ||
-                                 vec_n(&k->functions.nodes) > frames_end))
+        bool     is_new = true;
+        if (x->wrong == NULL)
+            stacks_node(k, &x->to->slab, &x->group->symtab, parent, location, &is_new);
+        if (!is_new || vec_n(&k->functions.nodes) > frames_end)
             wrong(x, "a node");
     }
     if (x->wrong == NULL && vec_n(&k->functions.nodes) != frames_end)
@@ -314,13 +316,7 @@ static struct series *add_series(struct input *x, struct added *added)
         wrong(x, "the number of series");
     if (x->wrong != NULL)
         return NULL;
-    struct series *s = series_add(&b->series, &b->slab, x->group->id, labels, n);
-    vec_add(&x->group->series, &b->slab, &s->id);
-    publish_step(PUBLISHED_SERIES);
-    for (uint32_t i = 0; i < n; i++)
-        postings_add(&labels[i]->series, &b->slab, s->id);
-    publish_step(PUBLISHED_POSTINGS);
-    return s;
+    return bucket_series_add(b, x->group, labels, n);
 }
 
 static struct series *take_series(struct input *x, struct added *added)

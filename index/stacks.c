@@ -60,8 +60,8 @@ static uint32_t frames_below(struct stacks *k, struct slab *s, const struct symt
 }
 
 /* The child of location node `parent`, made with its function nodes when missing. */
-static uint32_t node_below(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
-                           bool *is_new)
+uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
+                     bool *is_new)
 {
     uint32_t node = paths_child(&k->locations, s, parent, location, is_new);
 
@@ -195,7 +195,7 @@ static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
     bool           is_new = false;
 
     for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
-        node = node_below(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
+        node = stacks_node(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
     if (!is_new && leaf_find(k, node, &id))
         return stack_known(x, id, hash);
     return stack_add(k, x->s, node, hash);
@@ -274,14 +274,6 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
 }
 
 /* ---- one by one ----------------------------------------------------------------------------------------------------- */
-
-bool stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location)
-{
-    bool is_new;
-
-    node_below(k, s, t, parent, location, &is_new);
-    return is_new;
-}
 
 bool stacks_leaf(struct stacks *k, struct slab *s, uint32_t node)
 {

@@ -45,9 +45,13 @@ struct stack_list {
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
                 struct arena *scratch, uint32_t *ids);
 
-/* One by one, as they came to be elsewhere: a node, a stack that ends at a node.  False: it came by that already. */
-bool stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location);
-bool stacks_leaf(struct stacks *k, struct slab *s, uint32_t node);
+/*
+ * One by one, as they came to be elsewhere: a node (*is_new: it was not there), a stack that ends at a node.  False: it came by
+ * that already.
+ */
+uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
+                     bool *is_new);
+bool     stacks_leaf(struct stacks *k, struct slab *s, uint32_t node);
 
 /* Most bytes asked for by `stacks` new stacks of `nodes` new locations on them, which show `frames` names. */
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);

@@ -15,7 +15,7 @@
 #include "base/metric.h"
 #include "index/bucket.h"
 
-enum { HEX = 16, PATH_BYTES = HEX + 1 + HEX + sizeof ".block" };
+enum { HEX = 16, PATH_BYTES = HEX + 1 + HEX + sizeof ".block", READ_MAX = 4096 };
 
 struct block_files {
     char             *dir;
@@ -53,29 +53,47 @@ static void path_of(struct slice tenant, uint64_t number, const char *ending, ch
 
 static void unmap(struct slice bytes) { munmap((void *)(uintptr_t)bytes.p, bytes.n); }
 
+static void let_go(struct slice bytes) { free((char *)bytes.p); }
+
 /* The pages are clean: they are read again from the file, or from where the system still has them. */
 static void rest(struct slice bytes) { madvise((void *)(uintptr_t)bytes.p, bytes.n, MADV_DONTNEED); }
+
+static bool read_image(int fd, size_t n, struct block_image *out)
+{
+    char *p = mem_alloc(n);
+
+    if (pread(fd, p, n, 0) != (ssize_t)n) { /* a regular file is read at once */
+        free(p);
+        return false;
+    }
+    *out = (struct block_image){ slice_make(p, n), let_go, NULL };
+    return true;
+}
+
+/* F5.  False: errno. */
+static bool map_image(int fd, size_t n, struct block_image *out)
+{
+    void *p = n > READ_MAX ? mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    if (p == MAP_FAILED)
+        return read_image(fd, n, out);
+    *out = (struct block_image){ slice_make(p, n), unmap, rest };
+    return true;
+}
 
 static enum code map_at(int dir, const char *path, struct block_image *out, struct fault *why)
 {
     int         fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    struct stat is;
-    void       *p = MAP_FAILED;
-    bool        is_empty = false;
+    struct stat is = { 0 };
+    bool        is_there = fd >= 0 && fstat(fd, &is) == 0, is_empty = is_there && is.st_size == 0;
+    bool        is_mapped = is_there && !is_empty && map_image(fd, (size_t)is.st_size, out);
+    int         error = errno;
 
-    if (fd >= 0 && fstat(fd, &is) == 0) {
-        is_empty = is.st_size == 0;
-        p = is_empty ? MAP_FAILED : mmap(NULL, (size_t)is.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    }
-    int error = errno;
     if (fd >= 0)
         close(fd);
     if (is_empty)
         return fail(why, CODE_DATA_LOSS, "block: cut short: it is empty");
-    if (p == MAP_FAILED)
-        return fail(why, CODE_UNAVAILABLE, "block: %s", strerror(error));
-    *out = (struct block_image){ slice_make(p, (size_t)is.st_size), unmap, rest };
-    return CODE_OK;
+    return is_mapped ? CODE_OK : fail(why, CODE_UNAVAILABLE, "block: %s", strerror(error));
 }
 
 enum code block_file_map(const char *path, struct block_image *mapped, struct fault *why)

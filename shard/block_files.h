@@ -9,6 +9,8 @@
  * F2  Numbers ascend with time, so later generations of a span have higher ones; none is used twice.
  * F3  A file is never changed.  What a crash left in the making is removed at the next start.
  * F4  One thread at a time saves; any may remove.
+ * F5  Blocks of up to a page are read, not mapped, and so are all where a process may have no more mappings: these cannot be left
+ *     to their files.
  */
 #pragma once
 

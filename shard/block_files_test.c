@@ -180,7 +180,7 @@ static void child(int step)
     end_at = step;
     if (block_files_open(folder, BLOCK_DAMAGE_REFUSE, &files, &why) != CODE_OK ||
         bucket_append(b, test_batch(a, &p), &why) != CODE_OK ||
-        block_write(b, &(struct block_origin){ 1, 1, SLICE("") }, &image, &why) != CODE_OK)
+        block_write(b, &(struct block_origin){ .first_seq = 1, .last_seq = 1 }, &image, &why) != CODE_OK)
         _exit(1);
     _exit(block_files_save(files, SLICE("tenant"), buf_view(&image), &number, &mapped, &why) == CODE_OK ? 7 : 1);
 }
@@ -258,10 +258,13 @@ static void retention_removes_files(void)
     }
     wait_sealed(s, T0 + 60 * SPAN);
     shard_step(s, NULL, 0, T0 + 61 * SPAN);
-    struct held_by h = held_by(s);
-    assert(h.buckets > 1 && h.buckets < 40 && shard_stats(s).dropped_buckets == (int64_t)(50 - h.buckets));
+    struct held_by before = held_by(s);
+    assert(before.buckets > 1 && before.buckets < 40 && shard_stats(s).dropped_buckets > 0);
     shard_end(s);
-    assert(files_n(".block") == (int)h.buckets);
+    s = shard_of(SIZE_MAX); /* what was being merged may be so now */
+    struct held_by after = held_by(s);
+    shard_end(s);
+    assert(after.sum == before.sum && files_n(".block") == (int)after.buckets);
     empty_folder();
 }
 

@@ -294,7 +294,7 @@ static struct tenant *tenant_new(struct slice name, const struct held *first)
 
 struct held *directory_add(struct directory *d, struct slice name, int64_t start_ns, struct bucket *bucket)
 {
-    struct held    h = { .start_ns = start_ns, .bucket = bucket };
+    struct held    h = { .start_ns = start_ns, .end_ns = bucket_end_ns(bucket), .bucket = bucket };
     struct tenant *t = directory_tenant(d, name);
 
     d->sums.buckets++;
@@ -352,19 +352,51 @@ void directory_replace(struct directory *d, struct tenant *t, size_t i, struct b
     let_go(d, old);
 }
 
+static void forget(struct directory *d, struct tenant *t, const struct held *h)
+{
+    assert(t->bytes >= h->bytes);
+    t->bytes -= h->bytes;
+    d->sums.bucket_bytes -= h->bytes;
+    d->sums.own_bytes -= sizeof(struct held);
+    d->sums.buckets--;
+    d->sums.series -= h->series;
+    d->sums.profiles -= h->profiles;
+    d->sums.samples -= h->samples;
+}
+
+struct held *directory_merge(struct directory *d, struct tenant *t, const size_t *at, size_t n, struct bucket *bucket)
+{
+    const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
+    struct row       *now = mem_alloc(sizeof *now + r->n * sizeof *now->at);
+    size_t            k = 0;
+
+    assert(n > 0 && at[n - 1] < r->n && bucket_start_ns(bucket) == r->at[at[0]].start_ns);
+    now->n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        bool is_merged = k < n && at[k] == i;
+        if (is_merged)
+            forget(d, t, &r->at[i]);
+        if (!is_merged)
+            now->at[now->n++] = r->at[i];
+        else if (k++ == 0)
+            now->at[now->n++] = (struct held){ bucket_start_ns(bucket), bucket_end_ns(bucket), .bucket = bucket };
+    }
+    d->sums.buckets++;
+    d->sums.own_bytes += sizeof(struct held);
+    row_replace(d, t, now);
+    directory_weigh_less(d, t, &now->at[at[0]]);
+    for (k = 0; k < n; k++)
+        let_go(d, r->at[at[k]].bucket); /* the old row is there until the next poll */
+    return &now->at[at[0]];
+}
+
 void directory_drop(struct directory *d, struct tenant *t, size_t i)
 {
     const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
     struct held       h = r->at[i];
 
-    assert(i < r->n && t->bytes >= h.bytes);
-    t->bytes -= h.bytes;
-    d->sums.bucket_bytes -= h.bytes;
-    d->sums.own_bytes -= sizeof(struct held);
-    d->sums.buckets--;
-    d->sums.series -= h.series;
-    d->sums.profiles -= h.profiles;
-    d->sums.samples -= h.samples;
+    assert(i < r->n);
+    forget(d, t, &h);
     if (r->n == 1)
         tenant_remove(d, t); /* D3 */
     else

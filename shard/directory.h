@@ -44,9 +44,9 @@ struct tenant;
  */
 enum held_state { HELD_LIVE, HELD_CLOSED, HELD_SEALING, HELD_SEALED, HELD_KEPT };
 
-/* One bucket in a row.  All but the first two are the writer's: what is accounted for it, and how it grew. */
+/* One bucket in a row.  All but the first three are the writer's: what is accounted for it, and how it grew. */
 struct held {
-    int64_t         start_ns;
+    int64_t         start_ns, end_ns; /* of a merged one: more than a span */
     struct bucket  *bucket;
     size_t          bytes;
     int64_t         series, profiles, samples;
@@ -58,6 +58,7 @@ struct held {
     uint64_t        file;        /* of a sealed one that is on disk; 0: it is not */
     enum held_state state;
     bool            is_pending; /* something in it is not published yet */
+    bool            is_merging; /* the store reads it: dropping it would give nothing back */
 };
 
 /* Appended to no more. */
@@ -95,6 +96,12 @@ void directory_drop(struct directory *d, struct tenant *t, size_t i);
 /* Publishes another form of the i-th bucket, whose reference passes to the directory, in its place; the old one goes as by drop. */
 void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket);
 
+/*
+ * Publishes a bucket, whose reference passes to the directory, that has in it what the n of the row at at[0] < at[1] ... have; it
+ * stands where the first of them stood, and begins when that began.
+ */
+struct held *directory_merge(struct directory *d, struct tenant *t, const size_t *at, size_t n, struct bucket *bucket);
+
 /* Accounts for what the bucket holds now, after it has grown. */
 void directory_weigh(struct directory *d, struct tenant *t, struct held *h);
 
@@ -110,5 +117,5 @@ struct directory_sums {
 };
 const struct directory_sums *directory_sums(const struct directory *d);
 
-/* Readers, inside a section: a tenant's buckets; NULL and 0 when it has none.  Only start_ns and bucket may be read. */
+/* Readers, inside a section: a tenant's buckets; NULL and 0 when it has none.  Only times and bucket may be read. */
 const struct held *directory_look(const struct directory *d, struct slice tenant, size_t *n);

@@ -83,12 +83,14 @@ static void adopt(void *arg, struct bucket *b, uint64_t file)
     struct held          *h = directory_add(s->directory, bucket_tenant(b), bucket_start_ns(b), b);
 
     adopt_keys(l, origin.keys);
-    block_demote(b);
+    if (block_is_demotable(b))
+        block_demote(b);
     h->oldest_seq = origin.first_seq;
     h->newest_seq = origin.last_seq;
     h->file = file;
     h->state = HELD_SEALED;
     directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
+    merge_adopted(s, b);
 }
 
 static enum code blocks_progress(void *arg, size_t files, size_t of_files, struct fault *why)

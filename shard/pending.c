@@ -73,6 +73,7 @@ static void settle(struct shard *s, int64_t now_ns)
         bucket_unref(s->pending.buckets[i]);
     s->pending.n_buckets = s->pending.n_keys = 0;
     seal_pick(s, now_ns);
+    merge_pick(s, now_ns);
     epoch_poll(s->epoch);
     stats_show(s);
 }

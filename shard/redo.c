@@ -38,7 +38,13 @@ static enum code no_room(struct shard *s, struct fault *why)
     return CODE_OK;
 }
 
-/* The bucket of the log that a generation is; NULL: it is not there. */
+static bool is_generation(const struct held *h, const struct record *r, uint64_t generation)
+{
+    return (h->start_ns == r->start_ns && h->oldest_seq == generation) ||
+           (h->start_ns <= r->start_ns && r->start_ns < h->end_ns && merge_has(h, generation));
+}
+
+/* The bucket of the log that a generation is, or was merged into; NULL: it is not there. */
 static struct held *held_of(struct shard *s, const struct record *r, uint64_t generation, size_t *i)
 {
     struct tenant *t = directory_tenant(s->directory, r->tenant);
@@ -46,7 +52,7 @@ static struct held *held_of(struct shard *s, const struct record *r, uint64_t ge
     struct held   *row = t ? tenant_row(t, &n) : NULL;
 
     for (*i = n; *i > 0; --*i)
-        if (row[*i - 1].start_ns == r->start_ns && row[*i - 1].oldest_seq == generation)
+        if (is_generation(&row[*i - 1], r, generation))
             return &row[--*i];
     return NULL;
 }

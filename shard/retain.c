@@ -71,16 +71,16 @@ struct bucket *retain_target(struct shard *s, struct slice tenant, int64_t start
  * What is incomplete from now on: for memory, up to the newest profile that went, as the rest of the span is still
  * there; by time the whole span, which takes no profiles any more.
  */
-static int64_t incomplete_until(const struct shard *s, const struct held *h, enum drop_reason reason)
+static int64_t incomplete_until(const struct held *h, enum drop_reason reason)
 {
-    return reason == DROP_MEMORY ? bucket_stats(h->bucket).newest_ns + 1 : h->start_ns + s->config.span_ns;
+    return reason == DROP_MEMORY ? bucket_stats(h->bucket).newest_ns + 1 : h->end_ns;
 }
 
 static void drop(struct shard *s, struct tenant *t, size_t i, enum drop_reason reason)
 {
     size_t             n;
     const struct held *h = tenant_row(t, &n) + i;
-    int64_t            since_ns = incomplete_until(s, h, reason), bytes = (int64_t)h->bytes;
+    int64_t            since_ns = incomplete_until(h, reason), bytes = (int64_t)h->bytes;
 
     if (since_ns > s->data_since_ns)
         s->data_since_ns = since_ns;
@@ -103,7 +103,10 @@ struct retention retain_rule(const struct shard *s, struct slice tenant)
                            : (struct retention){ c->retention_ns, c->retention_bytes };
 }
 
-/* Drops a tenant's buckets that are older than its retention, and with the last one the tenant. */
+/*
+ * Drops a tenant's buckets that are older than its retention, and with the last one the tenant.  What is late waits for the merged
+ * one that lies before it, so there is never a gap.
+ */
 static void drop_older(struct shard *s, struct tenant *t, int64_t now_ns, int64_t age_ns)
 {
     size_t  n;
@@ -112,7 +115,7 @@ static void drop_older(struct shard *s, struct tenant *t, int64_t now_ns, int64_
     if (age_ns == INT64_MAX || __builtin_sub_overflow(now_ns, age_ns, &oldest_ns))
         return;
     do {
-        if (tenant_row(t, &n)->start_ns + s->config.span_ns > oldest_ns)
+        if (tenant_row(t, &n)->end_ns > oldest_ns)
             return;
         drop(s, t, 0, DROP_RETENTION);
     } while (n > 1);
@@ -166,7 +169,7 @@ static bool oldest_but(const struct tenant *t, const struct bucket *keep, size_t
 
     for (*i = 0; *i < n; ++*i)
         if (row[*i].bucket != keep && !is_demoted(&row[*i]))
-            return row[*i].state != HELD_SEALING;
+            return row[*i].state != HELD_SEALING && !row[*i].is_merging;
     return false;
 }
 

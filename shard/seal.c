@@ -2,7 +2,7 @@
  * Which buckets are sealed, and the exchange of a bucket for its sealed form.
  *
  *     full   32 MiB, or a sixteenth of the limit; the next batch of its span opens a new generation
- *     old    its span ended ten minutes ago, and nothing has come for five seconds
+ *     old    its span ended as long ago as it is, and nothing has come for five seconds
  *     idle   more than an eighth of a full one, and nothing for five seconds
  *
  * A bucket is closed when it is sent: whatever comes for its span afterwards goes to a new generation.  It stays in its
@@ -18,7 +18,6 @@
 
 #define SEAL_BYTES ((size_t)32 << 20)
 #define SEAL_MIN ((size_t)256 << 10)
-#define OLD_NS (600 * NS_PER_S)
 #define IDLE_NS (5 * NS_PER_S)
 
 size_t seal_bytes(const struct shard *s)
@@ -75,7 +74,7 @@ static bool is_due(const struct shard *s, const struct held *h, int64_t now_ns)
     size_t  full = seal_bytes(s);
     int64_t age_ns;
     bool    is_idle = now_ns - h->touched_ns >= IDLE_NS;
-    bool    is_old = !__builtin_sub_overflow(now_ns, h->start_ns, &age_ns) && age_ns >= s->config.span_ns + OLD_NS;
+    bool    is_old = !__builtin_sub_overflow(now_ns, h->start_ns, &age_ns) && age_ns >= 2 * s->config.span_ns;
 
     return h->state < HELD_SEALING && (h->bytes >= full || (is_idle && (is_old || h->bytes > full / 8)));
 }
@@ -106,7 +105,7 @@ static void swap(struct shard *s, struct sealing *x)
         h->state = x->code == CODE_OK ? HELD_SEALED : HELD_KEPT;
     if (h != NULL && x->code == CODE_OK) {
         h->file = x->file;
-        s->n_demotable += x->file != 0;
+        s->n_demotable += x->file != 0 && block_is_demotable(x->sealed);
         directory_replace(s->directory, t, i, x->sealed);
         x->sealed = NULL;
     } else if (x->file != 0) {
@@ -114,14 +113,23 @@ static void swap(struct shard *s, struct sealing *x)
     }
 }
 
+static void say_failed(const struct shard *s, const struct sealing *x)
+{
+    if (x->code != CODE_OK)
+        log_error("a bucket was not sealed and stays live", log_str("shard", s->config.name),
+                  log_str("why", x->why.text));
+    else if (x->why.code != CODE_OK)
+        log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
+}
+
 void seal_swap(struct shard *s)
 {
     for (struct sealing *x; s->config.store != NULL && (x = store_take(s->config.store)) != NULL; sealing_free(x)) {
-        if (x->code != CODE_OK)
-            log_error("a bucket was not sealed and stays live", log_str("shard", s->config.name),
-                      log_str("why", x->why.text));
-        else if (x->why.code != CODE_OK)
-            log_error("a block is in memory only", log_str("shard", s->config.name), log_str("why", x->why.text));
+        if (x->n_from > 0) {
+            merge_swap(s, x);
+            continue;
+        }
+        say_failed(s, x);
         swap(s, x);
     }
 }

@@ -197,7 +197,7 @@ static size_t pin_some(struct shard *s, struct slice tenant, int64_t start_ns, i
     const struct held *at = directory_look(s->directory, tenant, &n);
 
     for (size_t i = 0; i < n && at[i].start_ns <= end_ns; i++) {
-        if (at[i].start_ns + s->config.span_ns <= start_ns)
+        if (at[i].end_ns <= start_ns)
             continue;
         if (found < room) {
             bucket_ref(at[i].bucket);

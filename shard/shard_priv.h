@@ -27,6 +27,8 @@ struct pending {
     size_t          n_keys, keys_cap;
 };
 
+struct sealing;
+
 struct shard {
     struct shard_config  config; /* name is ours */
     struct epoch        *epoch;
@@ -37,9 +39,10 @@ struct shard {
     struct directory *directory;
     struct dedup     *dedup;
     struct pending    pending;
-    int64_t           data_since_ns, next_retention_ns, next_seal_ns;
+    int64_t           data_since_ns, next_retention_ns, next_seal_ns, next_merge_ns;
     int64_t           dropped_buckets, dropped_bytes;
     size_t            n_demotable; /* blocks that have a file and are in memory all the same */
+    size_t            n_merging;   /* blocks to be, at the store */
 
     /* shared */
     struct {
@@ -109,6 +112,18 @@ void seal_early(struct shard *s, struct held *h);
 
 /* seal.c: while loading: seals early all that the log has nothing more for, as many as may be on their way. */
 void seal_complete(struct shard *s);
+
+/* merge.c: sends small blocks of windows that are over to be merged. */
+void merge_pick(struct shard *s, int64_t now_ns);
+
+/* merge.c: one that was merged, or could not be, takes the place of what it was made from, or does not. */
+void merge_swap(struct shard *s, struct sealing *x);
+
+/* merge.c: while loading, of blocks that come by number: those that `b` was merged from go, which a crash has left. */
+void merge_adopted(struct shard *s, const struct bucket *b);
+
+/* merge.c: is the bucket of the log whose first record is `first_seq` one that `h` was merged from? */
+bool merge_has(const struct held *h, uint64_t first_seq);
 
 /* stats.c */
 void stats_open(struct shard *s);

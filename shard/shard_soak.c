@@ -1,5 +1,5 @@
 /*
- * Goal: sealing, demotion, retention, dropping for memory and questions, all at once: nobody sees a profile twice, half
+ * Goal: sealing, merging, demotion, retention, dropping for memory and questions, all at once: nobody sees a profile twice, half
  * of one, one that was dropped between two that were not, or misses one that was acknowledged.
  * Method: a writer gives two tenants profiles whose time says their number and whose value follows from it, under a limit
  * and a retention that much of it does not fit into, with a store that writes files.  Readers pin and look all the while.
@@ -25,18 +25,18 @@
 enum { READERS = 3, TENANTS = 2, PER_STEP = 8, BULK = 900 };
 
 #define SPAN NS_PER_S
-#define TICK (NS_PER_MS / 2) /* of the invented clock, a profile */
+#define TICK (2 * NS_PER_MS) /* of the invented clock, a profile */
 #define T0 (1700000000 * NS_PER_S)
-#define LIMIT ((size_t)24 << 20)
+#define LIMIT ((size_t)8 << 20)
 #define SEAL ((size_t)256 << 10)
-#define RETENTION (20 * SPAN)
+#define RETENTION (30 * SPAN)
 
 static const char *const names[TENANTS] = { "a", "b" };
 
 static struct shard   *shard;
 static _Atomic int64_t acked[TENANTS]; /* profiles below this number are acknowledged */
 static _Atomic bool    is_over;
-static _Atomic long    looks, sealed_seen, live_seen;
+static _Atomic long    looks, sealed_seen, merged_seen, live_seen;
 static long            refused; /* the writer's */
 
 static int64_t value_of(int64_t i) { return 1 + i * 7919 % 1009; }
@@ -71,13 +71,22 @@ static void push_some(struct arena *a, int tenant)
     for (int k = 0; k < PER_STEP; k++) {
         int64_t             i = from + k;
         struct test_profile p = { names[tenant], "svc",       i % 3 ? "pod-0" : "pod-1", T0 + i * TICK,
-                                  value_of(i),   (unsigned)i, tenant == 0 ? BULK : BULK / 4 };
+                                  value_of(i),   (unsigned)i, tenant == 0 ? BULK : BULK / 16 };
         all[k] = (struct append){ .batch = test_batch(a, &p), .seq = (uint64_t)++seq };
         list[k] = &all[k];
     }
     insist(list, PER_STEP, T0 + (from + PER_STEP) * TICK);
     acked[tenant] = from + PER_STEP;
     arena_reset(a);
+}
+
+/* The invented clock is fast: were the disk slow, nothing would ever be old enough to be merged. */
+static void wait_for_store(struct store *store)
+{
+    while (!store_is_idle(store)) {
+        shard_step(shard, NULL, 0, T0 + acked[0] * TICK);
+        usleep(200);
+    }
 }
 
 /* ---- the readers */
@@ -138,6 +147,7 @@ static void look(int tenant, int64_t n)
         assert(code == CODE_OK);
         in_trees += tree_sum(p.buckets[i], &upto);
         bucket_is_sealed(p.buckets[i]) ? sealed_seen++ : live_seen++;
+        merged_seen += bucket_end_ns(p.buckets[i]) - bucket_start_ns(p.buckets[i]) > SPAN;
     }
     assert(l.count == n - l.lowest && l.count > 0 && in_trees == l.sum);
     shard_unpin(&p);
@@ -200,13 +210,17 @@ int main(int argc, char **argv)
         push_some(a, i % TENANTS);
         if (i % 16 == 0)
             usleep(500); /* the others want the cores, too */
+        if (i % 64 == 0 && i / 2048 % 2 == 0)
+            wait_for_store(store); /* the other half of the time memory is short */
     }
     is_over = true;
     for (int i = 0; i < READERS; i++)
         pthread_join(threads[i], NULL);
     struct shard_stats now = shard_stats(shard);
-    printf("%lld profiles, %ld looks at %ld sealed and %ld live buckets; %lld buckets dropped, %ld times refused\n",
-           (long long)(acked[0] + acked[1]), looks, sealed_seen, live_seen, (long long)now.dropped_buckets, refused);
+    printf("%lld profiles, %ld looks at %ld sealed, %ld of them merged, and %ld live buckets; %lld buckets dropped, "
+           "%ld times refused\n",
+           (long long)(acked[0] + acked[1]), looks, sealed_seen, merged_seen, live_seen, (long long)now.dropped_buckets,
+           refused);
     assert(looks > 0 && live_seen > 0);
     store_stop(store);
     shard_free(shard);

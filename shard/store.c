@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/metric.h"
 #include "base/queue.h"
+#include "index/block_merge.h"
 #include "index/bucket.h"
 
 enum { SLOTS = 4096, IN_FLIGHT_MAX = 128, NICE = 10 };
@@ -18,7 +19,7 @@ struct store {
     pthread_t           thread;
     struct sealing      stop; /* its place in the queue says: nothing comes after me */
     unsigned            n;    /* submitted and not taken; the writer's */
-    struct metric      *blocks, *failed, *unsaved, *bytes_in, *bytes_out;
+    struct metric      *blocks, *merged, *failed, *unsaved, *bytes_in, *bytes_out;
 };
 
 struct sealing *sealing_new(struct bucket *live, _Atomic size_t *meter)
@@ -30,8 +31,20 @@ struct sealing *sealing_new(struct bucket *live, _Atomic size_t *meter)
     return x;
 }
 
+struct sealing *sealing_merge(size_t n_from, _Atomic size_t *meter)
+{
+    struct sealing *x = mem_zalloc(sizeof *x);
+
+    *x = (struct sealing){ .from = mem_zalloc(n_from * sizeof *x->from), .n_from = n_from, .meter = meter };
+    return x;
+}
+
 void sealing_free(struct sealing *x)
 {
+    for (size_t i = 0; i < x->n_from; i++)
+        bucket_unref(x->from[i]);
+    free(x->from);
+    buf_free(&x->sources);
     if (x->live != NULL)
         bucket_unref(x->live);
     if (x->sealed != NULL)
@@ -74,20 +87,61 @@ static enum code open_written(struct store *s, struct sealing *x, struct buf *ou
     return code;
 }
 
+static void merge_keys(const struct sealing *x, struct buf *keys)
+{
+    struct bucket_key k;
+
+    for (size_t i = 0; i < x->n_from; i++) {
+        struct slice all = block_origin(x->from[i]).keys;
+        for (size_t at = 0; at + sizeof k <= all.n; at += sizeof k) {
+            memcpy(&k, all.p + at, sizeof k);
+            if (k.received_ns >= x->known_since_ns)
+                buf_put(keys, &k, sizeof k);
+        }
+    }
+}
+
 static void seal(struct store *s, struct sealing *x)
 {
     struct buf out = { 0 }, keys = { 0 };
 
-    bucket_keys(x->live, &keys);
-    x->code = block_write(x->live, &(struct block_origin){ x->first_seq, x->last_seq, buf_view(&keys) }, &out, &x->why);
+    if (x->n_from > 0) {
+        merge_keys(x, &keys);
+        x->code = block_merge(x->from, x->n_from, x->meter, &x->live, &x->why);
+    } else {
+        bucket_keys(x->live, &keys);
+    }
+    if (x->code == CODE_OK)
+        x->code = block_write(
+            x->live, &(struct block_origin){ x->first_seq, x->last_seq, buf_view(&keys), buf_view(&x->sources) }, &out,
+            &x->why);
     buf_free(&keys);
     if (x->code == CODE_OK)
         x->code = open_written(s, x, &out);
     buf_free(&out);
-    metric_add(x->code == CODE_OK ? s->blocks : s->failed, 1);
-    if (x->code == CODE_OK) {
+}
+
+static void count(struct store *s, const struct sealing *x)
+{
+    if (x->code != CODE_OK) {
+        metric_add(s->failed, 1);
+    } else if (x->n_from > 0) {
+        metric_add(s->merged, (int64_t)x->n_from);
+    } else {
+        metric_add(s->blocks, 1);
         metric_add(s->bytes_in, (int64_t)bucket_bytes(x->live));
         metric_add(s->bytes_out, (int64_t)bucket_bytes(x->sealed));
+    }
+}
+
+/* What a merge was sealed from is nobody else's. */
+static void make(struct store *s, struct sealing *x)
+{
+    seal(s, x);
+    count(s, x);
+    if (x->n_from > 0 && x->live != NULL) {
+        bucket_unref(x->live);
+        x->live = NULL;
     }
 }
 
@@ -98,12 +152,12 @@ static void *store_main(void *arg)
     pthread_setname_np(pthread_self(), "store");
     setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* T3; without it only the share is another */
     for (struct sealing *x; (x = queue_pop(s->todo, -1)) != &s->stop;) {
-        if (x->live == NULL) {
+        if (x->live == NULL && x->n_from == 0) {
             block_files_remove(s->files, bucket_tenant(x->sealed), x->file);
             sealing_free(x);
             continue;
         }
-        seal(s, x);
+        make(s, x);
         bool is_pushed = queue_push(s->done, x);
         assert(is_pushed); /* no more are in flight */
     }
@@ -118,6 +172,7 @@ struct store *store_start(struct block_files *files)
     s->todo = queue_new(SLOTS);
     s->done = queue_new(SLOTS);
     s->blocks = metric_counter("hearth_store_sealed_total", "Buckets sealed.", "");
+    s->merged = metric_counter("hearth_store_merged_total", "Blocks that became part of another.", "");
     s->failed = metric_counter("hearth_store_failed_total", "Buckets that could not be sealed.", "");
     s->unsaved =
         metric_counter("hearth_store_unsaved_total", "Sealed buckets that could not be written to a file.", "");

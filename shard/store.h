@@ -2,6 +2,7 @@
  * Store: the thread on which buckets are sealed, and their files.
  *
  *     writer --store_submit--> [ queue ] --> store thread: block_write, file, block_open --> [ queue ] --store_take--> writer
+ *                                                 ^-- block_merge, of what is sealed already
  *
  * T1  A sealing is the writer's before store_submit and after store_take, in between the store's; its buckets are held by
  *     references, so neither thread waits for the other, and none for a query.
@@ -22,7 +23,11 @@ struct bucket;
 struct store;
 
 struct sealing {
-    struct bucket  *live;
+    struct bucket  *live; /* of a merge only while it is made */
+    struct bucket **from; /* [n_from] blocks to be merged; NULL and 0: it is no merge */
+    size_t          n_from;
+    struct buf      sources;        /* struct block_source: what the merged one names */
+    int64_t         known_since_ns; /* keys of a merge that came before are left out */
     _Atomic size_t *meter;               /* of the sealed one */
     uint64_t        first_seq, last_seq; /* of what is in it, in the log */
     struct bucket  *sealed;              /* when code is OK */
@@ -44,7 +49,8 @@ must_check bool store_submit(struct store *s, struct sealing *x);
 struct sealing *store_take(struct store *s); /* one that is done; NULL: none */
 
 struct sealing *sealing_new(struct bucket *live, _Atomic size_t *meter); /* takes a reference */
-void            sealing_free(struct sealing *x);                         /* lets go of both */
+struct sealing *sealing_merge(size_t n_from, _Atomic size_t *meter);     /* `from` is to be filled with references */
+void            sealing_free(struct sealing *x);                         /* lets go of all */
 
 /* Removes the file of a sealed bucket, by and by. */
 void store_remove(struct store *s, struct bucket *sealed, uint64_t file);

@@ -2,6 +2,7 @@
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
 import os
+import random
 import time
 
 from hearth import IS_SANITIZED, RpcError, Server
