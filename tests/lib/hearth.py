@@ -227,15 +227,17 @@ def flame_paths(graph):
     names = graph["names"]
     boxes, paths = [(0, int(graph.get("total", 0)), "")], {}
     for depth, level in enumerate(graph["levels"]):
-        values, x, here = [int(v) for v in level["values"]], 0, []
+        values, x, above, here = [int(v) for v in level["values"]], 0, 0, []
         for dx, total, own, name in zip(*[iter(values)] * 4):
             x += dx
             if depth == 0:
                 path = ""
             else:
-                above = [b for b in boxes if b[0] <= x and x + total <= b[1]]
-                assert len(above) == 1, f"level {depth}: a box outside its parent"
-                path = (above[0][2] + ";" if above[0][2] else "") + names[name]
+                while above < len(boxes) and boxes[above][1] < x + total:
+                    above += 1
+                assert above < len(boxes) and boxes[above][0] <= x, f"level {depth}: a box outside its parent"
+                parent = boxes[above][2]
+                path = (parent + ";" if parent else "") + names[name]
             assert path not in paths, f"{path} twice"
             paths[path] = (total, own)
             here.append((x, x + total, path))
