@@ -6,19 +6,18 @@
 
 struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n)
 {
-    struct idmap m = { .n_direct = (uint64_t)n * 4 + IDMAP_LEAST };
-    uint64_t     far = 0, size = 16, highest = (n < IDMAP_MANY ? IDMAP_LEAST : IDMAP_WIDE) - 1;
+    struct idmap m = { .n_direct = IDMAP_LEAST };
+    uint64_t     far = 0, size = 16, highest = 0, most = (uint64_t)n * 4 + IDMAP_LEAST;
 
-    if (m.n_direct <= highest)
-        m.n_direct = highest + 1;
     for (uint32_t i = 0; i < n; i++) {
         uint64_t id;
         memcpy(&id, (const char *)ids + i * stride, sizeof id);
-        far += id >= m.n_direct;
-        if (id < m.n_direct && id > highest)
+        far += id >= most;
+        if (id < most && id > highest)
             highest = id;
     }
-    m.n_direct = highest + 1; /* the array is filled: no longer than it has to be */
+    while (m.n_direct <= highest) /* the array is filled: no longer than it has to be */
+        m.n_direct *= 2;
     m.direct = arena_array(a, m.n_direct, sizeof *m.direct);
     memset(m.direct, 0xff, m.n_direct * sizeof *m.direct);
     if (far > 0) {

@@ -11,8 +11,8 @@
 
 #define IDMAP_NONE UINT32_MAX
 
-/* Ids of one byte (in a varint) are always in the plain array, those of two when there are many. */
-enum { IDMAP_LEAST = 1 << 7, IDMAP_WIDE = 1 << 14, IDMAP_MANY = 256 };
+/* Ids of one byte (in a varint) are always in the plain array. */
+enum { IDMAP_LEAST = 1 << 7 };
 
 struct idmap_entry {
     uint64_t id;
@@ -20,7 +20,7 @@ struct idmap_entry {
 };
 
 struct idmap {
-    uint32_t           *direct; /* [n_direct] */
+    uint32_t           *direct; /* [n_direct], a power of two */
     struct idmap_entry *slots;
     uint64_t            n_direct, mask; /* no slots while mask is 0 */
 };

@@ -110,7 +110,7 @@ static enum code text_check(const struct pprof *p, struct fault *why)
 {
     char hex[321];
 
-    for (uint32_t i = 0; i < p->n_table; i++) {
+    for (uint32_t i = 0; !p->is_ascii && i < p->n_table; i++) {
         if (utf8_is_valid(p->strings[i]))
             continue;
         size_t n = p->strings[i].n < sizeof hex / 2 ? p->strings[i].n : sizeof hex / 2;

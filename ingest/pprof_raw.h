@@ -48,7 +48,8 @@ struct pprof {
     struct slice                bytes;
     struct slice                samples;              /* of bytes: from the first sample to the end of the last */
     struct slice                table;                /* of bytes: the same of its strings */
-    bool                        samples_are_together; /* nothing else between them */
+    bool                        samples_are_together, table_is_together; /* nothing else between them */
+    bool                        is_ascii; /* all strings of the table, as far as a quick look tells */
     struct slice               *strings;              /* [n_strings], room for strings_cap */
     struct raw_type            *types;
     struct raw_mapping         *mappings;

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "wire/pb.h"
+#include "wire/utf8.h"
 
 /* Fields of google.v1.Profile. */
 enum {
@@ -17,6 +18,14 @@ enum {
     P_DURATION = 10,
     P_PERIOD_TYPE = 11,
     P_PERIOD = 12,
+};
+
+/* Tags of what comes in runs; a line is a location's. */
+enum {
+    TAG_LINE = 4 << 3 | PB_BYTES,
+    TAG_LOCATION = P_LOCATION << 3 | PB_BYTES,
+    TAG_FUNCTION = P_FUNCTION << 3 | PB_BYTES,
+    TAG_STRING = P_STRING << 3 | PB_BYTES,
 };
 
 enum { EXTRA_STRINGS = 64 }; /* room for labels before the table has to grow */
@@ -51,6 +60,41 @@ static inline void span_extend(struct slice *span, const uint8_t *from, const ui
 
 static inline const uint8_t *span_end(struct slice span) { return (const uint8_t *)span.p + span.n; }
 
+/*
+ * Fields of one kind come in runs, and most are short: the next one's bytes while it has this tag of one byte.  False: it has
+ * not, or it is for pb_next to judge.
+ */
+__attribute__((always_inline)) static inline bool run_next(struct pb_cursor *c, uint8_t tag, struct slice *bytes)
+{
+    const uint8_t *p = c->p;
+
+    if (c->end - p < 3 || *p != tag)
+        return false;
+    size_t n = p[1];
+    p += 2;
+    if (n >= 0x80) {
+        if (*p >= 0x80)
+            return false;
+        n = (n & 0x7f) | (size_t)*p++ << 7;
+    }
+    if (n > (size_t)(c->end - p))
+        return false;
+    *bytes = slice_make(p, n);
+    c->p = p + n;
+    return true;
+}
+
+/* How many fields of this tag come next. */
+static uint32_t run_skip(struct pb_cursor *c, uint8_t tag)
+{
+    struct slice ignored;
+    uint32_t     n = 0;
+
+    while (run_next(c, tag, &ignored))
+        n++;
+    return n;
+}
+
 /* One walk over the top level: how many of each, and the scalars. */
 static enum code skim(struct pprof *p, struct fault *why)
 {
@@ -75,13 +119,14 @@ static enum code skim(struct pprof *p, struct fault *why)
             p->n_mappings++;
             break;
         case P_LOCATION:
-            p->n_locations++;
+            p->n_locations += 1 + run_skip(&c, TAG_LOCATION);
             break;
         case P_FUNCTION:
-            p->n_functions++;
+            p->n_functions += 1 + run_skip(&c, TAG_FUNCTION);
             break;
         case P_STRING:
-            p->n_strings++;
+            p->table_is_together = p->n_strings == 0 || (p->table_is_together && span_end(p->table) == at);
+            p->n_strings += 1 + run_skip(&c, TAG_STRING);
             span_extend(&p->table, at, c.p);
             break;
         case P_TIME:
@@ -223,6 +268,9 @@ static bool location_read(struct pprof *p, struct slice bytes, struct raw_locati
     pb_expect(&c, 1 << 3, &l->id);
     pb_expect(&c, 2 << 3, &l->mapping_id);
     pb_expect(&c, 3 << 3, &l->address);
+    for (struct slice line; run_next(&c, TAG_LINE, &line); l->n_lines++)
+        if (!line_read(line, line_new(p)))
+            return false;
     while (pb_next(&c, &f))
         switch (f.number) {
         case 1:
@@ -273,6 +321,16 @@ static struct slice string_read(struct pprof *p, struct slice s, bool may_have_b
     return (uint64_t)s.n > (uint64_t)max ? slice_from(s, s.n - (size_t)max) : s;
 }
 
+/*
+ * Whether the strings are plain ASCII, all at once: of the bytes before a text, a tag and a length, all but the last of each
+ * have the top bit set, and no other byte of the table has.  False also where this cannot be told.
+ */
+static bool table_is_ascii(const struct pprof *p, size_t text_bytes)
+{
+    return p->table_is_together &&
+           utf8_top_bits(p->table) == p->table.n - text_bytes - 2 * (size_t)p->n_strings;
+}
+
 static void tables_new(struct pprof *p)
 {
     p->strings_cap = p->n_strings + EXTRA_STRINGS;
@@ -287,6 +345,8 @@ static enum code tables_fill(struct pprof *p, struct fault *why)
 {
     struct pb_cursor c = pb_cursor(p->bytes);
     struct pb_field  f;
+    struct slice     bytes;
+    size_t           text_bytes = 0;
     uint32_t         type = 0, mapping = 0, function = 0, location = 0, string = 0;
     bool             may_have_brackets = occurs(p->table, GO_SHAPE); /* one look for all strings; most have none */
 
@@ -306,19 +366,30 @@ static enum code tables_fill(struct pprof *p, struct fault *why)
                 return broken(why, "mapping");
             break;
         case P_LOCATION:
-            if (!location_read(p, pb_bytes(&f), &p->locations[location++]))
-                return broken(why, "location");
+            bytes = pb_bytes(&f);
+            do
+                if (!location_read(p, bytes, &p->locations[location++]))
+                    return broken(why, "location");
+            while (run_next(&c, TAG_LOCATION, &bytes));
             break;
         case P_FUNCTION:
-            if (!function_read(pb_bytes(&f), &p->functions[function++]))
-                return broken(why, "function");
+            bytes = pb_bytes(&f);
+            do
+                if (!function_read(bytes, &p->functions[function++]))
+                    return broken(why, "function");
+            while (run_next(&c, TAG_FUNCTION, &bytes));
             break;
         case P_STRING:
-            p->strings[string++] = string_read(p, pb_bytes(&f), may_have_brackets);
+            bytes = pb_bytes(&f);
+            do {
+                p->strings[string++] = string_read(p, bytes, may_have_brackets);
+                text_bytes += bytes.n;
+            } while (run_next(&c, TAG_STRING, &bytes));
             break;
         default:
             break;
         }
+    p->is_ascii = table_is_ascii(p, text_bytes);
     return CODE_OK;
 }
 

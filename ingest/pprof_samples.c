@@ -74,7 +74,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
 {
     uint32_t          *o = *out;
     const struct idmap m = *map;
-    const bool         has_all = m.n_direct >= IDMAP_WIDE;
+    const uint64_t     beyond = (uint16_t)-m.n_direct * UINT64_C(0x0001000100010001); /* bits that its ids lack */
     uint64_t           word, id;
 
     while (p < end) {
@@ -89,11 +89,11 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
                 p += 8;
                 continue;
             }
-            if (more == 0x0080008000800080 && has_all) {
-                word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+            uint64_t pairs = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+            if (more == 0x0080008000800080 && (pairs & beyond) == 0) {
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++)
-                    needed[(int32_t)(o[i] = m.direct[word >> 16 * i & 0xffff])] = true;
+                    needed[(int32_t)(o[i] = m.direct[pairs >> 16 * i & 0xffff])] = true;
                 o += 4;
                 p += 8;
                 continue;

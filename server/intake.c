@@ -219,7 +219,8 @@ static void decode_all(struct job *j)
         struct fault  why = { 0 };
         struct batch *b = &j->batches[j->n_batches];
         *b = (struct batch){ 0 };
-        enum code code = decode(j, i, ordinals_next(&ordinals, &j->in.items[i]), &limits, b, &why);
+        uint32_t  ordinal = j->in.n_items > 1 ? ordinals_next(&ordinals, &j->in.items[i]) : 0; /* alone: no hash */
+        enum code code = decode(j, i, ordinal, &limits, b, &why);
         if (code != CODE_OK)
             refuse(j, i, code, why.text);
         if (code != CODE_OK || b->n_rows == 0)

@@ -101,11 +101,27 @@ static void every_place_is_looked_at(void)
         }
 }
 
+/* More words than the sums of one round hold, and bytes behind the last word. */
+static void top_bits_are_counted(void)
+{
+    char   text[255 * 8 * 2 + 5];
+    size_t n = 0;
+
+    memset(text, 0xff, sizeof text);
+    assert(utf8_top_bits(slice_make(text, sizeof text)) == sizeof text && utf8_top_bits(SLICE("")) == 0);
+    for (size_t i = 0; i < sizeof text; i++) {
+        text[i] = (char)(i % 3 == 0 ? 0x80 : 0x7f);
+        n += i % 3 == 0;
+    }
+    assert(utf8_top_bits(slice_make(text, sizeof text)) == n);
+}
+
 int main(void)
 {
     there_and_back();
     broken_is_bad();
     text_is_text();
+    top_bits_are_counted();
     every_place_is_looked_at();
     printf("pb, utf8: ok\n");
     return 0;

@@ -1,6 +1,7 @@
 #include "wire/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* How many bytes the valid character at `p` takes; 0 when it is not one. */
 static size_t char_bytes(const uint8_t *p, size_t n)
@@ -73,3 +74,24 @@ static bool is_ascii(struct slice s)
 }
 
 bool utf8_is_valid(struct slice s) { return is_ascii(s) || utf8_valid_prefix(s) == s.n; }
+
+size_t utf8_top_bits(struct slice s)
+{
+    enum { WORDS = 255 }; /* that many ones fit each byte of `sums` */
+    size_t   n = 0, i = 0;
+    uint64_t word;
+
+    while (s.n - i >= sizeof word) {
+        size_t   left = (s.n - i) / sizeof word;
+        uint64_t sums = 0;
+        for (size_t k = left < WORDS ? left : WORDS; k > 0; k--, i += sizeof word) {
+            memcpy(&word, s.p + i, sizeof word);
+            sums += (word & 0x8080808080808080u) >> 7;
+        }
+        sums = (sums & 0x00ff00ff00ff00ff) + (sums >> 8 & 0x00ff00ff00ff00ff);
+        n += (size_t)(sums * 0x0001000100010001u >> 48);
+    }
+    for (; i < s.n; i++)
+        n += (uint8_t)s.p[i] >> 7;
+    return n;
+}
