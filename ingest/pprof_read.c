@@ -23,6 +23,7 @@ enum {
 /* Tags of what comes in runs; a line is a location's. */
 enum {
     TAG_LINE = 4 << 3 | PB_BYTES,
+    TAG_SAMPLE = P_SAMPLE << 3 | PB_BYTES,
     TAG_LOCATION = P_LOCATION << 3 | PB_BYTES,
     TAG_FUNCTION = P_FUNCTION << 3 | PB_BYTES,
     TAG_STRING = P_STRING << 3 | PB_BYTES,
@@ -100,6 +101,7 @@ static enum code skim(struct pprof *p, struct fault *why)
 {
     struct pb_cursor c = pb_cursor(p->bytes);
     struct pb_field  f;
+    struct slice     bytes;
 
     for (const uint8_t *at = c.p; pb_next(&c, &f); at = c.p) {
         if (f.wire != PB_BYTES && f.number <= P_STRING)
@@ -109,11 +111,14 @@ static enum code skim(struct pprof *p, struct fault *why)
             p->n_types++;
             break;
         case P_SAMPLE:
-            p->n_samples++;
-            p->samples_are_together = p->n_samples == 1 || (p->samples_are_together && span_end(p->samples) == at);
+            p->samples_are_together = p->n_samples == 0 || (p->samples_are_together && span_end(p->samples) == at);
+            bytes = pb_bytes(&f);
+            do {
+                p->n_samples++;
+                if (bytes.n > p->longest_sample.n)
+                    p->longest_sample = bytes;
+            } while (run_next(&c, TAG_SAMPLE, &bytes));
             span_extend(&p->samples, at, c.p);
-            if (f.value > p->longest_sample.n)
-                p->longest_sample = pb_bytes(&f);
             break;
         case P_MAPPING:
             p->n_mappings++;
