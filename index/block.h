@@ -77,6 +77,7 @@ must_check enum code block_open(const struct block_image *image, _Atomic size_t 
                                 struct fault *why);
 
 bool         bucket_is_sealed(const struct bucket *b);
+bool         bucket_is_demoted(const struct bucket *b); /* see below */
 struct slice block_image(const struct bucket *b); /* of a sealed bucket */
 
 struct block_origin block_origin(const struct bucket *b);

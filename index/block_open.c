@@ -186,6 +186,8 @@ static bool is_demoted(const struct bucket *b)
     return atomic_load_explicit(&b->sealed->is_demoted, memory_order_relaxed);
 }
 
+bool bucket_is_demoted(const struct bucket *b) { return b->sealed != NULL && is_demoted(b); }
+
 bool block_is_demotable(const struct bucket *b)
 {
     return b->sealed != NULL && b->sealed->image.rest != NULL && !is_demoted(b);
@@ -201,6 +203,6 @@ void block_demote(struct bucket *b)
 
 void block_rest(const struct bucket *b)
 {
-    if (b->sealed != NULL && is_demoted(b))
+    if (bucket_is_demoted(b))
         b->sealed->image.rest(b->sealed->image.bytes);
 }

@@ -159,6 +159,32 @@ struct label bucket_label(const struct bucket *b, const struct series_read *s, u
     return (struct label){ v->name->text, v->text };
 }
 
+bool series_value(const struct bucket *b, const struct series_read *s, const struct values *of, struct slice *value)
+{
+    for (uint32_t k = 0; k < s->n_labels; k++) {
+        if (b->sealed != NULL) {
+            uint32_t i = bits_at(&b->sealed->of[B_LABELS], s->label_at + k);
+            if (i - of->at >= of->n)
+                continue;
+            *value = block_text(b->sealed, b->sealed->n_names + i);
+            return true;
+        }
+        if (s->live->labels[k]->name == of->live) {
+            *value = s->live->labels[k]->text;
+            return true;
+        }
+    }
+    return false;
+}
+
+struct streams_walk bucket_streams(const struct bucket *b, uint32_t series)
+{
+    if (b->sealed == NULL)
+        return (struct streams_walk){ b, series_streams(series_at(&b->series, series)), 0, 0 };
+    struct range r = range_at(&b->sealed->of[B_STREAM_ENDS], series);
+    return (struct streams_walk){ b, NULL, r.at, r.end };
+}
+
 struct streams_walk streams_of(const struct bucket *b, const struct series_read *s)
 {
     return (struct streams_walk){ b, s->live ? series_streams(s->live) : NULL, s->stream_at, s->stream_end };

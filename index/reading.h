@@ -63,6 +63,9 @@ struct series_read bucket_series(const struct bucket *b, uint32_t id);
 /* The k-th label of a series, and the number of its name. */
 struct label bucket_label(const struct bucket *b, const struct series_read *s, uint32_t k, uint32_t *name);
 
+/* Its value of the name that `of` is of; false: it has none. */
+bool series_value(const struct bucket *b, const struct series_read *s, const struct values *of, struct slice *value);
+
 struct stream_read {
     uint32_t             type;
     const struct stream *live;
@@ -75,6 +78,7 @@ struct streams_walk {
     uint32_t             at, end; /* sealed */
 };
 struct streams_walk streams_of(const struct bucket *b, const struct series_read *s);
+struct streams_walk bucket_streams(const struct bucket *b, uint32_t series);
 bool                sealed_stream_next(struct streams_walk *w, struct stream_read *out);
 
 static inline bool stream_next(struct streams_walk *w, struct stream_read *out)

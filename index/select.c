@@ -3,6 +3,16 @@
 
 #include "index/view.h"
 
+uint64_t select_effort(const struct bucket *b, int64_t start_ns, int64_t end_ns)
+{
+    struct bucket_stats all = bucket_stats(b);
+    bool                covers = start_ns <= all.oldest_ns && end_ns >= all.newest_ns; /* the first point of each will do */
+
+    if (bucket_is_demoted(b))
+        return UINT64_MAX;
+    return (uint64_t)all.series + (covers ? 0 : (uint64_t)all.profiles);
+}
+
 static void add_present(struct strset *out, struct slice text, bool is_present)
 {
     if (is_present)
@@ -91,13 +101,23 @@ static bool any_series(const struct view *v, const struct value *value)
     return false;
 }
 
+/* Whichever are fewer are gone through: the values, asking for each who has it, or the series. */
 static void add_values_of_series(const struct view *v, struct slice name, struct strset *out)
 {
-    uint32_t at;
+    uint32_t     at;
+    struct slice text;
 
     if (!bucket_find_name(v->bucket, label_alias(name), &at))
         return;
     struct values in = bucket_values(v->bucket, at);
+    if (in.n > view_n(v)) {
+        for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
+            struct series_read s = bucket_series(v->bucket, i);
+            if (series_value(v->bucket, &s, &in, &text))
+                strset_add(out, text);
+        }
+        return;
+    }
     for (uint32_t i = 0; i < in.n; i++) {
         struct value value = bucket_value(v->bucket, &in, i);
         add_present(out, value.text, any_series(v, &value));

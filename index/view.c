@@ -179,6 +179,13 @@ static enum code match(struct view *v, struct fault *why)
 
 /* ---- the view ------------------------------------------------------------------------------------------------------- */
 
+static bool covers(const struct bucket *b, const struct selection *what)
+{
+    struct bucket_stats all = bucket_stats(b);
+
+    return bucket_is_sealed(b) && what->start_ns <= all.oldest_ns && what->end_ns >= all.newest_ns;
+}
+
 enum code view_open(struct view *v, const struct bucket *b, const struct selection *what, struct fault *why)
 {
     *v = (struct view){ .bucket = b, .what = what, .arena = arena_new(0) };
@@ -187,6 +194,7 @@ enum code view_open(struct view *v, const struct bucket *b, const struct selecti
     v->n_types = bucket_types_n(b);
     v->types = arena_array(v->arena, v->n_types, sizeof *v->types);
     v->series = arena_array(v->arena, words_n(v), sizeof *v->series);
+    v->covers = covers(b, what);
     v->is_empty = v->n_series == 0 || what->start_ns >= b->end_ns || what->end_ns < b->start_ns;
     memset(v->series, 0xFF, words_n(v) * sizeof *v->series);
     for (uint32_t i = 0; i < v->n_types; i++)
@@ -196,11 +204,15 @@ enum code view_open(struct view *v, const struct bucket *b, const struct selecti
 
 void view_close(struct view *v) { arena_free(v->arena); }
 
-bool view_covers(const struct view *v)
+uint32_t view_n(const struct view *v)
 {
-    struct bucket_stats all = bucket_stats(v->bucket);
+    uint32_t n = 0;
 
-    return bucket_is_sealed(v->bucket) && v->what->start_ns <= all.oldest_ns && v->what->end_ns >= all.newest_ns;
+    for (uint32_t i = 0; i < v->n_series / 64 && !v->is_empty; i++)
+        n += (uint32_t)__builtin_popcountll(v->series[i]);
+    if (v->n_series % 64 > 0 && !v->is_empty)
+        n += (uint32_t)__builtin_popcountll(v->series[v->n_series / 64] << (64 - v->n_series % 64));
+    return n;
 }
 
 uint32_t view_next(const struct view *v, uint32_t at)
@@ -249,14 +261,15 @@ const struct point *point_next(struct point_walk *w)
 
 bool view_has_stream(const struct view *v, const struct stream_read *s)
 {
+    if (v->covers) /* where one that was never seen has left nothing but its series */
+        return v->types[s->type] && s->points != s->points_end;
     struct point_walk w = view_points(v, s);
     return point_next(&w) != NULL;
 }
 
 static bool has_point(const struct view *v, uint32_t series)
 {
-    struct series_read  s = bucket_series(v->bucket, series);
-    struct streams_walk w = streams_of(v->bucket, &s);
+    struct streams_walk w = bucket_streams(v->bucket, series);
     struct stream_read  stream;
 
     while (stream_next(&w, &stream))
@@ -280,8 +293,7 @@ const bool *view_types_seen(const struct view *v)
     for (uint32_t i = 0; i < v->n_types; i++)
         unseen += v->types[i];
     for (uint32_t i = view_next(v, 0); i < v->n_series && unseen > 0; i = view_next(v, i + 1)) {
-        struct series_read  series = bucket_series(v->bucket, i);
-        struct streams_walk w = streams_of(v->bucket, &series);
+        struct streams_walk w = bucket_streams(v->bucket, i);
         struct stream_read  s;
         while (stream_next(&w, &s))
             if (s.type < v->n_types && !seen[s.type] && view_has_stream(v, &s)) {

@@ -21,6 +21,7 @@ struct view {
     uint64_t               *series; /* a bit for each that passes */
     bool                   *types;  /* [n_types] */
     bool                    is_empty;
+    bool                    covers; /* its range takes every point of the bucket, which is sealed */
 };
 
 /* RESOURCE_EXHAUSTED: a regex went over its limits.  view_close in any case. */
@@ -32,8 +33,7 @@ static inline bool view_has(const struct view *v, uint32_t series)
     return series < v->n_series && (v->series[series / 64] >> series % 64 & 1);
 }
 
-/* Does its range take every point of the bucket, which is sealed? */
-bool view_covers(const struct view *v);
+uint32_t view_n(const struct view *v); /* how many series pass */
 
 /* The next series that passes, from `at` on; n_series: there are no more. */
 uint32_t view_next(const struct view *v, uint32_t at);

@@ -1,7 +1,6 @@
 #include "model/strset.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
 
@@ -106,27 +105,38 @@ struct slice strset_at(const struct strset *set, uint32_t id)
     return set->at[id];
 }
 
-static int string_cmp(const void *a, const void *b)
+/* The end of the ascending run that begins at `at`. */
+static uint32_t run_end(const struct slice *s, uint32_t at, uint32_t n)
 {
-    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+    while (++at < n && slice_cmp(s[at - 1], s[at]) <= 0)
+        continue;
+    return at < n ? at : n;
 }
 
-static bool is_in_order(const struct strset *set)
+static void runs_merge(const struct slice *s, uint32_t at, uint32_t mid, uint32_t end, struct slice *to)
 {
-    for (uint32_t i = 1; i < set->n; i++)
-        if (slice_cmp(set->at[i - 1], set->at[i]) > 0)
-            return false;
-    return true;
+    uint32_t left = at, right = mid;
+
+    while (left < mid && right < end)
+        *to++ = slice_cmp(s[right], s[left]) < 0 ? s[right++] : s[left++];
+    memcpy(to, s + left, (mid - left) * sizeof *s);
+    memcpy(to + (mid - left), s + right, (end - right) * sizeof *s);
 }
 
-/* A sealed block gives its texts in order. */
+/* Sealed blocks give their texts in order, one after the other: a few runs, merged two by two until one is left. */
 const struct slice *strset_sorted(struct strset *set)
 {
-    if (is_in_order(set))
-        return set->at;
-    struct slice *sorted = arena_array(set->arena, set->n, sizeof *sorted);
+    struct slice *from = set->at, *spare = NULL;
 
-    memcpy(sorted, set->at, set->n * sizeof *sorted);
-    qsort(sorted, set->n, sizeof *sorted, string_cmp);
-    return sorted;
+    while (run_end(from, 0, set->n) < set->n) {
+        struct slice *to = spare != NULL ? spare : arena_array(set->arena, set->n, sizeof *to);
+        for (uint32_t at = 0, mid, end; at < set->n; at = end) {
+            mid = run_end(from, at, set->n);
+            end = mid < set->n ? run_end(from, mid, set->n) : mid;
+            runs_merge(from, at, mid, end, to + at);
+        }
+        spare = from != set->at ? from : NULL; /* the set's own order is its ids */
+        from = to;
+    }
+    return from;
 }
