@@ -1,6 +1,7 @@
 #include "model/strset.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/hash.h"
 
@@ -105,38 +106,99 @@ struct slice strset_at(const struct strset *set, uint32_t id)
     return set->at[id];
 }
 
-/* The end of the ascending run that begins at `at`. */
-static uint32_t run_end(const struct slice *s, uint32_t at, uint32_t n)
+static bool is_in_order(const struct strset *set)
 {
-    while (++at < n && slice_cmp(s[at - 1], s[at]) <= 0)
-        continue;
-    return at < n ? at : n;
+    for (uint32_t i = 1; i < set->n; i++)
+        if (slice_cmp(set->at[i - 1], set->at[i]) > 0)
+            return false;
+    return true;
 }
 
-static void runs_merge(const struct slice *s, uint32_t at, uint32_t mid, uint32_t end, struct slice *to)
-{
-    uint32_t left = at, right = mid;
+/* ---- sorting: by the eight bytes behind what all begin with, and where those are the same by the whole -------------- */
 
-    while (left < mid && right < end)
-        *to++ = slice_cmp(s[right], s[left]) < 0 ? s[right++] : s[left++];
-    memcpy(to, s + left, (mid - left) * sizeof *s);
-    memcpy(to + (mid - left), s + right, (end - right) * sizeof *s);
+struct keyed {
+    uint64_t key;
+    uint32_t id;
+};
+
+static size_t common_bytes(const struct strset *set)
+{
+    struct slice first = set->at[0];
+    size_t       n = first.n;
+
+    for (uint32_t i = 1; i < set->n && n > 0; i++) {
+        size_t same = 0;
+        n = set->at[i].n < n ? set->at[i].n : n;
+        while (same < n && set->at[i].p[same] == first.p[same])
+            same++;
+        n = same;
+    }
+    return n;
 }
 
-/* Sealed blocks give their texts in order, one after the other: a few runs, merged two by two until one is left. */
+/* Big-endian, zeros behind the end. */
+static uint64_t key_at(struct slice s, size_t at)
+{
+    uint64_t key = 0;
+
+    for (size_t i = 0; i < sizeof key; i++)
+        key = key << 8 | (at + i < s.n ? (uint8_t)s.p[at + i] : 0);
+    return key;
+}
+
+/* Stable, by one byte of the key; false: it is the same in all, and nothing was done. */
+static bool byte_sort(const struct keyed *from, struct keyed *to, uint32_t n, unsigned shift)
+{
+    uint32_t at[256] = { 0 }, sum = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        at[from[i].key >> shift & 0xFF]++;
+    if (at[from[0].key >> shift & 0xFF] == n)
+        return false;
+    for (int b = 0; b < 256; b++) {
+        uint32_t count = at[b];
+        at[b] = sum;
+        sum += count;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        to[at[from[i].key >> shift & 0xFF]++] = from[i];
+    return true;
+}
+
+static struct keyed *keys_sorted(const struct strset *set)
+{
+    struct keyed *keys = arena_array(set->arena, set->n, sizeof *keys), *spare;
+    size_t        common = common_bytes(set);
+
+    spare = arena_array(set->arena, set->n, sizeof *spare);
+    for (uint32_t i = 0; i < set->n; i++)
+        keys[i] = (struct keyed){ key_at(set->at[i], common), i };
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        if (byte_sort(keys, spare, set->n, shift)) {
+            struct keyed *swap = keys;
+            keys = spare;
+            spare = swap;
+        }
+    return keys;
+}
+
+static int string_cmp(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
 const struct slice *strset_sorted(struct strset *set)
 {
-    struct slice *from = set->at, *spare = NULL;
+    if (is_in_order(set))
+        return set->at;
+    struct slice *sorted = arena_array(set->arena, set->n, sizeof *sorted);
+    struct keyed *keys = keys_sorted(set);
 
-    while (run_end(from, 0, set->n) < set->n) {
-        struct slice *to = spare != NULL ? spare : arena_array(set->arena, set->n, sizeof *to);
-        for (uint32_t at = 0, mid, end; at < set->n; at = end) {
-            mid = run_end(from, at, set->n);
-            end = mid < set->n ? run_end(from, mid, set->n) : mid;
-            runs_merge(from, at, mid, end, to + at);
-        }
-        spare = from != set->at ? from : NULL; /* the set's own order is its ids */
-        from = to;
+    for (uint32_t at = 0, end; at < set->n; at = end) {
+        for (end = at; end < set->n && keys[end].key == keys[at].key; end++)
+            sorted[end] = set->at[keys[end].id];
+        if (end > at + 1)
+            qsort(sorted + at, end - at, sizeof *sorted, string_cmp);
     }
-    return from;
+    return sorted;
 }
