@@ -54,7 +54,7 @@
 struct block_origin {
     uint64_t     first_seq, last_seq; /* in the WAL; 0: none */
     struct slice keys;                /* struct bucket_key each */
-    struct slice sources;             /* struct block_source each: the blocks whose place it takes (index/block_merge.h) */
+    struct slice sources; /* struct block_source each: the blocks whose place it takes (index/block_merge.h) */
 };
 
 struct block_source {
@@ -84,7 +84,9 @@ must_check enum code block_open(const struct block_image *image, _Atomic size_t 
                                 struct fault *why);
 
 bool         bucket_is_sealed(const struct bucket *b);
-struct slice block_image(const struct bucket *b); /* of a sealed bucket */
+bool         bucket_is_demoted(const struct bucket *b);  /* see below */
+bool         bucket_is_all_seen(const struct bucket *b); /* sealed, and every series has a point */
+struct slice block_image(const struct bucket *b);        /* of a sealed bucket */
 
 struct block_origin block_origin(const struct bucket *b);
 

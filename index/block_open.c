@@ -108,6 +108,18 @@ struct section block_section(const struct block *b, uint32_t i)
     return (struct section){ (const uint8_t *)b->image.bytes.p + at, e.end - at, e.n, e.width };
 }
 
+static bool is_all_seen(const struct block *b)
+{
+    const struct section *points = &b->of[B_POINT_ENDS];
+
+    for (uint32_t i = 0; i < b->n_series; i++) {
+        struct range streams = range_at(&b->of[B_STREAM_ENDS], i); /* and their points follow each other */
+        if (streams.at == streams.end || range_at(points, streams.at).at == range_at(points, streams.end - 1).end)
+            return false;
+    }
+    return true;
+}
+
 static enum code image_check(struct block *b, struct fault *why)
 {
     struct slice image = b->image.bytes;
@@ -124,7 +136,11 @@ static enum code image_check(struct block *b, struct fault *why)
     code = table_check(b, why);
     for (uint32_t i = 0; i < B_SECTIONS && code == CODE_OK; i++)
         b->of[i] = block_section(b, i);
-    return code == CODE_OK ? block_check(b, why) : code;
+    if (code == CODE_OK)
+        code = block_check(b, why);
+    if (code == CODE_OK)
+        b->is_all_seen = is_all_seen(b);
+    return code;
 }
 
 /* ---- the bucket ----------------------------------------------------------------------------------------------------- */
@@ -186,6 +202,9 @@ static bool is_demoted(const struct bucket *b)
     return atomic_load_explicit(&b->sealed->is_demoted, memory_order_relaxed);
 }
 
+bool bucket_is_all_seen(const struct bucket *b) { return b->sealed != NULL && b->sealed->is_all_seen; }
+bool bucket_is_demoted(const struct bucket *b) { return b->sealed != NULL && is_demoted(b); }
+
 bool block_is_demotable(const struct bucket *b)
 {
     return b->sealed != NULL && b->sealed->image.rest != NULL && !is_demoted(b);
@@ -201,6 +220,6 @@ void block_demote(struct bucket *b)
 
 void block_rest(const struct bucket *b)
 {
-    if (b->sealed != NULL && is_demoted(b))
+    if (bucket_is_demoted(b))
         b->sealed->image.rest(b->sealed->image.bytes);
 }

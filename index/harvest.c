@@ -91,7 +91,7 @@ static void take_rollups(struct harvest *h, const struct view *v)
     struct range rollups = group_rollups(v->bucket, h->id);
 
     memset(h->rolled, 0, v->n_types * sizeof *h->rolled);
-    if (!view_covers(v))
+    if (!v->covers)
         return;
     choose_rollups(h, v, rollups);
     for (uint32_t i = rollups.at; i < rollups.end; i++) {

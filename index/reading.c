@@ -169,6 +169,14 @@ uint32_t series_value(const struct bucket *b, const struct series_read *s, const
     return of->n;
 }
 
+struct streams_walk bucket_streams(const struct bucket *b, uint32_t series)
+{
+    if (b->sealed == NULL)
+        return (struct streams_walk){ b, series_streams(series_at(&b->series, series)), 0, 0 };
+    struct range r = range_at(&b->sealed->of[B_STREAM_ENDS], series);
+    return (struct streams_walk){ b, NULL, r.at, r.end };
+}
+
 struct streams_walk streams_of(const struct bucket *b, const struct series_read *s)
 {
     return (struct streams_walk){ b, s->live ? series_streams(s->live) : NULL, s->stream_at, s->stream_end };

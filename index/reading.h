@@ -78,6 +78,7 @@ struct streams_walk {
     uint32_t             at, end; /* sealed */
 };
 struct streams_walk streams_of(const struct bucket *b, const struct series_read *s);
+struct streams_walk bucket_streams(const struct bucket *b, uint32_t series);
 bool                sealed_stream_next(struct streams_walk *w, struct stream_read *out);
 
 static inline bool stream_next(struct streams_walk *w, struct stream_read *out)

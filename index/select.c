@@ -3,6 +3,16 @@
 
 #include "index/view.h"
 
+uint64_t select_effort(const struct bucket *b, int64_t start_ns, int64_t end_ns)
+{
+    struct bucket_stats all = bucket_stats(b);
+    bool covers = start_ns <= all.oldest_ns && end_ns >= all.newest_ns; /* the first point of each will do */
+
+    if (bucket_is_demoted(b))
+        return UINT64_MAX;
+    return (uint64_t)all.series + (covers ? 0 : (uint64_t)all.profiles);
+}
+
 static void add_present(struct strset *out, struct slice text, bool is_present)
 {
     if (is_present)
@@ -91,15 +101,6 @@ static bool any_series(const struct view *v, const struct value *value)
     return false;
 }
 
-static uint32_t series_n(const struct view *v)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
-        n++;
-    return n;
-}
-
 /* [n + 1]: which of the values the series have; the last: none of them. */
 static bool *values_had(const struct view *v, const struct values *of)
 {
@@ -120,7 +121,7 @@ static void add_values_of_series(const struct view *v, struct slice name, struct
     if (!bucket_find_name(v->bucket, label_alias(name), &at))
         return;
     struct values in = bucket_values(v->bucket, at);
-    const bool   *has = v->takes_all_series || series_n(v) > in.n ? NULL : values_had(v, &in);
+    const bool   *has = v->takes_all_series || view_n(v) > in.n ? NULL : values_had(v, &in);
     for (uint32_t i = 0; i < in.n; i++) {
         struct value value = bucket_value(v->bucket, &in, i);
         add_present(out, value.text, v->takes_all_series || (has != NULL ? has[i] : any_series(v, &value)));

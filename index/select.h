@@ -29,6 +29,12 @@ struct selection {
     size_t                 n_names;
 };
 
+/*
+ * About how many series and points the first three look at, whatever the selectors; UINT64_MAX: they may have to wait for a
+ * disk.
+ */
+uint64_t select_effort(const struct bucket *b, int64_t start_ns, int64_t end_ns);
+
 /* Distinct five-part ids of the matching streams that have a point in the range. */
 must_check enum code select_types(const struct bucket *b, const struct selection *s, struct strset *out, struct fault *why);
 

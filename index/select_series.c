@@ -12,7 +12,10 @@ enum { TYPE_LABELS = 7 };
 struct label_list {
     const struct slice *names;
     size_t              n_names;
-    struct label       *at; /* room for the labels of any series and TYPE_LABELS more */
+    struct label       *of_series; /* room for the labels of any series ... */
+    size_t              n_of_series;
+    struct slice        service;
+    struct label       *at; /* ... and for TYPE_LABELS more */
     size_t              n;
 };
 
@@ -24,37 +27,43 @@ static bool list_takes(const struct label_list *l, struct slice name)
     return l->names == NULL;
 }
 
-static void take_label(struct label_list *l, struct label label)
+/* Once for all streams of a series. */
+static void series_labels(const struct bucket *b, const struct series_read *s, struct label_list *l)
 {
-    if (list_takes(l, label.name))
-        l->at[l->n++] = label;
+    uint32_t ignored;
+
+    l->n_of_series = 0;
+    l->service = SLICE("");
+    for (uint32_t i = 0; i < s->n_labels; i++) {
+        struct label label = bucket_label(b, s, i, &ignored);
+        if (slice_is(label.name, "service_name"))
+            l->service = label.value;
+        if (list_takes(l, label.name))
+            l->of_series[l->n_of_series++] = label;
+    }
 }
 
 static void add_label(struct label_list *l, struct slice name, struct slice value)
 {
-    if (value.n > 0) /* an empty value is no label */
-        take_label(l, (struct label){ name, value });
+    if (value.n > 0 && list_takes(l, name)) /* an empty value is no label */
+        l->at[l->n++] = (struct label){ name, value };
 }
 
-static struct labels stream_labels(const struct bucket *b, const struct series_read *s, uint32_t type,
-                                   struct label_list *l)
+/* In order but for names that begin with a capital or an underscore, so there is next to nothing to sort. */
+static struct labels stream_labels(const struct bucket *b, uint32_t type, struct label_list *l)
 {
     struct type t = bucket_type(b, type);
-    uint32_t    ignored;
 
     l->n = 0;
-    for (uint32_t i = 0; i < s->n_labels; i++) {
-        struct label label = bucket_label(b, s, i, &ignored);
-        take_label(l, label);
-        if (slice_is(label.name, "service_name"))
-            add_label(l, SLICE("__service_name__"), label.value);
-    }
     add_label(l, SLICE("__name__"), t.name);
-    add_label(l, SLICE("__type__"), t.sample_type);
-    add_label(l, SLICE("__unit__"), t.unit);
     add_label(l, SLICE("__period_type__"), t.period_type);
     add_label(l, SLICE("__period_unit__"), t.period_unit);
     add_label(l, SLICE("__profile_type__"), t.id);
+    add_label(l, SLICE("__service_name__"), l->service);
+    add_label(l, SLICE("__type__"), t.sample_type);
+    add_label(l, SLICE("__unit__"), t.unit);
+    for (size_t i = 0; i < l->n_of_series; i++)
+        l->at[l->n++] = l->of_series[i];
     labels_sort(l->at, l->n);
     return (struct labels){ l->at, l->n };
 }
@@ -72,10 +81,12 @@ static uint32_t labels_max(const struct view *v)
 
 static struct label_list list_for(const struct view *v, const struct slice *names, size_t n_names)
 {
-    size_t        n = names != NULL ? n_names : labels_max(v);
-    struct label *room = arena_array(v->arena, n + TYPE_LABELS, sizeof *room);
+    size_t n = names != NULL ? n_names : labels_max(v);
 
-    return (struct label_list){ .names = names, .n_names = n_names, .at = room };
+    return (struct label_list){ .names = names,
+                                .n_names = n_names,
+                                .of_series = arena_array(v->arena, n, sizeof(struct label)),
+                                .at = arena_array(v->arena, n + TYPE_LABELS, sizeof(struct label)) };
 }
 
 /* ---- label sets ----------------------------------------------------------------------------------------------------- */
@@ -131,11 +142,12 @@ static void add_series(const struct view *v, const struct slice *names, size_t n
         struct series_read  s = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  at;
+        series_labels(v->bucket, &s, &l);
         while (stream_next(&w, &at)) {
             if (!view_has_stream(v, &at) || is_met(&m, v->bucket, &s, at.type))
                 continue;
             set.n = 0;
-            labels_encode(&set, stream_labels(v->bucket, &s, at.type, &l));
+            labels_encode(&set, stream_labels(v->bucket, at.type, &l));
             strset_add(out, buf_view(&set));
         }
     }
@@ -209,7 +221,7 @@ static void send_points(struct sites *x, const struct series_read *s, const stru
         if (v->what->n_call_site > 0 && !total_below(x, s->group, p, &total))
             continue;
         if (!is_open)
-            to = sink->open(sink->arg, stream_labels(v->bucket, s, stream->type, l));
+            to = sink->open(sink->arg, stream_labels(v->bucket, stream->type, l));
         is_open = true;
         sink->point(sink->arg, to, p->time_ns, total);
     }
@@ -226,6 +238,7 @@ static void send_all(const struct view *v, const struct point_sink *sink)
         struct series_read  s = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  stream;
+        series_labels(v->bucket, &s, &l);
         while (stream_next(&w, &stream))
             send_points(&x, &s, &stream, sink, &l);
     }

@@ -183,12 +183,19 @@ static enum code match(struct view *v, struct fault *why)
     plans_sort(plans, code == CODE_OK ? n_plans : 0);
     for (size_t i = 0; i < n_plans && code == CODE_OK && !v->is_empty; i++)
         code = plan_apply(v, &plans[i], set, why);
-    v->takes_all_points = view_covers(v) && takes_all_types(v);
-    v->takes_all_series = v->takes_all_points && n_plans == 0 && !v->is_empty;
+    v->is_settled = v->covers && takes_all_types(v) && bucket_is_all_seen(v->bucket);
+    v->takes_all_series = v->is_settled && n_plans == 0 && !v->is_empty;
     return code;
 }
 
 /* ---- the view ------------------------------------------------------------------------------------------------------- */
+
+static bool covers(const struct bucket *b, const struct selection *what)
+{
+    struct bucket_stats all = bucket_stats(b);
+
+    return bucket_is_sealed(b) && what->start_ns <= all.oldest_ns && what->end_ns >= all.newest_ns;
+}
 
 enum code view_open(struct view *v, const struct bucket *b, const struct selection *what, struct fault *why)
 {
@@ -198,6 +205,7 @@ enum code view_open(struct view *v, const struct bucket *b, const struct selecti
     v->n_types = bucket_types_n(b);
     v->types = arena_array(v->arena, v->n_types, sizeof *v->types);
     v->series = arena_array(v->arena, words_n(v), sizeof *v->series);
+    v->covers = covers(b, what);
     v->is_empty = v->n_series == 0 || what->start_ns >= b->end_ns || what->end_ns < b->start_ns;
     memset(v->series, 0xFF, words_n(v) * sizeof *v->series);
     for (uint32_t i = 0; i < v->n_types; i++)
@@ -207,11 +215,15 @@ enum code view_open(struct view *v, const struct bucket *b, const struct selecti
 
 void view_close(struct view *v) { arena_free(v->arena); }
 
-bool view_covers(const struct view *v)
+uint32_t view_n(const struct view *v)
 {
-    struct bucket_stats all = bucket_stats(v->bucket);
+    uint32_t n = 0;
 
-    return bucket_is_sealed(v->bucket) && v->what->start_ns <= all.oldest_ns && v->what->end_ns >= all.newest_ns;
+    for (uint32_t i = 0; i < v->n_series / 64 && !v->is_empty; i++)
+        n += (uint32_t)__builtin_popcountll(v->series[i]);
+    if (v->n_series % 64 > 0 && !v->is_empty)
+        n += (uint32_t)__builtin_popcountll(v->series[v->n_series / 64] << (64 - v->n_series % 64));
+    return n;
 }
 
 uint32_t view_next(const struct view *v, uint32_t at)
@@ -260,18 +272,15 @@ const struct point *point_next(struct point_walk *w)
 
 bool view_has_stream(const struct view *v, const struct stream_read *s)
 {
-    struct point_walk w;
-
-    if (v->takes_all_points)
-        return true;
-    w = view_points(v, s);
+    if (v->covers)
+        return v->types[s->type] && s->points != s->points_end;
+    struct point_walk w = view_points(v, s);
     return point_next(&w) != NULL;
 }
 
 static bool has_point(const struct view *v, uint32_t series)
 {
-    struct series_read  s = bucket_series(v->bucket, series);
-    struct streams_walk w = streams_of(v->bucket, &s);
+    struct streams_walk w = bucket_streams(v->bucket, series);
     struct stream_read  stream;
 
     while (stream_next(&w, &stream))
@@ -282,7 +291,7 @@ static bool has_point(const struct view *v, uint32_t series)
 
 void view_settle(struct view *v)
 {
-    for (uint32_t i = v->takes_all_points ? v->n_series : view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
+    for (uint32_t i = v->is_settled ? v->n_series : view_next(v, 0); i < v->n_series; i = view_next(v, i + 1))
         if (!has_point(v, i))
             v->series[i / 64] &= ~(UINT64_C(1) << i % 64);
 }
@@ -295,8 +304,7 @@ const bool *view_types_seen(const struct view *v)
     for (uint32_t i = 0; i < v->n_types; i++)
         unseen += v->types[i];
     for (uint32_t i = view_next(v, 0); i < v->n_series && unseen > 0; i = view_next(v, i + 1)) {
-        struct series_read  series = bucket_series(v->bucket, i);
-        struct streams_walk w = streams_of(v->bucket, &series);
+        struct streams_walk w = bucket_streams(v->bucket, i);
         struct stream_read  s;
         while (stream_next(&w, &s))
             if (s.type < v->n_types && !seen[s.type] && view_has_stream(v, &s)) {

@@ -21,8 +21,9 @@ struct view {
     uint64_t               *series; /* a bit for each that passes */
     bool                   *types;  /* [n_types] */
     bool                    is_empty;
-    bool                    takes_all_points; /* nobody need look whether a stream has one */
-    bool                    takes_all_series; /* and every one of them */
+    bool                    covers;           /* its range takes every point of the bucket, which is sealed */
+    bool                    is_settled;       /* nobody need look whether a series that passes has a point */
+    bool                    takes_all_series; /* and every one of them passes */
 };
 
 /* RESOURCE_EXHAUSTED: a regex went over its limits.  view_close in any case. */
@@ -34,8 +35,7 @@ static inline bool view_has(const struct view *v, uint32_t series)
     return series < v->n_series && (v->series[series / 64] >> series % 64 & 1);
 }
 
-/* Does its range take every point of the bucket, which is sealed? */
-bool view_covers(const struct view *v);
+uint32_t view_n(const struct view *v); /* how many series pass */
 
 /* The next series that passes, from `at` on; n_series: there are no more. */
 uint32_t view_next(const struct view *v, uint32_t at);

@@ -1,5 +1,6 @@
 #include "model/labels.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
@@ -103,21 +104,26 @@ void labels_print(struct buf *out, struct labels l)
     buf_byte(out, '}');
 }
 
-static void word_encode(struct buf *out, struct slice s)
+static char *word_encode(char *to, struct slice s)
 {
-    uint32_t n = (uint32_t)s.n;
-    uint8_t  length[4] = { (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24) };
+    uint32_t n = htole32((uint32_t)s.n);
 
-    buf_put(out, length, sizeof length);
-    buf_slice(out, s);
+    memcpy(to, &n, sizeof n);
+    if (s.n > 0)
+        memcpy(to + sizeof n, s.p, s.n);
+    return to + sizeof n + s.n;
 }
 
 void labels_encode(struct buf *out, struct labels l)
 {
-    for (size_t i = 0; i < l.n; i++) {
-        word_encode(out, l.at[i].name);
-        word_encode(out, l.at[i].value);
-    }
+    size_t n = 0;
+
+    for (size_t i = 0; i < l.n; i++)
+        n += 2 * sizeof(uint32_t) + l.at[i].name.n + l.at[i].value.n;
+    char *to = buf_reserve(out, n);
+    for (size_t i = 0; i < l.n; i++)
+        to = word_encode(word_encode(to, l.at[i].name), l.at[i].value);
+    out->n += n;
 }
 
 static bool word_decode(struct slice *rest, struct slice *word)

@@ -58,6 +58,15 @@ static void labels_encode_and_back(void)
     arena_free(a);
 }
 
+static void sorts(struct strset *set)
+{
+    const struct slice *sorted = strset_sorted(set);
+    uint32_t            id;
+
+    for (uint32_t i = 0; i < strset_n(set); i++)
+        assert(strset_find(set, sorted[i], &id) && (i == 0 || slice_cmp(sorted[i - 1], sorted[i]) < 0));
+}
+
 static void sets_number_strings(void)
 {
     struct arena  *a = arena_new(0);
@@ -72,9 +81,23 @@ static void sets_number_strings(void)
         assert(strset_find(set, strset_at(set, i), &id) && id == i);
     }
     assert(!strset_find(set, SLICE("none"), &id) && strset_n(set) == 5000);
-    const struct slice *sorted = strset_sorted(set);
-    for (uint32_t i = 1; i < 5000; i++)
-        assert(slice_cmp(sorted[i - 1], sorted[i]) < 0);
+    sorts(set);
+    arena_free(a);
+}
+
+/* Texts that are the same for longer than what they are sorted by, that end early, that hold zeros. */
+static void sets_sort(void)
+{
+    static const char *const beginnings[] = { "pod-", "pod-of-a-very-long-name-", "pod-of-a-very-long-naming-", "po" };
+    struct arena            *a = arena_new(0);
+    struct strset           *set = strset_new(a);
+
+    for (uint32_t i = 0; i < 2000; i++)
+        strset_add(set, arena_printf(a, "%s%x", beginnings[i % 4], i * 2654435761U >> 12));
+    strset_add(set, slice_make("pod-\0\0", 6));
+    strset_add(set, slice_make("pod-\0", 5));
+    strset_add(set, SLICE("pod-"));
+    sorts(set);
     arena_free(a);
 }
 
@@ -101,6 +124,7 @@ int main(void)
     many_labels_sort();
     labels_encode_and_back();
     sets_number_strings();
+    sets_sort();
     types_parse();
     printf("labels, strset, profile_type: ok\n");
     return 0;

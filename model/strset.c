@@ -114,11 +114,6 @@ struct slice strset_at(const struct strset *set, uint32_t id)
     return set->at[id];
 }
 
-static int string_cmp(const void *a, const void *b)
-{
-    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
-}
-
 static bool is_in_order(const struct strset *set)
 {
     for (uint32_t i = 1; i < set->n; i++)
@@ -127,14 +122,91 @@ static bool is_in_order(const struct strset *set)
     return true;
 }
 
-/* A sealed block gives its texts in order. */
+/* ---- sorting: by the eight bytes behind what all begin with, and where those are the same by the whole -------------- */
+
+struct keyed {
+    uint64_t key;
+    uint32_t id;
+};
+
+static size_t common_bytes(const struct strset *set)
+{
+    struct slice first = set->at[0];
+    size_t       n = first.n;
+
+    for (uint32_t i = 1; i < set->n && n > 0; i++) {
+        size_t same = 0;
+        n = set->at[i].n < n ? set->at[i].n : n;
+        while (same < n && set->at[i].p[same] == first.p[same])
+            same++;
+        n = same;
+    }
+    return n;
+}
+
+/* Big-endian, zeros behind the end. */
+static uint64_t key_at(struct slice s, size_t at)
+{
+    uint64_t key = 0;
+
+    for (size_t i = 0; i < sizeof key; i++)
+        key = key << 8 | (at + i < s.n ? (uint8_t)s.p[at + i] : 0);
+    return key;
+}
+
+/* Stable, by one byte of the key; false: it is the same in all, and nothing was done. */
+static bool byte_sort(const struct keyed *from, struct keyed *to, uint32_t n, unsigned shift)
+{
+    uint32_t at[256] = { 0 }, sum = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        at[from[i].key >> shift & 0xFF]++;
+    if (at[from[0].key >> shift & 0xFF] == n)
+        return false;
+    for (int b = 0; b < 256; b++) {
+        uint32_t count = at[b];
+        at[b] = sum;
+        sum += count;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        to[at[from[i].key >> shift & 0xFF]++] = from[i];
+    return true;
+}
+
+static struct keyed *keys_sorted(const struct strset *set)
+{
+    struct keyed *keys = arena_array(set->arena, set->n, sizeof *keys), *spare;
+    size_t        common = common_bytes(set);
+
+    spare = arena_array(set->arena, set->n, sizeof *spare);
+    for (uint32_t i = 0; i < set->n; i++)
+        keys[i] = (struct keyed){ key_at(set->at[i], common), i };
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        if (byte_sort(keys, spare, set->n, shift)) {
+            struct keyed *swap = keys;
+            keys = spare;
+            spare = swap;
+        }
+    return keys;
+}
+
+static int string_cmp(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
 const struct slice *strset_sorted(struct strset *set)
 {
     if (is_in_order(set))
         return set->at;
     struct slice *sorted = arena_array(set->arena, set->n, sizeof *sorted);
+    struct keyed *keys = keys_sorted(set);
 
-    memcpy(sorted, set->at, set->n * sizeof *sorted);
-    qsort(sorted, set->n, sizeof *sorted, string_cmp);
+    for (uint32_t at = 0, end; at < set->n; at = end) {
+        for (end = at; end < set->n && keys[end].key == keys[at].key; end++)
+            sorted[end] = set->at[keys[end].id];
+        if (end > at + 1)
+            qsort(sorted + at, end - at, sizeof *sorted, string_cmp);
+    }
     return sorted;
 }

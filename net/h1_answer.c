@@ -69,6 +69,16 @@ void h1_refuse_abuse(struct h1 *h, enum abuse what, struct h1_wrong w)
     h1_refuse(h, w);
 }
 
+static void put_number(struct buf *out, size_t n)
+{
+    char  room[20], *at = room + sizeof room;
+
+    do
+        *--at = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    buf_put(out, at, (size_t)(room + sizeof room - at));
+}
+
 static bool has_no_body(const struct h1 *h) { return h->is_head_method || h->status == 204 || h->status == 304; }
 
 /* The framing: a length when the whole body is there, else chunks, or for HTTP/1.0 the end of the connection. */
@@ -83,10 +93,13 @@ static void put_head(struct h1 *h)
     buf_put(&h->head, "date: ", 6);
     buf_slice(&h->head, date);
     buf_put(&h->head, "\r\n", 2);
-    if (h->is_finished && h->status != 204 && h->status != 304)
-        buf_printf(&h->head, "content-length: %zu\r\n", h->body.n);
-    else if (h->is_chunked_out)
+    if (h->is_finished && h->status != 204 && h->status != 304) {
+        buf_text(&h->head, "content-length: ");
+        put_number(&h->head, h->body.n);
+        buf_put(&h->head, "\r\n", 2);
+    } else if (h->is_chunked_out) {
         buf_text(&h->head, "transfer-encoding: chunked\r\n");
+    }
     if (h->is_last)
         buf_text(&h->head, "connection: close\r\n");
     else if (h->minor == 0)
@@ -171,7 +184,11 @@ static void h1_head(struct exchange *x, int status, const struct http_field *fie
     assert(!h->has_head);
     h->has_head = true;
     h->status = status;
-    buf_printf(&h->head, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
+    buf_put(&h->head, "HTTP/1.1 ", 9);
+    put_number(&h->head, (size_t)status);
+    buf_byte(&h->head, ' ');
+    buf_text(&h->head, http_reason(status));
+    buf_put(&h->head, "\r\n", 2);
     for (size_t i = 0; i < n; i++) {
         if (is_ours(fields[i].name) || !h1_is_token(fields[i].name) || !h1_is_text(fields[i].value))
             continue; /* a line break in a value would begin a field, or an answer, of somebody else's making */

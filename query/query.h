@@ -59,6 +59,11 @@ struct strset               *partial_set(struct partial *p); /* ids, names, valu
 struct tree                 *partial_tree(struct partial *p);
 const struct partial_series *partial_points(struct partial *p, size_t *n); /* sorted by labels */
 
+/*
+ * Is a question about types, label names or label values answered here and in less time than a thread takes to wake up?
+ */
+bool query_is_quick(struct router *r, const struct slice *tenants, size_t n, int64_t start_ns, int64_t end_ns);
+
 /* This process's shard alone: what the shard service answers a peer with. */
 must_check enum code query_local(struct shard *s, const struct question *q, struct partial *into, struct fault *why);
 

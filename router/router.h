@@ -66,6 +66,9 @@ void router_push(struct router *r, struct batch *batches, const struct labels *l
 /* The shard of this process (NULL: none), to be asked directly. */
 struct shard *router_local(struct router *r);
 
+/* Is that one all there is to be asked? */
+bool router_is_alone(struct router *r);
+
 /*
  * Asks every other shard that may hold data, in parallel.  `reply` runs once for each (concurrently), then `done` once.
  * With no peers `done` runs before the return.  A shard that cannot be reached is UNAVAILABLE, named in the text.

@@ -67,6 +67,22 @@ static void ask(struct asked *q)
     rpc_client_call(all->router->config.client, &call);
 }
 
+static bool is_to_be_asked(const struct shard_map *m, uint16_t shard)
+{
+    return shard != m->self && m->shards[shard].state != SHARD_LOST;
+}
+
+bool router_is_alone(struct router *r)
+{
+    struct shard_map *m = router_map(r);
+    bool              is_alone = true;
+
+    for (uint16_t i = 0; i < m->n_shards && is_alone; i++)
+        is_alone = !is_to_be_asked(m, i);
+    map_unref(m);
+    return is_alone;
+}
+
 void router_scatter(struct router *r, const struct scatter *s)
 {
     struct shard_map *m = router_map(r);
@@ -75,7 +91,7 @@ void router_scatter(struct router *r, const struct scatter *s)
     *all = (struct scattered){ .router = r, .map = m, .what = *s, .open = 1 };
     atomic_fetch_add(&r->open, 1);
     for (uint16_t i = 0; i < m->n_shards; i++) {
-        if (i == m->self || m->shards[i].state == SHARD_LOST)
+        if (!is_to_be_asked(m, i))
             continue;
         all->asked[i] = (struct asked){ .all = all, .shard = i };
         peer_fields_make(r, m->shards[i].name, &all->asked[i].fields);

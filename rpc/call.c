@@ -18,6 +18,7 @@ bool               call_is_cancelled(const struct call *c) { return atomic_load(
 struct slice       call_path(const struct call *c) { return c->path; }
 struct slice       call_query(const struct call *c) { return c->query; }
 bool               call_is_get(const struct call *c) { return c->is_get; }
+bool               call_is_inline(const struct call *c) { return c->lane == LANE_INLINE; }
 const ProtobufCMessageDescriptor *call_response_type(const struct call *c) { return c->row->method->response; }
 void               call_set_user(struct call *c, void *user) { c->user = user; }
 void              *call_user(const struct call *c) { return c->user; }
@@ -141,6 +142,7 @@ struct call *call_new(const struct face *f, struct row *row, struct exchange *x)
                         .deadline_ns = INT64_MAX,
                         .started_ns = clock_mono_ns(),
                         .is_plain = row->route != NULL,
+                        .lane = row->lane,
                         .inbox.message_bytes_max = row->request_bytes_max };
     copy_head(c, x);
     server_opened(f->server);

@@ -4,9 +4,9 @@
  *
  *     net --head, body--> call (loop thread) --lane--> method_fn (worker) --reply--> call --> net
  *
- * R1  method_fn runs on the thread of its lane: LANE_INLINE on the loop (bounded work only), the others on a worker.  It
- *     runs once; when the client streams, with the first message, with each further one that call_next asks for, and
- *     with NULL when there are no more.
+ * R1  method_fn runs on the thread of its lane: LANE_INLINE on the loop (bounded work only), the others on a worker, or
+ *     on the loop when it is quick (rpc/server.h).  It runs once; when the client streams, with the first message, with
+ *     each further one that call_next asks for, and with NULL when there are no more.
  * R2  Each call is ended exactly once, by call_reply, call_close, call_fail or call_http, from any thread, while the
  *     method runs or later: a method that waits for others returns and the call goes on when they have answered.
  * R3  The request message, the arena and everything call_* returns stay valid until the call is ended; of a client's
@@ -50,6 +50,7 @@ const struct http_field *call_fields(const struct call *c, size_t *n);
 struct slice  call_path(const struct call *c);
 struct slice  call_query(const struct call *c); /* behind '?', not decoded: of plain routes, and of Connect's GET */
 bool          call_is_get(const struct call *c);
+bool          call_is_inline(const struct call *c); /* its method runs on the loop */
 const ProtobufCMessageDescriptor *call_response_type(const struct call *c); /* what call_send and call_reply take */
 
 /* Whom the client's verified certificate names (net/http.h); none without one. */

@@ -63,6 +63,7 @@ struct call {
     int64_t                   deadline_ns, started_ns;
     const struct compression *comes_by, *goes_by; /* what messages may be packed by; NULL: not */
     bool                      is_plain, is_get;
+    enum lane                 lane; /* the row's; LANE_INLINE for as long as a small request is taken to be quick */
 
     struct exchange   *x; /* loop; NULL once gone */
     struct inbox       inbox;
@@ -86,6 +87,7 @@ struct call {
     struct arena   *scratch;        /* of a client's stream: emptied after each message; else the arena */
     size_t          message_charged; /* of charged_bytes, for the message of a stream at hand */
     struct slice    message;
+    const ProtobufCMessage *prepared; /* decoded on the loop, for the lane */
     bool            has_message, is_compressed, is_authorized;
     bool            has_run;
     bool            is_spoiled; /* `fault` ends the call, whatever the method ends it with */
@@ -171,6 +173,11 @@ enum code call_too_busy(struct fault *why);
 
 void      call_refuse_size(struct call *c, size_t n);
 enum code check_flags(const struct call *c, uint8_t flags, struct fault *why);
+
+static inline struct call *call_of_job(struct job *j)
+{
+    return (struct call *)((char *)j - offsetof(struct call, job));
+}
 
 /* The next step goes to the call's lane.  An inline one has run when this returns. */
 void call_step(struct call *c, void (*step)(struct job *j));

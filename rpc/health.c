@@ -107,11 +107,11 @@ const struct method *health_methods(size_t *n)
 {
     static const struct method methods[] = {
         { "/grpc.health.v1.Health/Check", &grpc__health__v1__health_check_request__descriptor,
-          &grpc__health__v1__health_check_response__descriptor, LANE_INLINE, 4096, check },
+          &grpc__health__v1__health_check_response__descriptor, LANE_INLINE, 4096, check, NULL },
         { "/grpc.health.v1.Health/List", &grpc__health__v1__health_list_request__descriptor,
-          &grpc__health__v1__health_list_response__descriptor, LANE_INLINE, 4096, list },
+          &grpc__health__v1__health_list_response__descriptor, LANE_INLINE, 4096, list, NULL },
         { "/grpc.health.v1.Health/Watch", &grpc__health__v1__health_check_request__descriptor,
-          &grpc__health__v1__health_check_response__descriptor, LANE_INLINE, 4096, watch },
+          &grpc__health__v1__health_check_response__descriptor, LANE_INLINE, 4096, watch, NULL },
     };
     *n = sizeof methods / sizeof methods[0];
     return methods;

@@ -127,10 +127,10 @@ const struct method *reflection_methods(size_t *n)
     static const struct method methods[] = {
         { "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
           &grpc__reflection__v1__server_reflection_request__descriptor,
-          &grpc__reflection__v1__server_reflection_response__descriptor, LANE_INLINE, QUESTION_BYTES_MAX, info },
+          &grpc__reflection__v1__server_reflection_response__descriptor, LANE_INLINE, QUESTION_BYTES_MAX, info, NULL },
         { "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
           &grpc__reflection__v1__server_reflection_request__descriptor,
-          &grpc__reflection__v1__server_reflection_response__descriptor, LANE_INLINE, QUESTION_BYTES_MAX, info },
+          &grpc__reflection__v1__server_reflection_response__descriptor, LANE_INLINE, QUESTION_BYTES_MAX, info, NULL },
     };
     *n = sizeof methods / sizeof methods[0];
     return methods;

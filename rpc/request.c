@@ -6,6 +6,8 @@
 
 #include "rpc/call_priv.h"
 
+enum { SMALL_BYTES = 1024 }; /* gzip in it makes no more than a megabyte */
+
 void call_refuse_size(struct call *c, size_t n)
 {
     struct fault why;
@@ -150,6 +152,12 @@ static enum code check_end(const struct call *c, struct fault *why)
     return CODE_OK;
 }
 
+/* Whether it is quick as well is asked when it is decoded (prepare.c). */
+static bool is_small(const struct call *c)
+{
+    return !c->is_plain && c->row->method->is_quick != NULL && !c->is_compressed && c->message.n <= SMALL_BYTES;
+}
+
 void call_whole(struct call *c)
 {
     struct fault why;
@@ -171,5 +179,7 @@ void call_whole(struct call *c)
         c->is_compressed = c->comes_by != NULL;
         c->message = buf_view(&c->inbox.bytes);
     }
+    if (is_small(c))
+        c->lane = LANE_INLINE;
     call_step(c, call_run);
 }

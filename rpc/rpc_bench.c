@@ -30,9 +30,9 @@ static void answer(struct call *c, const ProtobufCMessage *request)
 
 static const struct method methods[] = {
     { "/querier.v1.QuerierService/LabelValues", &types__v1__label_values_request__descriptor,
-      &types__v1__label_values_response__descriptor, LANE_INLINE, 0, answer },
+      &types__v1__label_values_response__descriptor, LANE_INLINE, 0, answer, NULL },
     { "/querier.v1.QuerierService/LabelNames", &types__v1__label_values_request__descriptor,
-      &types__v1__label_values_response__descriptor, LANE_QUERY, 0, answer },
+      &types__v1__label_values_response__descriptor, LANE_QUERY, 0, answer, NULL },
 };
 
 /* With a certificate of its own making. */

@@ -32,7 +32,7 @@
 /* ---- the toy service ---- */
 
 static sem_t       slow_runs, slow_may_end;
-static atomic_bool slow_was_cancelled;
+static atomic_bool slow_was_cancelled, values_were_inline;
 
 /* As many names as `start` says, each `name`. */
 static void values(struct call *c, const ProtobufCMessage *request)
@@ -41,6 +41,7 @@ static void values(struct call *c, const ProtobufCMessage *request)
     Types__V1__LabelValuesResponse       r = TYPES__V1__LABEL_VALUES_RESPONSE__INIT;
     struct fault                         why;
 
+    values_were_inline = call_is_inline(c);
     if (q->start < 0) {
         (void)fail(&why, CODE_NOT_FOUND, "100%% no \"%s\"", q->name);
         call_fail(c, &why);
@@ -51,6 +52,19 @@ static void values(struct call *c, const ProtobufCMessage *request)
     for (size_t i = 0; i < r.n_names; i++)
         r.names[i] = q->name;
     call_reply(c, &r.base);
+}
+
+static bool values_are_quick(struct call *c, const ProtobufCMessage *request)
+{
+    (void)c;
+    return ((const Types__V1__LabelValuesRequest *)(const void *)request)->name[0] == 'q';
+}
+
+static bool never_quick(struct call *c, const ProtobufCMessage *request)
+{
+    (void)c;
+    (void)request;
+    return false;
 }
 
 /* Works until its client has gone or its deadline is over. */
@@ -95,11 +109,11 @@ static enum code authorize(struct call *c, const char *path, struct fault *why)
 
 static const struct method methods[] = {
     { QUERIER "LabelValues", &types__v1__label_values_request__descriptor,
-      &types__v1__label_values_response__descriptor, LANE_QUERY, 0, values },
+      &types__v1__label_values_response__descriptor, LANE_QUERY, 0, values, values_are_quick },
     { QUERIER "LabelNames", &types__v1__label_names_request__descriptor, &types__v1__label_names_response__descriptor,
-      LANE_DECODE, 0, slow },
+      LANE_DECODE, 0, slow, never_quick },
     { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor,
-      LANE_INLINE, 200, push },
+      LANE_INLINE, 200, push, NULL },
 };
 
 static const struct route routes[] = {
@@ -443,6 +457,27 @@ static void test_routing(void)
     assert(got.status == 200 && slice_is(got.origin, "http://x"));
 }
 
+/* Small and quick: on the loop; in every other case on the lane. */
+static void test_quick(void)
+{
+    char long_name[1200] = "q";
+
+    memset(long_name + 1, 'x', sizeof long_name - 2);
+    const struct {
+        const char *name;
+        bool        is_gzip, is_inline;
+    } cases[] = { { "quick", false, true }, { "slow", false, false }, { "quick", true, false }, { long_name, false, false } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice body = query_bytes(false, cases[i].name, 2);
+        struct got   got = ask("POST", QUERIER "LabelValues",
+                               FIELDS("content-type", "application/proto", "content-encoding",
+                                      cases[i].is_gzip ? "gzip" : "identity"),
+                             cases[i].is_gzip ? gzipped(body) : body);
+        assert(got.code == CODE_OK && got.status == 200 && values_were_inline == cases[i].is_inline);
+        check_values(false, got.body, cases[i].name, 2);
+    }
+}
+
 static void test_limits(void)
 {
     static char  zeroes[1 << 20];
@@ -736,6 +771,7 @@ int main(void)
     test_bad_bodies();
     test_bad_heads();
     test_routing();
+    test_quick();
     test_limits();
     test_deadlines();
     test_cancel();

@@ -7,12 +7,19 @@
 
 enum lane { LANE_INLINE, LANE_DECODE, LANE_QUERY };
 
+/*
+ * Asked on the loop about a small request, once its caller is known: is what it asks for so little that it costs less than
+ * being handed over and back, and can it be had without waiting?  Then its method runs there and then.
+ */
+typedef bool quick_fn(struct call *c, const ProtobufCMessage *request);
+
 struct method {
     const char                       *path; /* "/querier.v1.QuerierService/ProfileTypes" */
     const ProtobufCMessageDescriptor *request, *response;
     enum lane                         lane;
     size_t                            request_bytes_max; /* inflated; 0: rpc_config's */
     method_fn                        *run;
+    quick_fn                         *is_quick; /* NULL: never */
 };
 
 struct route {

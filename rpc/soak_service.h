@@ -132,7 +132,7 @@ static enum code authorize(struct call *c, const char *path, struct fault *why)
 #define METHOD(name, stem, lane, run)                                                                                  \
     {                                                                                                                  \
         SERVICE name, &connectrpc__conformance__v1__##stem##_request__descriptor,                                      \
-            &connectrpc__conformance__v1__##stem##_response__descriptor, lane, 0, run                                  \
+            &connectrpc__conformance__v1__##stem##_response__descriptor, lane, 0, run, NULL                            \
     }
 
 static const struct method methods[] = {

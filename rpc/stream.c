@@ -27,7 +27,7 @@ static bool is_over(const struct call *c) { return c->is_answered || c->x == NUL
 
 static void run_resume(struct job *j)
 {
-    struct call *c = (struct call *)((char *)j - offsetof(struct call, job));
+    struct call *c = call_of_job(j);
     c->resume(c);
 }
 
@@ -53,9 +53,9 @@ void call_step(struct call *c, void (*step)(struct job *j))
     c->job.run = step;
     if (is_first)
         call_ref(c);
-    if (c->row->lane == LANE_INLINE)
+    if (c->lane == LANE_INLINE)
         step(&c->job);
-    else if (!crew_push(server_crew(c->server, c->row->lane), &c->job))
+    else if (!crew_push(server_crew(c->server, c->lane), &c->job))
         lane_is_full(c, is_first);
 }
 
@@ -70,7 +70,7 @@ static bool message_give(struct call *c, uint8_t flags, struct slice bytes)
         call_refuse(c, &why);
         return false;
     }
-    if (c->row->lane != LANE_INLINE) {
+    if (c->lane != LANE_INLINE) {
         if (!call_charge(c, bytes.n)) {
             call_refuse(c, (call_too_busy(&why), &why));
             return false;

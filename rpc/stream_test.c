@@ -189,10 +189,10 @@ static void unary(struct call *c, const ProtobufCMessage *m)
     &connectrpc__conformance__v1__##stem##_request__descriptor, &connectrpc__conformance__v1__##stem##_response__descriptor
 
 static struct method methods[] = {
-    { SERVICE "ServerStream", MESSAGES(server_stream), LANE_INLINE, 0, server_stream },
-    { SERVICE "ClientStream", MESSAGES(client_stream), LANE_INLINE, 0, client_stream },
-    { SERVICE "BidiStream", MESSAGES(bidi_stream), LANE_INLINE, 0, bidi_stream },
-    { SERVICE "IdempotentUnary", MESSAGES(idempotent_unary), LANE_INLINE, 0, unary },
+    { SERVICE "ServerStream", MESSAGES(server_stream), LANE_INLINE, 0, server_stream, NULL },
+    { SERVICE "ClientStream", MESSAGES(client_stream), LANE_INLINE, 0, client_stream, NULL },
+    { SERVICE "BidiStream", MESSAGES(bidi_stream), LANE_INLINE, 0, bidi_stream, NULL },
+    { SERVICE "IdempotentUnary", MESSAGES(idempotent_unary), LANE_INLINE, 0, unary, NULL },
 };
 
 /* ---- the world ---- */

@@ -178,10 +178,10 @@ static __attribute__((unused)) void bidi_stream(struct call *c, const ProtobufCM
 #define RESPONSE(stem) &connectrpc__conformance__v1__##stem##_response__descriptor
 
 static const struct method methods[] = {
-    { SERVICE "Unary", REQUEST(unary), RESPONSE(unary), LANE_INLINE, 0, unary },
-    { SERVICE "ServerStream", REQUEST(server_stream), RESPONSE(server_stream), LANE_INLINE, 0, server_stream },
-    { SERVICE "ClientStream", REQUEST(client_stream), RESPONSE(client_stream), LANE_INLINE, 0, client_stream },
-    { SERVICE "BidiStream", REQUEST(bidi_stream), RESPONSE(bidi_stream), LANE_INLINE, 0, bidi_stream },
+    { SERVICE "Unary", REQUEST(unary), RESPONSE(unary), LANE_INLINE, 0, unary, NULL },
+    { SERVICE "ServerStream", REQUEST(server_stream), RESPONSE(server_stream), LANE_INLINE, 0, server_stream, NULL },
+    { SERVICE "ClientStream", REQUEST(client_stream), RESPONSE(client_stream), LANE_INLINE, 0, client_stream, NULL },
+    { SERVICE "BidiStream", REQUEST(bidi_stream), RESPONSE(bidi_stream), LANE_INLINE, 0, bidi_stream, NULL },
 };
 
 /* ---- the world ---- */

@@ -35,6 +35,16 @@ static bool accepts_utf8(const struct call *c)
     return false;
 }
 
+bool ask_is_quick(struct call *c, int64_t start_ms, int64_t end_ms, char *const *matchers, size_t n)
+{
+    const struct principal *who = principal_of(c);
+
+    for (size_t i = 0; i < n; i++)
+        if (strchr(matchers[i], '~') != NULL)
+            return false;
+    return query_is_quick(app_of(c)->router, who->tenants, who->n_tenants, ms_to_ns(start_ms), ms_to_ns(end_ms));
+}
+
 struct ask *ask_new(struct call *c, enum question_kind kind)
 {
     const struct principal *who = principal_of(c);

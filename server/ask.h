@@ -38,6 +38,9 @@ struct ask {
     ask_reply_fn *reply; /* ask.c's */
 };
 
+/* Is it worth less than a worker's wake-up?  Of the questions that query_is_quick is for; without regexes. */
+bool ask_is_quick(struct call *c, int64_t start_ms, int64_t end_ms, char *const *matchers, size_t n);
+
 struct ask *ask_new(struct call *c, enum question_kind kind);
 
 /* Notes a fault, if it is the first. */

@@ -101,8 +101,12 @@ static struct ordinals ordinals_new(struct arena *a, size_t n_items)
     return o;
 }
 
-static uint32_t ordinals_next(struct ordinals *o, const struct intake_item *item)
+/* A lone item is the first of its kind, whatever it is. */
+static uint32_t ordinals_next(struct ordinals *o, const struct intake_item *item, size_t n_items)
 {
+    if (n_items == 1)
+        return 0;
+
     struct hash128 body = hash128(item->body.p, item->body.n);
     struct hash128 key = { body.lo ^ labels_hash(item->labels), body.hi ^ hash_slice(item->id) };
 
@@ -197,7 +201,7 @@ static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct 
                                          .hints = item->hints };
     size_t                    raw_bytes = 0, before = arena_bytes(j->in.arena);
 
-    if (!server_await_memory(j->in.app->server, j->taken_bytes))
+    if (!server_await_memory(j->in.app->server, j->taken_bytes, !j->in.is_on_loop))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
     enum code code = admit_claim(j, item, why);
     if (code != CODE_OK)
@@ -219,8 +223,7 @@ static void decode_all(struct job *j)
         struct fault  why = { 0 };
         struct batch *b = &j->batches[j->n_batches];
         *b = (struct batch){ 0 };
-        uint32_t  ordinal = j->in.n_items > 1 ? ordinals_next(&ordinals, &j->in.items[i]) : 0; /* alone: no hash */
-        enum code code = decode(j, i, ordinal, &limits, b, &why);
+        enum code code = decode(j, i, ordinals_next(&ordinals, &j->in.items[i], j->in.n_items), &limits, b, &why);
         if (code != CODE_OK)
             refuse(j, i, code, why.text);
         if (code != CODE_OK || b->n_rows == 0)

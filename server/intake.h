@@ -44,6 +44,7 @@ struct intake {
     size_t                    n_items;     /* 1 .. INTAKE_ITEMS_MAX */
     int64_t                   now_ns;      /* wall */
     int64_t                   deadline_ns; /* monotonic; INT64_MAX: none */
+    bool                      is_on_loop;  /* where nothing waits, and where there is memory to begin with */
     intake_done_fn           *done;
     void                     *arg;
 };

@@ -269,7 +269,7 @@ static const struct route routes[] = {
     { "GET", "/-/ready", LANE_INLINE, 0, ready },
     { "GET", "/healthy", LANE_INLINE, 0, healthy },
     { "GET", "/-/healthy", LANE_INLINE, 0, healthy },
-    { "GET", "/metrics", LANE_QUERY, 0, metrics },
+    { "GET", "/metrics", LANE_INLINE, 0, metrics },
     { "GET", "/api/v1/status/buildinfo", LANE_INLINE, 0, buildinfo },
     { "GET", "/config", LANE_INLINE, 0, config },
     { "GET", "/api/v1/status/config", LANE_INLINE, 0, config },

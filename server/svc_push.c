@@ -5,6 +5,7 @@
 #include "server/intake.h"
 #include "server/principal.h"
 #include "server/services.h"
+#include "server/wiring.h"
 
 /* Where each item came from, for the words of a failure. */
 struct origin {
@@ -108,13 +109,21 @@ static void push(struct call *c, const ProtobufCMessage *request)
                                  .n_items = n,
                                  .now_ns = clock_real_ns(),
                                  .deadline_ns = call_deadline_ns(c),
+                                 .is_on_loop = call_is_inline(c),
                                  .done = answer,
                                  .arg = p });
 }
 
+/* A small profile is decoded in the time of waking up a worker. */
+static bool is_quick(struct call *c, const ProtobufCMessage *request)
+{
+    (void)request;
+    return server_has_memory(app_of(c)->server);
+}
+
 static const struct method methods[] = {
     { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor,
-      LANE_DECODE, 0, push },
+      LANE_DECODE, 0, push, is_quick },
 };
 
 const struct method *push_methods(size_t *n)

@@ -26,6 +26,14 @@ static void profile_types(struct call *c, const ProtobufCMessage *request)
     ask_run(a, reply_types, &empty.base);
 }
 
+/* Without a range it asks about the last hour. */
+static bool profile_types_is_quick(struct call *c, const ProtobufCMessage *request)
+{
+    const Querier__V1__ProfileTypesRequest *m = (const void *)request;
+
+    return ask_is_quick(c, m->start, m->end == 0 ? INT64_MAX : m->end, NULL, 0);
+}
+
 static const char list_fault[] = "parsing label selector: failed to parse label selector";
 
 static void label_names(struct call *c, const ProtobufCMessage *request)
@@ -38,6 +46,13 @@ static void label_names(struct call *c, const ProtobufCMessage *request)
     ask_range(a, m->start, m->end);
     ask_matchers(a, m->matchers, m->n_matchers, list_fault);
     ask_run(a, reply_label_names, &empty.base);
+}
+
+static bool label_names_is_quick(struct call *c, const ProtobufCMessage *request)
+{
+    const Types__V1__LabelNamesRequest *m = (const void *)request;
+
+    return ask_is_quick(c, m->start, m->end, m->matchers, m->n_matchers);
 }
 
 static void label_values(struct call *c, const ProtobufCMessage *request)
@@ -53,6 +68,13 @@ static void label_values(struct call *c, const ProtobufCMessage *request)
     ask_matchers(a, m->matchers, m->n_matchers, list_fault);
     a->question.label = slice_of(m->name);
     ask_run(a, reply_label_values, &empty.base);
+}
+
+static bool label_values_is_quick(struct call *c, const ProtobufCMessage *request)
+{
+    const Types__V1__LabelValuesRequest *m = (const void *)request;
+
+    return ask_is_quick(c, m->start, m->end, m->matchers, m->n_matchers);
 }
 
 static void series(struct call *c, const ProtobufCMessage *request)
@@ -281,16 +303,17 @@ static void not_implemented(struct call *c, const ProtobufCMessage *request)
     call_fail(c, &why);
 }
 
-#define ROW(name, request, response, fn)                                                                               \
+#define ROW_QUICK(name, request, response, fn, is_quick)                                                               \
     {                                                                                                                  \
         "/querier.v1.QuerierService/" name, &request##__descriptor, &response##__descriptor, LANE_QUERY,               \
-            REQUEST_BYTES_MAX, fn                                                                                      \
+            REQUEST_BYTES_MAX, fn, is_quick                                                                            \
     }
+#define ROW(name, request, response, fn) ROW_QUICK(name, request, response, fn, NULL)
 
 static const struct method methods[] = {
-    ROW("ProfileTypes", querier__v1__profile_types_request, querier__v1__profile_types_response, profile_types),
-    ROW("LabelNames", types__v1__label_names_request, types__v1__label_names_response, label_names),
-    ROW("LabelValues", types__v1__label_values_request, types__v1__label_values_response, label_values),
+    ROW_QUICK("ProfileTypes", querier__v1__profile_types_request, querier__v1__profile_types_response, profile_types, profile_types_is_quick),
+    ROW_QUICK("LabelNames", types__v1__label_names_request, types__v1__label_names_response, label_names, label_names_is_quick),
+    ROW_QUICK("LabelValues", types__v1__label_values_request, types__v1__label_values_response, label_values, label_values_is_quick),
     ROW("Series", querier__v1__series_request, querier__v1__series_response, series),
     ROW("SelectMergeStacktraces", querier__v1__select_merge_stacktraces_request,
         querier__v1__select_merge_stacktraces_response, select_merge_stacktraces),

@@ -72,6 +72,12 @@ struct shard *router_local(struct router *r)
     return shard;
 }
 
+bool router_is_alone(struct router *r)
+{
+    (void)r;
+    return true;
+}
+
 void router_scatter(struct router *r, const struct scatter *s)
 {
     (void)r;
@@ -449,6 +455,22 @@ static void series_refused(void)
     refused("SelectSeries", &m, CODE_INVALID_ARGUMENT, "unknown exemplar type: 9");
 }
 
+/* What may be answered on the loop: a few series, without a regex, without another shard (router_is_alone above). */
+static void quick(void)
+{
+    Types__V1__LabelValuesRequest v = TYPES__V1__LABEL_VALUES_REQUEST__INIT;
+    Querier__V1__ProfileTypesRequest t = QUERIER__V1__PROFILE_TYPES_REQUEST__INIT;
+    char       *plain[] = { (char *)"{env=\"prod\"}" }, *regex[] = { (char *)"{env=~\"p.*\"}" };
+    struct call c = { .user = { tenants, n_tenants, limits } };
+
+    v.name = (char *)"env", v.start = T0_MS - 60000, v.end = T0_MS + 300000;
+    v.matchers = plain, v.n_matchers = 1;
+    assert(method_of("LabelValues")->is_quick(&c, &v.base) && method_of("ProfileTypes")->is_quick(&c, &t.base));
+    v.matchers = regex;
+    assert(!method_of("LabelValues")->is_quick(&c, &v.base));
+    assert(method_of("Series")->is_quick == NULL && method_of("SelectSeries")->is_quick == NULL);
+}
+
 static void names(void)
 {
     Types__V1__LabelNamesRequest    m = TYPES__V1__LABEL_NAMES_REQUEST__INIT;
@@ -551,6 +573,7 @@ int main(void)
     profiles();
     series_answered();
     series_refused();
+    quick();
     names();
     sets();
     types();

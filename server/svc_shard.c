@@ -202,9 +202,9 @@ static void status(struct call *c, const ProtobufCMessage *message)
     &hearth__shard__v1__##name##_request__descriptor, &hearth__shard__v1__##name##_response__descriptor
 
 static const struct method methods[] = {
-    { "/hearth.shard.v1.Shard/Append", MESSAGES(append), LANE_DECODE, REQUEST_BYTES_MAX, append },
-    { "/hearth.shard.v1.Shard/Query", MESSAGES(query), LANE_QUERY, 0, query },
-    { "/hearth.shard.v1.Shard/Status", MESSAGES(status), LANE_INLINE, 0, status },
+    { "/hearth.shard.v1.Shard/Append", MESSAGES(append), LANE_DECODE, REQUEST_BYTES_MAX, append, NULL },
+    { "/hearth.shard.v1.Shard/Query", MESSAGES(query), LANE_QUERY, 0, query, NULL },
+    { "/hearth.shard.v1.Shard/Status", MESSAGES(status), LANE_INLINE, 0, status, NULL },
 };
 
 const struct method *shard_methods(size_t *n)

@@ -79,7 +79,12 @@ struct registry     *server_tenants(struct server *s) { return s->tenants; }
 struct app          *server_app(struct server *s) { return &s->app; }
 const char          *server_address(const struct server *s, size_t i) { return ports_address(s->ports, i); }
 
-bool server_await_memory(const struct server *s, size_t own_bytes)
+bool server_has_memory(const struct server *s)
+{
+    return atomic_load_explicit(&s->requests_bytes, memory_order_relaxed) <= s->requests_bytes_max;
+}
+
+bool server_await_memory(const struct server *s, size_t own_bytes, bool may_wait)
 {
     const struct timespec nap = { .tv_nsec = NS_PER_MS };
     int64_t               until = clock_mono_ns() + MEMORY_WAIT_NS;
@@ -88,7 +93,7 @@ bool server_await_memory(const struct server *s, size_t own_bytes)
         int64_t taken = atomic_load_explicit(&s->requests_bytes, memory_order_relaxed);
         if (taken <= s->requests_bytes_max || taken == (int64_t)own_bytes)
             return (int64_t)own_bytes <= s->requests_bytes_max;
-        if (clock_mono_ns() > until)
+        if (!may_wait || clock_mono_ns() > until)
             return false;
         nanosleep(&nap, NULL);
     }

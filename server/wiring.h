@@ -63,8 +63,9 @@ struct app          *server_app(struct server *s);
  * Memory that requests are decoded into.  A worker waits, a second at most, until what others hold leaves room,
  * decodes one profile, and then takes what that needed: its own limit bounds by how much the sum may overshoot.
  * Waiting is safe, for those who give back (writer, loops) never wait for a worker; and while workers wait the lane
- * fills and refuses. False: no room came, or the caller's own bytes are all there may be.
+ * fills and refuses. False: no room came, or the caller's own bytes are all there may be.  A loop does not wait.
  */
-must_check bool server_await_memory(const struct server *s, size_t own_bytes);
+must_check bool server_await_memory(const struct server *s, size_t own_bytes, bool may_wait);
+bool            server_has_memory(const struct server *s);
 void            server_take_memory(struct server *s, size_t bytes);
 void            server_give_memory(struct server *s, size_t bytes);

@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "index/block.h"
 #include "index/bucket.h"
+#include "index/select.h"
 #include "shard/shard_priv.h"
 
 #define SPAN_NS (600 * NS_PER_S)
@@ -230,6 +232,24 @@ struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int
     metric_add(s->metrics.visited, (int64_t)p.n);
     atomic_fetch_add_explicit(&s->visited, (int64_t)p.n, memory_order_relaxed);
     return p;
+}
+
+static uint64_t add_saturating(uint64_t a, uint64_t b) { return a + b < a ? UINT64_MAX : a + b; }
+
+uint64_t shard_effort(struct shard *s, struct slice tenant, int64_t start_ns, int64_t end_ns)
+{
+    struct epoch_reader *r = epoch_reader_take(s->epoch);
+    uint64_t             sum = 0;
+    size_t               n;
+
+    epoch_enter(r);
+    const struct held *at = directory_look(s->directory, tenant, &n);
+    for (size_t i = 0; i < n && at[i].start_ns <= end_ns; i++)
+        if (at[i].end_ns > start_ns)
+            sum = add_saturating(sum, select_effort(at[i].bucket, start_ns, end_ns));
+    epoch_leave(r);
+    epoch_reader_give(s->epoch, r);
+    return sum;
 }
 
 void shard_unpin(struct pin *p)

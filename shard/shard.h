@@ -119,6 +119,9 @@ struct pin {
 struct pin shard_pin(struct shard *s, struct slice tenant, int64_t start_ns, int64_t end_ns);
 void       shard_unpin(struct pin *p);
 
+/* What questions about labels would look at there (select_effort), without pinning anything. */
+uint64_t shard_effort(struct shard *s, struct slice tenant, int64_t start_ns, int64_t end_ns);
+
 /* Oldest and newest profile time of a tenant; false: it has none. */
 bool shard_span(struct shard *s, struct slice tenant, int64_t *oldest_ns, int64_t *newest_ns);
 

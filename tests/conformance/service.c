@@ -349,7 +349,7 @@ static void unimplemented(struct call *c, const ProtobufCMessage *m)
 
 #define METHOD(name, stem, run) \
     { "/connectrpc.conformance.v1.ConformanceService/" name, &connectrpc__conformance__v1__##stem##_request__descriptor, \
-      &connectrpc__conformance__v1__##stem##_response__descriptor, LANE_QUERY, 0, run }
+      &connectrpc__conformance__v1__##stem##_response__descriptor, LANE_QUERY, 0, run, NULL }
 
 const struct method conformance_methods[] = {
     METHOD("Unary", unary, unary),
