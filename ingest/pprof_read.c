@@ -62,8 +62,8 @@ static inline void span_extend(struct slice *span, const uint8_t *from, const ui
 static inline const uint8_t *span_end(struct slice span) { return (const uint8_t *)span.p + span.n; }
 
 /*
- * Fields of one kind come in runs, and most are short: the next one's bytes while it has this tag of one byte.  False: it has
- * not, or it is for pb_next to judge.
+ * Fields of one kind come in runs, and most are short: the next one's bytes while it has this tag of one byte.  False:
+ * it has not, or it is for pb_next to judge.
  */
 __attribute__((always_inline)) static inline bool run_next(struct pb_cursor *c, uint8_t tag, struct slice *bytes)
 {
@@ -327,8 +327,8 @@ static struct slice string_read(struct pprof *p, struct slice s, bool may_have_b
 }
 
 /*
- * Whether the strings are plain ASCII, all at once: of the bytes before a text, a tag and a length, all but the last of each
- * have the top bit set, and no other byte of the table has.  False also where this cannot be told.
+ * Whether the strings are plain ASCII, all at once: of the bytes before a text, a tag and a length, all but the last of
+ * each have the top bit set, and no other byte of the table has.  False also where this cannot be told.
  */
 static bool table_is_ascii(const struct pprof *p, size_t text_bytes)
 {

@@ -482,8 +482,10 @@ static void spoilt(uint32_t message, uint32_t field, uint64_t value, const char 
 
 static void tables_are_refused(void)
 {
+    char        longest[200];
     struct push p;
 
+    memset(longest, 'a', sizeof longest);
     spoilt(4, 1, 0, "location id is 0");
     spoilt(5, 1, 0, "function id is 0");
     spoilt(1, 1, 1000, "sample type type string index out of range");
@@ -496,6 +498,14 @@ static void tables_are_refused(void)
     push_simple(&p);
     pprof_make_frame(&p.m, SLICE("\xff\xfe"));
     refused(&p, "invalid utf8 string hex: fffe");
+    push_simple(&p);
+    pprof_make_frame(&p.m, slice_make(longest, sizeof longest)); /* its length has a top bit of its own */
+    pprof_make_frame(&p.m, SLICE("\xff"));
+    refused(&p, "invalid utf8 string hex: ff");
+    push_init(&p);
+    pb_put_bytes(&p.m.out, 6, SLICE("")); /* and the rest of the table somewhere else */
+    pprof_make_type(&p.m, SLICE("\xfe"), SLICE("nanoseconds"));
+    refused(&p, "invalid utf8 string hex: fe");
     push_init(&p);
     pb_put_bytes(&p.m.out, 6, SLICE("not empty"));
     pprof_make_type(&p.m, SLICE("cpu"), SLICE("nanoseconds"));
