@@ -128,7 +128,7 @@ static inline struct batch_stack batch_stack(const struct batch *b, uint32_t i)
 void batch_encode(const struct batch *b, struct buf *out);
 
 /*
- * A view of `bytes` (8-byte aligned, which must outlive it) and of what was unpacked into `a`; checked as by batch_check_quick.
+ * A view of `bytes` (which begin anywhere and must outlive it) and of what was unpacked into `a`; checked as by batch_check_quick.
  * INVALID_ARGUMENT: what is wrong; the whole is refused.
  */
 must_check enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why);

@@ -201,17 +201,17 @@ static void each_invariant_is_kept(void)
     }
 }
 
-/* A copy of exactly n bytes, so that a read past the end is seen; decoded, and if it passes, encoded again. */
+/* A copy that ends with the n bytes, so that a read past them is seen, and does not begin aligned; decoded, and if it passes, encoded again. */
 static enum code decode_exact(const char *p, size_t n)
 {
-    char         *copy = mem_alloc(n);
+    char         *copy = mem_alloc(1 + n);
     struct arena *a = arena_new(0);
     struct buf    again = { 0 };
     struct batch  b;
     struct fault  why;
 
-    memcpy(copy, p, n);
-    enum code code = batch_decode(slice_make(copy, n), a, &b, &why);
+    memcpy(copy + 1, p, n);
+    enum code code = batch_decode(slice_make(copy + 1, n), a, &b, &why);
     if (code == CODE_OK)
         batch_encode(&b, &again);
     buf_free(&again);

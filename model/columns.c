@@ -5,6 +5,11 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a narrow value is the front of a wide one");
 
+/* A record may begin anywhere in a message. */
+typedef uint16_t loose_u16 __attribute__((aligned(1)));
+typedef uint32_t loose_u32 __attribute__((aligned(1)));
+typedef uint64_t loose_u64 __attribute__((aligned(1)));
+
 struct head {
     uint32_t n;
     uint8_t  width[COLUMNS_MAX];
@@ -57,11 +62,11 @@ static void narrow(const char *field, size_t stride, uint32_t n, uint8_t width, 
     if (width == 1)
         NARROW(uint8_t);
     else if (width == 2)
-        NARROW(uint16_t);
+        NARROW(loose_u16);
     else if (width == 4)
-        NARROW(uint32_t);
+        NARROW(loose_u32);
     else if (width == 8)
-        NARROW(uint64_t);
+        NARROW(loose_u64);
 }
 
 static void column_put(const char *field, size_t stride, uint32_t n, uint8_t width, struct buf *out)
@@ -109,9 +114,9 @@ static void widen_4(const void *from, uint32_t n, uint8_t width, uint32_t base, 
     else if (width == 1)
         WIDEN(uint32_t, uint8_t);
     else if (width == 2)
-        WIDEN(uint32_t, uint16_t);
+        WIDEN(uint32_t, loose_u16);
     else
-        WIDEN(uint32_t, uint32_t);
+        WIDEN(uint32_t, loose_u32);
 }
 
 static void widen_8(const void *from, uint32_t n, uint8_t width, uint64_t base, char *field, size_t stride)
@@ -122,11 +127,11 @@ static void widen_8(const void *from, uint32_t n, uint8_t width, uint64_t base, 
     else if (width == 1)
         WIDEN(uint64_t, uint8_t);
     else if (width == 2)
-        WIDEN(uint64_t, uint16_t);
+        WIDEN(uint64_t, loose_u16);
     else if (width == 4)
-        WIDEN(uint64_t, uint32_t);
+        WIDEN(uint64_t, loose_u32);
     else
-        WIDEN(uint64_t, uint64_t);
+        WIDEN(uint64_t, loose_u64);
 }
 
 static bool is_width(uint8_t w) { return w == 0 || w == 1 || w == 2 || w == 4 || w == 8; }
@@ -146,28 +151,64 @@ static bool head_fits(const struct columns *c, const struct head *h, const uint6
     return need <= bytes;
 }
 
+static bool head_read(const struct columns *c, struct slice packed, struct head *h, uint64_t base[COLUMNS_MAX])
+{
+    size_t base_bytes = c->n * sizeof *base;
+
+    if (packed.n < sizeof *h + base_bytes)
+        return false;
+    memcpy(h, packed.p, sizeof *h);
+    memcpy(base, packed.p + sizeof *h, base_bytes);
+    return head_fits(c, h, base, packed.n);
+}
+
+static bool covers_all(const struct columns *c)
+{
+    size_t covered = 0;
+
+    for (uint8_t k = 0; k < c->n; k++)
+        covered += c->at[k].bytes;
+    return covered == c->item_bytes;
+}
+
+/* Takes the fields, whose head was read, off the front. */
+static void fields_unpack(const struct columns *c, const struct head *h, const uint64_t *base, struct slice *packed,
+                          char *items)
+{
+    size_t at = sizeof *h + c->n * sizeof *base;
+
+    if (!covers_all(c))
+        memset(items, 0, (size_t)h->n * c->item_bytes); /* C2 */
+    for (uint8_t k = 0; k < c->n; at += aligned((size_t)h->n * h->width[k++])) {
+        if (c->at[k].bytes == 4)
+            widen_4(packed->p + at, h->n, h->width[k], (uint32_t)base[k], items + c->at[k].at, c->item_bytes);
+        else
+            widen_8(packed->p + at, h->n, h->width[k], base[k], items + c->at[k].at, c->item_bytes);
+    }
+    *packed = slice_from(*packed, at);
+}
+
 bool columns_unpack(const struct columns *c, struct slice *packed, struct arena *a, const void **items, uint32_t *n)
 {
     struct head h;
     uint64_t    base[COLUMNS_MAX];
-    size_t      at = sizeof h + c->n * sizeof *base;
 
-    assert(((uintptr_t)packed->p & 7) == 0);
-    if (packed->n < at)
+    if (!head_read(c, *packed, &h, base))
         return false;
-    memcpy(&h, packed->p, sizeof h);
-    memcpy(base, packed->p + sizeof h, c->n * sizeof *base);
-    if (!head_fits(c, &h, base, packed->n))
-        return false;
-    char *made = arena_zalloc(a, (size_t)h.n * c->item_bytes);
-    for (uint8_t k = 0; k < c->n; at += aligned((size_t)h.n * h.width[k++])) {
-        if (c->at[k].bytes == 4)
-            widen_4(packed->p + at, h.n, h.width[k], (uint32_t)base[k], made + c->at[k].at, c->item_bytes);
-        else
-            widen_8(packed->p + at, h.n, h.width[k], base[k], made + c->at[k].at, c->item_bytes);
-    }
-    *packed = slice_from(*packed, at);
+    char *made = arena_array(a, h.n, c->item_bytes);
+    fields_unpack(c, &h, base, packed, made);
     *items = made;
     *n = h.n;
+    return true;
+}
+
+bool columns_unpack_n(const struct columns *c, struct slice *packed, void *items, uint32_t n)
+{
+    struct head h;
+    uint64_t    base[COLUMNS_MAX];
+
+    if (!head_read(c, *packed, &h, base) || h.n != n)
+        return false;
+    fields_unpack(c, &h, base, packed, items);
     return true;
 }

@@ -84,14 +84,6 @@ static void finish_one(struct many *all)
 
 static void on_append(struct append *a) { finish_one(((struct one *)(void *)a)->all); }
 
-/* The bytes where batch_decode wants them: usually where they are. */
-static struct slice aligned(ProtobufCBinaryData bytes, struct arena *a)
-{
-    struct slice s = slice_make(bytes.data, bytes.len);
-
-    return ((uintptr_t)s.p & 7) == 0 ? s : arena_copy(a, s);
-}
-
 static void append_one(struct many *all, size_t i, ProtobufCBinaryData bytes)
 {
     struct one   *one = &all->at[i];
@@ -99,7 +91,7 @@ static void append_one(struct many *all, size_t i, ProtobufCBinaryData bytes)
 
     one->all = all;
     one->append.done = on_append;
-    one->append.code = batch_decode(aligned(bytes, a), a, &one->batch, &one->append.why);
+    one->append.code = batch_decode(slice_make(bytes.data, bytes.len), a, &one->batch, &one->append.why);
     if (one->append.code != CODE_OK)
         return;
     atomic_fetch_add_explicit(&all->open, 1, memory_order_relaxed);
