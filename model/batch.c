@@ -111,24 +111,27 @@ static const uint8_t item_bytes[KNOWN] = {
     [S_ROW_VALUES] = 1,
 };
 
-#define FIELD(type, name) { offsetof(type, name), sizeof(((type *)NULL)->name) }
+#define FIELD(type, name)                                                                                              \
+    {                                                                                                                  \
+        offsetof(type, name), sizeof(((type *)NULL)->name)                                                             \
+    }
 
-static const struct columns functions = { sizeof(struct batch_function),
-                                          4,
-                                          { FIELD(struct batch_function, name),
-                                            FIELD(struct batch_function, system_name),
-                                            FIELD(struct batch_function, file),
-                                            FIELD(struct batch_function, start_line) } };
+static const struct columns functions = {
+    sizeof(struct batch_function),
+    4,
+    { FIELD(struct batch_function, name), FIELD(struct batch_function, system_name), FIELD(struct batch_function, file),
+      FIELD(struct batch_function, start_line) }
+};
 static const struct columns lines = { sizeof(struct batch_line),
                                       2,
                                       { FIELD(struct batch_line, function), FIELD(struct batch_line, line) } };
-static const struct columns locations = { sizeof(struct batch_location),
-                                          5,
-                                          { FIELD(struct batch_location, line_at),
-                                            FIELD(struct batch_location, address),
-                                            FIELD(struct batch_location, mapping),
-                                            FIELD(struct batch_location, n_lines),
-                                            FIELD(struct batch_location, flags) } };
+static const struct columns locations = {
+    sizeof(struct batch_location),
+    5,
+    { FIELD(struct batch_location, line_at), FIELD(struct batch_location, address),
+      FIELD(struct batch_location, mapping), FIELD(struct batch_location, n_lines),
+      FIELD(struct batch_location, flags) }
+};
 static const struct columns numbers = { sizeof(uint32_t), 1, { { 0, sizeof(uint32_t) } } };
 static const struct columns values = { sizeof(int64_t), 1, { { 0, sizeof(int64_t) } } };
 
@@ -260,10 +263,9 @@ void batch_encode(const struct batch *b, struct buf *out)
     for (uint16_t kind = 1; kind < KNOWN; kind++) {
         size_t begin = out->n;
         section_put(b, &own, (enum section)kind, out);
-        table[kind] = (struct entry){ .kind = kind,
-                                      .flags = MUST_KNOW,
-                                      .n = (uint32_t)((out->n - begin) / item_bytes[kind]),
-                                      .at = begin - from };
+        table[kind] = (struct entry){
+            .kind = kind, .flags = MUST_KNOW, .n = (uint32_t)((out->n - begin) / item_bytes[kind]), .at = begin - from
+        };
         pad(out, from);
     }
     struct head head = head_of(b, out->n - from);

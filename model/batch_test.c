@@ -269,7 +269,8 @@ static void packs_stacks(uint32_t n_locations)
     s->b.stack_locations = at, s->b.n_stack_locations = n;
     s->b.stack_end = end, s->b.n_stacks = STACKS;
     batch_encode(&s->b, &bytes);
-    assert(bytes.n < n_locations * 5 + n * (n_locations > 65536 ? 4 : 2) + 2000); /* of a location its address and line */
+    assert(bytes.n <
+           n_locations * 5 + n * (n_locations > 65536 ? 4 : 2) + 2000); /* of a location its address and line */
     assert(batch_decode(buf_view(&bytes), a, &b, &why) == CODE_OK);
     assert(b.n_stacks == STACKS && b.n_stack_locations == n && memcmp(b.stack_end, end, sizeof *end * STACKS) == 0 &&
            memcmp(b.stack_locations, at, sizeof *at * n) == 0);
