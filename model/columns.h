@@ -25,7 +25,7 @@ struct column {
 };
 
 struct columns {
-    uint8_t       item_bytes, n;
+    uint8_t       item_bytes, n; /* 4, or a multiple of 8 and the items aligned to it */
     struct column at[COLUMNS_MAX];
 };
 
