@@ -18,6 +18,7 @@
 #include "shard/shard.h"
 #include "shard/store.h"
 #include "shard/test_batch.h"
+#include "shard/test_held.h"
 #include "shard/wal.h"
 
 #define MINUTE (60 * NS_PER_S)
@@ -79,64 +80,17 @@ static void push(struct shard *s, int64_t time_ns, unsigned i, uint64_t seq)
     arena_free(a);
 }
 
-struct held_by {
-    size_t  buckets, sealed;
-    int64_t profiles, sum;
-};
-
-static struct held_by held_by(struct shard *s)
-{
-    struct selection all = { .start_ns = INT64_MIN, .end_ns = INT64_MAX };
-    struct held_by   h = { 0 };
-    struct pin       p = shard_pin(s, SLICE("tenant"), INT64_MIN, INT64_MAX);
-    struct tree     *t = tree_new();
-    struct fault     why;
-
-    h.buckets = p.n;
-    for (size_t i = 0; i < p.n; i++) {
-        h.sealed += bucket_is_sealed(p.buckets[i]);
-        h.profiles += bucket_stats(p.buckets[i]).profiles;
-        assert(select_tree(p.buckets[i], &all, t, &why) == CODE_OK);
-    }
-    for (uint32_t i = 0; i < t->n; i++)
-        h.sum += t->self[i];
-    shard_unpin(&p);
-    tree_free(t);
-    return h;
-}
-
 static struct held_by wait_sealed(struct shard *s, int64_t now_ns)
 {
     for (int i = 0; i < 20000; i++) {
         shard_step(s, NULL, 0, now_ns);
-        struct held_by h = held_by(s);
+        struct held_by h = held_by(s, "tenant");
         if (h.sealed == h.buckets)
             return h;
         usleep(1000);
     }
     assert(!"sealed in time");
     return (struct held_by){ 0 };
-}
-
-/* Files below the folder whose names end so. */
-static int files_n(const char *ending)
-{
-    char command[256];
-    int  n;
-
-    snprintf(command, sizeof command, "find %s -type f -name '*%s' | wc -l", folder, ending);
-    FILE *p = popen(command, "r");
-    assert(p != NULL && fscanf(p, "%d", &n) == 1);
-    pclose(p);
-    return n;
-}
-
-static void empty_folder(void)
-{
-    char command[256];
-
-    snprintf(command, sizeof command, "rm -rf %s/*", folder);
-    assert(system(command) == 0);
 }
 
 static void a_restart_has_it_all_once(void)
@@ -146,23 +100,23 @@ static void a_restart_has_it_all_once(void)
     for (unsigned i = 0; i < 100; i++)
         push(s, T0 + i, i, 10 + i);
     struct held_by before = wait_sealed(s, T0 + 2 * SPAN);
-    assert(before.buckets == 1 && before.profiles == 100 && files_n(".block") == 1);
+    assert(before.buckets == 1 && before.profiles == 100 && files_below(folder, ".block") == 1);
     shard_end(s);
 
     s = shard_of(SIZE_MAX);
-    struct held_by after = held_by(s);
+    struct held_by after = held_by(s, "tenant");
     assert(after.sealed == 1 && after.profiles == 100 && after.sum == before.sum && after.sum == 5050);
     assert(shard_stats(s).bytes < 16 << 10); /* left to its file */
     push(s, T0 + 100, 100, 110);             /* what comes late: beside it */
-    after = held_by(s);
+    after = held_by(s, "tenant");
     assert(after.profiles == 101 && after.sum == 5050 + 101);
     after = wait_sealed(s, T0 + 3 * SPAN);
-    assert(after.buckets == 2 && after.sum == 5050 + 101 && files_n(".block") == 2);
+    assert(after.buckets == 2 && after.sum == 5050 + 101 && files_below(folder, ".block") == 2);
     shard_end(s);
     s = shard_of(SIZE_MAX);
-    assert(held_by(s).sum == 5050 + 101);
+    assert(held_by(s, "tenant").sum == 5050 + 101);
     shard_end(s);
-    empty_folder();
+    folder_empty(folder);
 }
 
 /* What the child had on disk when it ended at that step. */
@@ -193,11 +147,11 @@ static void an_end_at_any_step_leaves_a_block_or_nothing(void)
         if (pid == 0)
             child(step);
         assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
-        assert(files_n(".new") == (step < 4) && files_n(".block") == (step >= 4));
+        assert(files_below(folder, ".new") == (step < 4) && files_below(folder, ".block") == (step >= 4));
         struct shard *s = shard_of(SIZE_MAX);
-        assert(files_n(".new") == 0 && held_by(s).sum == (step >= 4 ? 5 : 0));
+        assert(files_below(folder, ".new") == 0 && held_by(s, "tenant").sum == (step >= 4 ? 5 : 0));
         shard_end(s);
-        empty_folder();
+        folder_empty(folder);
     }
 }
 
@@ -222,7 +176,7 @@ static void damage_is_refused_by_name(void)
     s = shard_open(SIZE_MAX, 0, &why, &code);
     assert(code == CODE_DATA_LOSS && strstr(why.text, "it is empty") != NULL);
     shard_end(s);
-    empty_folder();
+    folder_empty(folder);
 }
 
 static void a_limit_is_for_memory_only(void)
@@ -233,15 +187,16 @@ static void a_limit_is_for_memory_only(void)
     for (unsigned i = 0; i < PUSHES; i++) {
         push(s, T0 + i, i, i + 1);
         assert(shard_stats(s).bytes <= LIMIT);
-        for (int k = 0; i % STEP == 0 && k < 2000 && held_by(s).buckets > held_by(s).sealed + 1; k++) {
+        for (int k = 0; i % STEP == 0 && k < 2000 && held_by(s, "tenant").buckets > held_by(s, "tenant").sealed + 1;
+             k++) {
             usleep(1000);
             shard_step(s, NULL, 0, T0);
         }
     }
-    struct held_by h = held_by(s);
+    struct held_by h = held_by(s, "tenant");
     assert(shard_stats(s).dropped_buckets == 0 && h.profiles == PUSHES && h.sum == (int64_t)PUSHES * (PUSHES + 1) / 2);
     shard_end(s);
-    empty_folder();
+    folder_empty(folder);
 }
 
 static void retention_removes_files(void)
@@ -258,14 +213,14 @@ static void retention_removes_files(void)
     }
     wait_sealed(s, T0 + 60 * SPAN);
     shard_step(s, NULL, 0, T0 + 61 * SPAN);
-    struct held_by before = held_by(s);
+    struct held_by before = held_by(s, "tenant");
     assert(before.buckets > 1 && before.buckets < 40 && shard_stats(s).dropped_buckets > 0);
     shard_end(s);
     s = shard_of(SIZE_MAX); /* what was being merged may be so now */
-    struct held_by after = held_by(s);
+    struct held_by after = held_by(s, "tenant");
     shard_end(s);
-    assert(after.sum == before.sum && files_n(".block") == (int)after.buckets);
-    empty_folder();
+    assert(after.sum == before.sum && files_below(folder, ".block") == (int)after.buckets);
+    folder_empty(folder);
 }
 
 /* The disk is gone: what is sealed stays in memory. */

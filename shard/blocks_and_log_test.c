@@ -18,6 +18,7 @@
 #include "shard/keeper.h"
 #include "shard/store.h"
 #include "shard/test_batch.h"
+#include "shard/test_held.h"
 
 #define SPAN (600 * NS_PER_S)
 #define T0 (1700000000 * NS_PER_S / SPAN * SPAN)
@@ -146,18 +147,6 @@ static void expect(struct machine *m, unsigned n)
     }
 }
 
-static int files_n(const char *pattern)
-{
-    char command[256];
-    int  n;
-
-    snprintf(command, sizeof command, "find %s -type f -name '%s' | wc -l", folder, pattern);
-    FILE *p = popen(command, "r");
-    assert(p != NULL && fscanf(p, "%d", &n) == 1);
-    pclose(p);
-    return n;
-}
-
 static bool is_sealed(struct machine *m)
 {
     struct pin p = shard_pin(m->shard, SLICE("a"), INT64_MIN, INT64_MAX);
@@ -201,21 +190,20 @@ static void run_child(int step)
     assert(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == ENDED);
 }
 
-static void empty_folder(void)
+static int segments_n(void)
 {
-    char command[256];
+    char path[64];
 
-    snprintf(command, sizeof command, "rm -rf %s/*", folder);
-    assert(system(command) == 0);
+    return files_below(path_in("wal", path), "");
 }
 
 static void an_end_at_any_step_loses_nothing(void)
 {
     for (int step = 1; step <= STEPS + 1; step++) {
         run_child(step);
-        printf("ended at step %d: %d segments, %d blocks\n", step, files_n("wal-*"), files_n("*.block"));
+        printf("ended at step %d: %d segments, %d blocks\n", step, segments_n(), files_below(folder, ".block"));
         if (step > STEPS)
-            assert(files_n("*.block") == 2 && files_n("wal-*") < 4);
+            assert(files_below(folder, ".block") == 2 && segments_n() < 4);
         struct machine m = boot(SIZE_MAX);
         expect(&m, ALL);
         for (unsigned i = 0; i < ALL; i++)
@@ -226,7 +214,7 @@ static void an_end_at_any_step_loses_nothing(void)
         m = boot(SIZE_MAX);
         expect(&m, ALL + 1);
         stop(&m);
-        empty_folder();
+        folder_empty(folder);
     }
 }
 
@@ -244,7 +232,7 @@ static void blocks_without_their_log(void)
         push(&m, EARLY + n, LATER);
         stop(&m);
     }
-    empty_folder();
+    folder_empty(folder);
 }
 
 /* Faster than blocks can be made: who comes then has to wait, and nothing that was taken is given for it. */
@@ -265,7 +253,7 @@ static void what_is_live_is_not_given_for_what_is_new(void)
     assert(refused > 0);
     is_slow = false;
     stop(&m);
-    empty_folder();
+    folder_empty(folder);
 }
 
 int main(void)

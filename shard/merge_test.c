@@ -11,13 +11,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "index/block.h"
-#include "index/select.h"
 #include "shard/load.h"
 #include "shard/record.h"
 #include "shard/shard.h"
 #include "shard/store.h"
 #include "shard/test_batch.h"
+#include "shard/test_held.h"
 #include "shard/wal.h"
 
 #define SPAN (600 * NS_PER_S)
@@ -81,60 +80,18 @@ static void push(struct shard *s, int64_t i, int64_t now_ns, struct buf *redo, s
     arena_free(a);
 }
 
-struct held_by {
-    size_t  buckets, sealed;
-    int64_t profiles, sum;
-};
-
-static struct held_by held_in(struct shard *s, int64_t start_ns, int64_t end_ns)
-{
-    struct selection range = { .start_ns = start_ns, .end_ns = end_ns };
-    struct held_by   h = { 0 };
-    struct pin       p = shard_pin(s, SLICE("tenant"), start_ns, end_ns);
-    struct tree     *t = tree_new();
-    struct fault     why;
-
-    h.buckets = p.n;
-    for (size_t i = 0; i < p.n; i++) {
-        h.sealed += bucket_is_sealed(p.buckets[i]);
-        h.profiles += bucket_stats(p.buckets[i]).profiles;
-        enum code code = select_tree(p.buckets[i], &range, t, &why);
-        assert(code == CODE_OK);
-    }
-    for (uint32_t i = 0; i < t->n; i++)
-        h.sum += t->self[i];
-    shard_unpin(&p);
-    tree_free(t);
-    return h;
-}
-
-static struct held_by held_by(struct shard *s) { return held_in(s, INT64_MIN, INT64_MAX); }
-
 /* Steps until there are no more than so many buckets, all of them sealed. */
 static struct held_by wait_for(struct shard *s, size_t buckets, int64_t now_ns)
 {
     for (int i = 0; i < 20000; i++, now_ns += NS_PER_S / 20) {
         shard_step(s, NULL, 0, now_ns);
-        struct held_by h = held_by(s);
+        struct held_by h = held_by(s, "tenant");
         if (h.sealed == h.buckets && h.buckets <= buckets)
             return h;
         usleep(1000);
     }
     assert(!"merged in time");
     return (struct held_by){ 0 };
-}
-
-static int files_n(const char *ending)
-{
-    char command[256];
-    int  n;
-
-    snprintf(command, sizeof command, "find %s -type f -name '*%s' | wc -l", folder, ending);
-    FILE *p = popen(command, "r");
-    int   got = p ? fscanf(p, "%d", &n) : 0;
-    assert(got == 1);
-    pclose(p);
-    return n;
 }
 
 static void run(const char *format)
@@ -169,17 +126,18 @@ static void a_window_becomes_one_block(void)
 
     struct held_by h = wait_for(s, 1, COLD);
     assert(h.buckets == 1 && h.sum == SUM(SPANS * PER_SPAN) && h.profiles == SPANS * PER_SPAN);
-    h = held_in(s, T0 + 5 * SPAN, T0 + 6 * SPAN - 1);
+    h = held_in(s, "tenant", T0 + 5 * SPAN, T0 + 6 * SPAN - 1);
     assert(h.buckets == 1 && h.sum == SUM(6 * PER_SPAN) - SUM(5 * PER_SPAN));
-    assert(held_in(s, T0 + WINDOW, INT64_MAX).buckets == 0 && held_in(s, INT64_MIN, T0 - 1).buckets == 0);
+    assert(held_in(s, "tenant", T0 + WINDOW, INT64_MAX).buckets == 0 &&
+           held_in(s, "tenant", INT64_MIN, T0 - 1).buckets == 0);
     struct shard_stats is = shard_stats(s);
     assert(is.buckets == 1 && is.profiles == SPANS * PER_SPAN && is.series == 2 && is.dropped_buckets == 0);
     shard_end(s);
-    assert(files_n(".block") == 1);
+    assert(files_below(folder, ".block") == 1);
     s = shard_of(INT64_MAX, T0 + DAY);
-    assert(held_by(s).buckets == 1 && held_by(s).sum == SUM(SPANS * PER_SPAN));
+    assert(held_by(s, "tenant").buckets == 1 && held_by(s, "tenant").sum == SUM(SPANS * PER_SPAN));
     shard_end(s);
-    run("rm -rf %s/*");
+    folder_empty(folder);
 }
 
 static void what_comes_late_is_merged_in_its_turn(void)
@@ -191,14 +149,14 @@ static void what_comes_late_is_merged_in_its_turn(void)
     struct arena       *a = arena_new(0);
     struct append       one = { .batch = test_batch(a, &p), .seq = 900 }, *all = &one;
     shard_step(s, &all, 1, COLD + SPAN);
-    assert(one.code == CODE_OK && held_by(s).buckets == 2);
+    assert(one.code == CODE_OK && held_by(s, "tenant").buckets == 2);
     struct held_by h = wait_for(s, 2, COLD + SPAN + 30 * NS_PER_S);
     assert(h.buckets == 2); /* not yet: more may come */
     h = wait_for(s, 1, COLD + 3 * SPAN);
     assert(h.sum == SUM(SPANS * PER_SPAN) + 1000);
     arena_free(a);
     shard_end(s);
-    run("rm -rf %s/*");
+    folder_empty(folder);
 }
 
 static void days_become_one_block(void)
@@ -207,11 +165,11 @@ static void days_become_one_block(void)
 
     for (int64_t i = 0; i < 144; i++)
         push(s, i * PER_SPAN, T0 + i * SPAN, NULL, NULL);
-    struct held_by before = held_by(s), after = wait_for(s, 1, T0 + DAY + 2 * SPAN);
+    struct held_by before = held_by(s, "tenant"), after = wait_for(s, 1, T0 + DAY + 2 * SPAN);
     assert(after.buckets == 1 && after.sum == before.sum && after.profiles == 144);
     shard_end(s);
-    assert(files_n(".block") == 1);
-    run("rm -rf %s/*");
+    assert(files_below(folder, ".block") == 1);
+    folder_empty(folder);
 }
 
 /* Ends at that step of saving the merged file. */
@@ -234,13 +192,13 @@ static void an_end_at_any_step_has_each_profile_once(void)
             child(step);
         pid_t ended = waitpid(pid, &status, 0);
         assert(ended == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
-        assert(files_n(".block") == SPANS + (step >= 4));
+        assert(files_below(folder, ".block") == SPANS + (step >= 4));
         struct shard  *s = shard_of(INT64_MAX, T0);
-        struct held_by h = held_by(s);
+        struct held_by h = held_by(s, "tenant");
         assert(h.buckets == (step >= 4 ? 1 : SPANS) && h.sum == SUM(SPANS * PER_SPAN));
         shard_end(s);
-        assert(files_n(".block") == (int)h.buckets && files_n(".new") == 0);
-        run("rm -rf %s/*");
+        assert(files_below(folder, ".block") == (int)h.buckets && files_below(folder, ".new") == 0);
+        folder_empty(folder);
     }
 }
 
@@ -252,12 +210,12 @@ static void old_files_do_not_come_back(void)
     wait_for(s, 1, COLD);
     shard_end(s);
     run("cp -r %s.old/* %s/ && rm -rf %s.old");
-    assert(files_n(".block") == SPANS + 1);
+    assert(files_below(folder, ".block") == SPANS + 1);
     s = shard_of(INT64_MAX, T0);
-    assert(held_by(s).buckets == 1 && held_by(s).sum == SUM(SPANS * PER_SPAN));
+    assert(held_by(s, "tenant").buckets == 1 && held_by(s, "tenant").sum == SUM(SPANS * PER_SPAN));
     shard_end(s);
-    assert(files_n(".block") == 1);
-    run("rm -rf %s/*");
+    assert(files_below(folder, ".block") == 1);
+    folder_empty(folder);
 }
 
 /* Records of all generations: what a block has is passed over, what none has is taken. */
@@ -275,15 +233,16 @@ static void the_log_brings_nothing_twice(void)
     push(s, N, COLD + SPAN, &redo[N], &record[N]);
     shard_end(s);
     s = shard_of(INT64_MAX, T0 + DAY);
-    assert(held_by(s).sum == SUM(N));
+    assert(held_by(s, "tenant").sum == SUM(N));
     for (uint64_t i = 0; i <= N; i++) {
         enum code code = shard_redo(s, &record[i], i + 1, i + 1, T0 + DAY, &why);
         assert(code == CODE_OK);
         buf_free(&redo[i]);
     }
-    assert(held_by(s).profiles == N + 1 && held_by(s).sum == SUM(N + 1) && shard_newest_seq(s) == N + 1);
+    assert(held_by(s, "tenant").profiles == N + 1 && held_by(s, "tenant").sum == SUM(N + 1) &&
+           shard_newest_seq(s) == N + 1);
     shard_end(s);
-    run("rm -rf %s/*");
+    folder_empty(folder);
 }
 
 static void keys_are_known_for_their_hour(void)
@@ -297,11 +256,11 @@ static void keys_are_known_for_their_hour(void)
     shard_end(s);
     s = shard_of(INT64_MAX, COLD);
     push(s, N - 1, COLD, NULL, NULL);
-    assert(held_by(s).profiles == N);
+    assert(held_by(s, "tenant").profiles == N);
     push(s, 0, COLD, NULL, NULL); /* it came longer ago */
-    assert(held_by(s).profiles == N + 1);
+    assert(held_by(s, "tenant").profiles == N + 1);
     shard_end(s);
-    run("rm -rf %s/*");
+    folder_empty(folder);
 }
 
 static void what_was_dropped_meanwhile_stays_so(void)
@@ -310,14 +269,14 @@ static void what_was_dropped_meanwhile_stays_so(void)
 
     shard_step(s, NULL, 0, COLD); /* it is sent */
     shard_step(s, NULL, 0, T0 + 4 * WINDOW);
-    assert(held_by(s).buckets == 0);
+    assert(held_by(s, "tenant").buckets == 0);
     shard_end(s);
     s = shard_of(2 * WINDOW, T0 + 4 * WINDOW);
     shard_step(s, NULL, 0, T0 + 4 * WINDOW);
-    assert(held_by(s).buckets == 0);
+    assert(held_by(s, "tenant").buckets == 0);
     shard_end(s);
-    assert(files_n(".block") == 0);
-    run("rm -rf %s/*");
+    assert(files_below(folder, ".block") == 0);
+    folder_empty(folder);
 }
 
 static void retention_takes_the_whole(void)
@@ -326,12 +285,12 @@ static void retention_takes_the_whole(void)
 
     wait_for(s, 1, COLD);
     shard_step(s, NULL, 0, T0 + 3 * WINDOW - 1);
-    assert(held_by(s).sum == SUM(SPANS * PER_SPAN));
+    assert(held_by(s, "tenant").sum == SUM(SPANS * PER_SPAN));
     shard_step(s, NULL, 0, T0 + 3 * WINDOW + NS_PER_S);
-    assert(held_by(s).buckets == 0 && shard_stats(s).data_since_ns >= T0 + WINDOW);
+    assert(held_by(s, "tenant").buckets == 0 && shard_stats(s).data_since_ns >= T0 + WINDOW);
     shard_end(s);
-    assert(files_n(".block") == 0);
-    run("rm -rf %s/*");
+    assert(files_below(folder, ".block") == 0);
+    folder_empty(folder);
 }
 
 int main(void)

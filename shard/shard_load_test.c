@@ -23,6 +23,7 @@
 #include "shard/keeper.h"
 #include "shard/store.h"
 #include "shard/test_batch.h"
+#include "shard/test_held.h"
 
 #define SPAN (600 * NS_PER_S)
 #define T0 (1700000000 * NS_PER_S / SPAN * SPAN)
@@ -112,14 +113,6 @@ static void stop(struct machine *m)
     m->disk->ops->free(m->disk);
 }
 
-static void clear(void)
-{
-    char command[512];
-
-    snprintf(command, sizeof command, "rm -rf %s/*", root);
-    assert(system(command) == 0);
-}
-
 static void on_done(struct append *a) { (void)a; }
 
 static enum code push(struct machine *m, const char *tenant, int64_t time_ns, unsigned i, unsigned bulk)
@@ -147,37 +140,18 @@ static void insist(struct machine *m, const char *tenant, int64_t time_ns, unsig
     assert(code == CODE_OK);
 }
 
-struct held_by {
-    size_t  buckets, sealed;
-    int64_t profiles, sum;
-};
-
-static struct held_by held_by(struct machine *m, const char *tenant)
+/* Each has a stack of its own: none counts twice. */
+static struct held_by found_of(struct machine *m, const char *tenant)
 {
-    struct selection all = { .start_ns = INT64_MIN, .end_ns = INT64_MAX };
-    struct held_by   h = { 0 };
-    struct pin       p = shard_pin(m->shard, slice_of(tenant), INT64_MIN, INT64_MAX);
-    struct tree     *t = tree_new();
-    struct fault     why;
+    struct held_by h = held_by(m->shard, tenant);
 
-    h.buckets = p.n;
-    for (size_t i = 0; i < p.n; i++) {
-        h.sealed += bucket_is_sealed(p.buckets[i]);
-        h.profiles += bucket_stats(p.buckets[i]).profiles;
-        assert(select_tree(p.buckets[i], &all, t, &why) == CODE_OK);
-    }
-    for (uint32_t i = 0; i < t->n; i++) {
-        assert(t->self[i] <= 1); /* each has a stack of its own: none counts twice */
-        h.sum += t->self[i];
-    }
-    shard_unpin(&p);
-    tree_free(t);
+    assert(h.most <= 1);
     return h;
 }
 
 static void expect(struct machine *m, const char *tenant, int64_t profiles)
 {
-    struct held_by h = held_by(m, tenant);
+    struct held_by h = found_of(m, tenant);
 
     assert(h.profiles == profiles && h.sum == profiles);
 }
@@ -185,11 +159,11 @@ static void expect(struct machine *m, const char *tenant, int64_t profiles)
 /* Steps at `now_ns` until the tenant has so many sealed buckets. */
 static void await_sealed(struct machine *m, const char *tenant, size_t sealed, int64_t now_ns)
 {
-    for (int i = 0; i < 20000 && held_by(m, tenant).sealed < sealed; i++) {
+    for (int i = 0; i < 20000 && found_of(m, tenant).sealed < sealed; i++) {
         keeper_step(m->keeper, now_ns);
         usleep(500);
     }
-    assert(held_by(m, tenant).sealed >= sealed);
+    assert(found_of(m, tenant).sealed >= sealed);
 }
 
 /* How many files there are whose names end so; the last of them in `path`, if that is wanted. */
@@ -219,14 +193,14 @@ static void a_log_of_many_generations_comes_back(void)
         insist(&m, "fast", T0 + (i % 2) * SPAN + i, i, BULK);
     await_sealed(&m, "fast", 2, T0);
     insist(&m, "slow", T0 + 1, 100001, 10);
-    struct held_by before = held_by(&m, "fast");
+    struct held_by before = found_of(&m, "fast");
     assert(before.buckets > before.sealed && before.profiles == PROFILES && before.sum == PROFILES);
     stop(&m);
     assert(files_n("wal", "", NULL) > 3);
 
     for (int turn = 0; turn < 2; turn++) {
         m = started(SIZE_MAX);
-        assert(held_by(&m, "fast").buckets == before.buckets);
+        assert(found_of(&m, "fast").buckets == before.buckets);
         expect(&m, "fast", PROFILES);
         expect(&m, "slow", 2);
         insist(&m, "fast", T0, 7, BULK); /* sent again: known, from a block or from the log */
@@ -236,7 +210,7 @@ static void a_log_of_many_generations_comes_back(void)
             await_sealed(&m, "fast", before.buckets, T0 + 3 * SPAN);
         stop(&m);
     }
-    clear();
+    folder_empty(root);
 }
 
 /* A log without blocks, as of a process that was killed before any was done. */
@@ -278,7 +252,7 @@ static void what_was_live_under_a_limit_fits_again(unsigned per_span)
     expect(&m, "a", PROFILES / 2);
     expect(&m, "b", PROFILES / 2);
     stop(&m);
-    clear();
+    folder_empty(root);
 }
 
 enum { ACKED = 40 };
@@ -320,7 +294,7 @@ static void an_end_at_any_step_loses_nothing(void)
                 await_sealed(&m, "a", 2, T0 + 4 * SPAN);
             stop(&m);
         }
-        clear();
+        folder_empty(root);
     }
 }
 
@@ -367,7 +341,7 @@ static int64_t found_or_refused(void)
     int64_t        found = -1;
 
     if (start(&m, SIZE_MAX, BLOCK_DAMAGE_REFUSE, &why) == CODE_OK)
-        expect(&m, "a", found = held_by(&m, "a").profiles);
+        expect(&m, "a", found = found_of(&m, "a").profiles);
     else
         assert(strstr(why.text, "log wal-") != NULL);
     stop(&m);
@@ -414,7 +388,7 @@ static void each_byte_of_a_block_counts(void)
     stop(&m);
     assert(files_n("blocks", "0000000000000002.block", NULL) == 1); /* no number is used twice */
     arena_free(a);
-    clear();
+    folder_empty(root);
 }
 
 /*
@@ -455,7 +429,7 @@ static void each_byte_of_a_log_counts(void)
     printf("load: %zu bytes of a log spoilt and cut off in turn, %zu of the spoilt refused\n", whole.n, refused);
     assert(refused >= whole.n - 48); /* the mark, and zeros to a multiple of 8 */
     arena_free(a);
-    clear();
+    folder_empty(root);
 }
 
 int main(void)
