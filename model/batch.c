@@ -42,7 +42,7 @@
 #include "base/mem.h"
 #include "model/columns.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sections are read in place");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are read as they lie");
 
 enum { VERSION = 2, ALIGN = 8, KNOWN = 16, TENANT_MAX = 1024, SECTIONS_MAX = 256, MUST_KNOW = 1 };
 enum { SHARED_MAX = UINT8_MAX, STACK_LOCATIONS_MAX = 128 << 20, VALUES_MAX = 64 << 20 };
@@ -111,24 +111,27 @@ static const uint8_t item_bytes[KNOWN] = {
     [S_ROW_VALUES] = 1,
 };
 
-#define FIELD(type, name) { offsetof(type, name), sizeof(((type *)NULL)->name) }
+#define FIELD(type, name)                                                                                              \
+    {                                                                                                                  \
+        offsetof(type, name), sizeof(((type *)NULL)->name)                                                             \
+    }
 
-static const struct columns functions = { sizeof(struct batch_function),
-                                          4,
-                                          { FIELD(struct batch_function, name),
-                                            FIELD(struct batch_function, system_name),
-                                            FIELD(struct batch_function, file),
-                                            FIELD(struct batch_function, start_line) } };
+static const struct columns functions = {
+    sizeof(struct batch_function),
+    4,
+    { FIELD(struct batch_function, name), FIELD(struct batch_function, system_name), FIELD(struct batch_function, file),
+      FIELD(struct batch_function, start_line) }
+};
 static const struct columns lines = { sizeof(struct batch_line),
                                       2,
                                       { FIELD(struct batch_line, function), FIELD(struct batch_line, line) } };
-static const struct columns locations = { sizeof(struct batch_location),
-                                          5,
-                                          { FIELD(struct batch_location, line_at),
-                                            FIELD(struct batch_location, address),
-                                            FIELD(struct batch_location, mapping),
-                                            FIELD(struct batch_location, n_lines),
-                                            FIELD(struct batch_location, flags) } };
+static const struct columns locations = {
+    sizeof(struct batch_location),
+    5,
+    { FIELD(struct batch_location, line_at), FIELD(struct batch_location, address),
+      FIELD(struct batch_location, mapping), FIELD(struct batch_location, n_lines),
+      FIELD(struct batch_location, flags) }
+};
 static const struct columns numbers = { sizeof(uint32_t), 1, { { 0, sizeof(uint32_t) } } };
 static const struct columns values = { sizeof(int64_t), 1, { { 0, sizeof(int64_t) } } };
 
@@ -237,6 +240,14 @@ static struct head head_of(const struct batch *b, size_t bytes)
     return h;
 }
 
+static size_t memory_bytes(const struct batch *b)
+{
+    return ((size_t)b->n_strings + b->n_stacks + b->n_stack_locations + b->n_rows) * sizeof(uint32_t) +
+           (b->n_strings ? b->string_end[b->n_strings - 1] : 0) + b->n_mappings * sizeof *b->mappings +
+           b->n_functions * sizeof *b->functions + b->n_lines * sizeof *b->lines +
+           b->n_locations * sizeof *b->locations + (size_t)b->n_types * b->n_rows * sizeof *b->row_values;
+}
+
 void batch_encode(const struct batch *b, struct buf *out)
 {
     size_t       from = out->n, table_at = sizeof(struct head) + aligned(b->tenant.n);
@@ -244,7 +255,7 @@ void batch_encode(const struct batch *b, struct buf *out)
     struct own   own = stacks_share(b);
 
     assert(b->tenant.n <= TENANT_MAX && (uint64_t)b->n_types * b->n_rows <= UINT32_MAX);
-    buf_reserve(out, table_at + sizeof table);
+    buf_reserve(out, table_at + sizeof table + memory_bytes(b) / 2); /* most need less: it seldom grows */
     out->n += sizeof(struct head);
     buf_slice(out, b->tenant);
     pad(out, from);
@@ -252,10 +263,9 @@ void batch_encode(const struct batch *b, struct buf *out)
     for (uint16_t kind = 1; kind < KNOWN; kind++) {
         size_t begin = out->n;
         section_put(b, &own, (enum section)kind, out);
-        table[kind] = (struct entry){ .kind = kind,
-                                      .flags = MUST_KNOW,
-                                      .n = (uint32_t)((out->n - begin) / item_bytes[kind]),
-                                      .at = begin - from };
+        table[kind] = (struct entry){
+            .kind = kind, .flags = MUST_KNOW, .n = (uint32_t)((out->n - begin) / item_bytes[kind]), .at = begin - from
+        };
         pad(out, from);
     }
     struct head head = head_of(b, out->n - from);
@@ -380,24 +390,27 @@ static enum code stacks_read(const struct items of[KNOWN], struct arena *a, stru
 static enum code values_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
 {
     struct slice packed = slice_make(of[S_ROW_VALUES].at, of[S_ROW_VALUES].n);
-    const void  *column;
-    uint32_t     n;
 
     if ((uint64_t)b->n_types * b->n_rows > VALUES_MAX)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: %u types of %u rows are too many", b->n_types, b->n_rows);
     int64_t *all = arena_array(a, (size_t)b->n_types * b->n_rows, sizeof *all);
-    for (uint32_t i = 0; i < b->n_types; i++) {
-        if (!columns_unpack(&values, &packed, a, &column, &n) || n != b->n_rows)
+    for (uint32_t i = 0; i < b->n_types; i++)
+        if (!columns_unpack_n(&values, &packed, all + (size_t)i * b->n_rows, b->n_rows))
             return fail(why, CODE_INVALID_ARGUMENT, "batch: the values of type %u do not fit %u rows", i, b->n_rows);
-        if (n > 0)
-            memcpy(all + (size_t)i * n, column, n * sizeof *all);
-    }
     b->row_values = all;
     return packed.n == 0 ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "batch: values that belong to no type");
 }
 
+/* Few: they are moved to where structs may lie, if need be. */
+static const void *structs_read(struct items in, size_t item_size, struct arena *a)
+{
+    bool is_aligned = ((uintptr_t)in.at & (ALIGN - 1)) == 0;
+
+    return is_aligned ? in.at : arena_copy(a, slice_make(in.at, in.n * item_size)).p;
+}
+
 /* Those that are no arrays of numbers. */
-static enum code profile_read(const struct items of[KNOWN], struct batch *b, struct fault *why)
+static enum code profile_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
 {
     struct profile p;
 
@@ -407,10 +420,10 @@ static enum code profile_read(const struct items of[KNOWN], struct batch *b, str
     b->time_ns = p.time_ns, b->duration_ns = p.duration_ns, b->period = p.period;
     b->name = p.name, b->service = p.service, b->period_type = p.period_type, b->period_unit = p.period_unit;
     b->string_bytes = of[S_STRING_BYTES].at;
-    b->mappings = of[S_MAPPINGS].at, b->n_mappings = of[S_MAPPINGS].n;
-    b->types = of[S_TYPES].at, b->n_types = of[S_TYPES].n;
-    b->labels = of[S_LABELS].at, b->n_labels = of[S_LABELS].n;
-    b->parts = of[S_PARTS].at, b->n_parts = of[S_PARTS].n;
+    b->mappings = structs_read(of[S_MAPPINGS], sizeof *b->mappings, a), b->n_mappings = of[S_MAPPINGS].n;
+    b->types = structs_read(of[S_TYPES], sizeof *b->types, a), b->n_types = of[S_TYPES].n;
+    b->labels = structs_read(of[S_LABELS], sizeof *b->labels, a), b->n_labels = of[S_LABELS].n;
+    b->parts = structs_read(of[S_PARTS], sizeof *b->parts, a), b->n_parts = of[S_PARTS].n;
     if (b->n_strings == 0 || b->string_end[b->n_strings - 1] != of[S_STRING_BYTES].n)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: string table does not fit its bytes");
     return CODE_OK;
@@ -437,7 +450,7 @@ static enum code arrays_read(const struct items of[KNOWN], struct arena *a, stru
     for (size_t i = 0; i < sizeof packed / sizeof *packed && code == CODE_OK; i++)
         code = unpack(of, packed[i].kind, packed[i].columns, a, packed[i].items, packed[i].n, why);
     if (code == CODE_OK)
-        code = profile_read(of, b, why);
+        code = profile_read(of, a, b, why);
     if (code == CODE_OK)
         code = values_read(of, a, b, why);
     return code == CODE_OK ? stacks_read(of, a, b, why) : code;
@@ -448,7 +461,6 @@ enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, s
     struct items of[KNOWN];
     struct head  h;
 
-    assert(((uintptr_t)bytes.p & (ALIGN - 1)) == 0);
     if (!head_read(bytes, &h))
         return fail(why, CODE_INVALID_ARGUMENT, "batch: not a record of version %d", VERSION);
     if (h.record_bytes > bytes.n)

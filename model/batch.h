@@ -54,7 +54,7 @@ struct batch_line {
 
 struct batch_location {
     uint64_t address;
-    uint32_t mapping; /* an index, or BATCH_NONE */
+    uint32_t mapping;          /* an index, or BATCH_NONE */
     uint32_t line_at, n_lines; /* lines[line_at, +n_lines): innermost first, as pprof has them */
     uint32_t flags;            /* BATCH_IS_FOLDED */
 };
@@ -96,7 +96,7 @@ struct batch {
     const struct batch_function *functions;
     const struct batch_line     *lines;
     const struct batch_location *locations;
-    const uint32_t              *stack_end;  /* [n_stacks]; stack i is stack_locations[end[i-1], end[i]) */
+    const uint32_t              *stack_end; /* [n_stacks]; stack i is stack_locations[end[i-1], end[i]) */
     const uint32_t              *stack_locations;
     const struct batch_type     *types;
     const struct batch_label    *labels;
@@ -128,7 +128,7 @@ static inline struct batch_stack batch_stack(const struct batch *b, uint32_t i)
 void batch_encode(const struct batch *b, struct buf *out);
 
 /*
- * A view of `bytes` (8-byte aligned, which must outlive it) and of what was unpacked into `a`; checked as by batch_check_quick.
+ * A view of `bytes` (which begin anywhere and must outlive it) and of what was unpacked into `a`; checked as by batch_check_quick.
  * INVALID_ARGUMENT: what is wrong; the whole is refused.
  */
 must_check enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, struct fault *why);

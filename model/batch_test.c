@@ -201,17 +201,17 @@ static void each_invariant_is_kept(void)
     }
 }
 
-/* A copy of exactly n bytes, so that a read past the end is seen; decoded, and if it passes, encoded again. */
+/* A copy that ends with the n bytes, so that a read past them is seen, and does not begin aligned; decoded, and if it passes, encoded again. */
 static enum code decode_exact(const char *p, size_t n)
 {
-    char         *copy = mem_alloc(n);
+    char         *copy = mem_alloc(1 + n);
     struct arena *a = arena_new(0);
     struct buf    again = { 0 };
     struct batch  b;
     struct fault  why;
 
-    memcpy(copy, p, n);
-    enum code code = batch_decode(slice_make(copy, n), a, &b, &why);
+    memcpy(copy + 1, p, n);
+    enum code code = batch_decode(slice_make(copy + 1, n), a, &b, &why);
     if (code == CODE_OK)
         batch_encode(&b, &again);
     buf_free(&again);
@@ -269,7 +269,8 @@ static void packs_stacks(uint32_t n_locations)
     s->b.stack_locations = at, s->b.n_stack_locations = n;
     s->b.stack_end = end, s->b.n_stacks = STACKS;
     batch_encode(&s->b, &bytes);
-    assert(bytes.n < n_locations * 5 + n * (n_locations > 65536 ? 4 : 2) + 2000); /* of a location its address and line */
+    assert(bytes.n <
+           n_locations * 5 + n * (n_locations > 65536 ? 4 : 2) + 2000); /* of a location its address and line */
     assert(batch_decode(buf_view(&bytes), a, &b, &why) == CODE_OK);
     assert(b.n_stacks == STACKS && b.n_stack_locations == n && memcmp(b.stack_end, end, sizeof *end * STACKS) == 0 &&
            memcmp(b.stack_locations, at, sizeof *at * n) == 0);

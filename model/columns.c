@@ -5,6 +5,16 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a narrow value is the front of a wide one");
 
+/* Compiled anew where the stride is known: arrays of plain numbers, most of all bytes, become vectors. */
+#define INLINE __attribute__((always_inline)) static inline
+
+/* A record may begin anywhere in a message. */
+typedef uint16_t loose_u16 __attribute__((aligned(1)));
+typedef uint32_t loose_u32 __attribute__((aligned(1)));
+typedef uint64_t loose_u64 __attribute__((aligned(1)));
+
+enum { ITEM_WORDS_MAX = COLUMNS_MAX };
+
 struct head {
     uint32_t n;
     uint8_t  width[COLUMNS_MAX];
@@ -20,23 +30,51 @@ struct bits {
     uint64_t any, all;
 };
 
-static struct bits bits_of(const char *field, uint8_t bytes, size_t stride, uint32_t n)
+/* Of each word of the items. */
+INLINE void words_by(const uint64_t *items, size_t words, uint32_t n, struct bits *of)
 {
-    struct bits b = { 0, n > 0 ? UINT64_MAX : 0 };
+    for (size_t w = 0; w < words; w++)
+        of[w] = (struct bits){ 0, n > 0 ? UINT64_MAX : 0 };
+    for (uint32_t i = 0; i < n; i++)
+        for (size_t w = 0; w < words; w++) {
+            of[w].any |= items[i * words + w];
+            of[w].all &= items[i * words + w];
+        }
+}
 
-    if (bytes == 8)
-        for (uint32_t i = 0; i < n; i++) {
-            uint64_t value = *(const uint64_t *)(const void *)(field + i * stride);
-            b.any |= value;
-            b.all &= value;
-        }
+static struct bits numbers_bits(const uint32_t *items, uint32_t n)
+{
+    uint32_t any = 0, all = n > 0 ? UINT32_MAX : 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        any |= items[i];
+        all &= items[i];
+    }
+    return (struct bits){ any, all };
+}
+
+/* One pass over all fields. */
+static void bits_of(const void *items, size_t item_bytes, uint32_t n, struct bits *of)
+{
+    struct bits one, three[3];
+
+    if (item_bytes == 4)
+        *of = numbers_bits(items, n);
+    else if (item_bytes == 8)
+        words_by(items, 1, n, &one), *of = one;
+    else if (item_bytes == 24)
+        words_by(items, 3, n, three), memcpy(of, three, sizeof three);
     else
-        for (uint32_t i = 0; i < n; i++) {
-            uint32_t value = *(const uint32_t *)(const void *)(field + i * stride);
-            b.any |= value;
-            b.all &= value;
-        }
-    return b;
+        words_by(items, item_bytes / 8, n, of);
+}
+
+static struct bits field_bits(const struct bits *words, struct column c)
+{
+    struct bits w = words[c.at / 8];
+    unsigned    shift = c.at % 8 * 8;
+    uint64_t    mask = c.bytes == 8 ? UINT64_MAX : UINT32_MAX;
+
+    return (struct bits){ w.any >> shift & mask, w.all >> shift & mask };
 }
 
 static uint8_t width_of(struct bits b)
@@ -52,16 +90,26 @@ static uint64_t low_bits(uint8_t width) { return width == 8 ? UINT64_MAX : (UINT
     for (uint32_t i = 0; i < n; i++)                                                                                   \
     ((type *)to)[i] = *(const type *)(const void *)(field + i * stride)
 
-static void narrow(const char *field, size_t stride, uint32_t n, uint8_t width, void *to)
+INLINE void narrow_by(const char *field, size_t stride, uint32_t n, uint8_t width, void *to)
 {
     if (width == 1)
         NARROW(uint8_t);
     else if (width == 2)
-        NARROW(uint16_t);
+        NARROW(loose_u16);
     else if (width == 4)
-        NARROW(uint32_t);
+        NARROW(loose_u32);
     else if (width == 8)
-        NARROW(uint64_t);
+        NARROW(loose_u64);
+}
+
+static void narrow(const char *field, size_t stride, uint32_t n, uint8_t width, void *to)
+{
+    if (stride == 4)
+        narrow_by(field, 4, n, width, to);
+    else if (stride == 8)
+        narrow_by(field, 8, n, width, to);
+    else
+        narrow_by(field, stride, n, width, to);
 }
 
 static void column_put(const char *field, size_t stride, uint32_t n, uint8_t width, struct buf *out)
@@ -78,13 +126,16 @@ void columns_pack(const struct columns *c, const void *items, uint32_t n, struct
 {
     struct head head = { .n = n };
     uint64_t    base[COLUMNS_MAX];
+    struct bits words[ITEM_WORDS_MAX];
     size_t      begin = out->n, head_bytes = sizeof head + c->n * sizeof *base;
 
+    assert(c->item_bytes == 4 || (c->item_bytes % 8 == 0 && c->item_bytes / 8 <= ITEM_WORDS_MAX));
     buf_reserve(out, head_bytes);
     out->n += head_bytes;
+    bits_of(items, c->item_bytes, n, words);
     for (uint8_t k = 0; k < c->n; k++) {
         const char *field = (const char *)items + c->at[k].at;
-        struct bits bits = bits_of(field, c->at[k].bytes, c->item_bytes, n);
+        struct bits bits = field_bits(words, c->at[k]);
         head.width[k] = width_of(bits);
         if (k == 0 && head.width[k] == 0 && n > 1)
             head.width[k] = 1; /* C1 */
@@ -101,7 +152,7 @@ void columns_pack(const struct columns *c, const void *items, uint32_t n, struct
     for (uint32_t i = 0; i < n; i++)                                                                                   \
     *(to *)(void *)(field + i * stride) = (to)(base | ((const type *)from)[i])
 
-static void widen_4(const void *from, uint32_t n, uint8_t width, uint32_t base, char *field, size_t stride)
+INLINE void widen_4(const void *from, uint32_t n, uint8_t width, uint32_t base, char *field, size_t stride)
 {
     if (width == 0)
         for (uint32_t i = 0; i < n; i++)
@@ -109,12 +160,12 @@ static void widen_4(const void *from, uint32_t n, uint8_t width, uint32_t base, 
     else if (width == 1)
         WIDEN(uint32_t, uint8_t);
     else if (width == 2)
-        WIDEN(uint32_t, uint16_t);
+        WIDEN(uint32_t, loose_u16);
     else
-        WIDEN(uint32_t, uint32_t);
+        WIDEN(uint32_t, loose_u32);
 }
 
-static void widen_8(const void *from, uint32_t n, uint8_t width, uint64_t base, char *field, size_t stride)
+INLINE void widen_8(const void *from, uint32_t n, uint8_t width, uint64_t base, char *field, size_t stride)
 {
     if (width == 0)
         for (uint32_t i = 0; i < n; i++)
@@ -122,11 +173,11 @@ static void widen_8(const void *from, uint32_t n, uint8_t width, uint64_t base, 
     else if (width == 1)
         WIDEN(uint64_t, uint8_t);
     else if (width == 2)
-        WIDEN(uint64_t, uint16_t);
+        WIDEN(uint64_t, loose_u16);
     else if (width == 4)
-        WIDEN(uint64_t, uint32_t);
+        WIDEN(uint64_t, loose_u32);
     else
-        WIDEN(uint64_t, uint64_t);
+        WIDEN(uint64_t, loose_u64);
 }
 
 static bool is_width(uint8_t w) { return w == 0 || w == 1 || w == 2 || w == 4 || w == 8; }
@@ -146,28 +197,69 @@ static bool head_fits(const struct columns *c, const struct head *h, const uint6
     return need <= bytes;
 }
 
+static bool head_read(const struct columns *c, struct slice packed, struct head *h, uint64_t base[COLUMNS_MAX])
+{
+    size_t base_bytes = c->n * sizeof *base;
+
+    if (packed.n < sizeof *h + base_bytes)
+        return false;
+    memcpy(h, packed.p, sizeof *h);
+    memcpy(base, packed.p + sizeof *h, base_bytes);
+    return head_fits(c, h, base, packed.n);
+}
+
+static bool covers_all(const struct columns *c)
+{
+    size_t covered = 0;
+
+    for (uint8_t k = 0; k < c->n; k++)
+        covered += c->at[k].bytes;
+    return covered == c->item_bytes;
+}
+
+/* Takes the fields, whose head was read, off the front. */
+static void fields_unpack(const struct columns *c, const struct head *h, const uint64_t *base, struct slice *packed,
+                          char *items)
+{
+    size_t at = sizeof *h + c->n * sizeof *base;
+
+    if (!covers_all(c))
+        memset(items, 0, (size_t)h->n * c->item_bytes); /* C2 */
+    for (uint8_t k = 0; k < c->n; at += aligned((size_t)h->n * h->width[k++])) {
+        const char *from = packed->p + at;
+        if (c->item_bytes == 4)
+            widen_4(from, h->n, h->width[k], (uint32_t)base[k], items, 4);
+        else if (c->item_bytes == 8 && c->at[k].bytes == 8)
+            widen_8(from, h->n, h->width[k], base[k], items, 8);
+        else if (c->at[k].bytes == 4)
+            widen_4(from, h->n, h->width[k], (uint32_t)base[k], items + c->at[k].at, c->item_bytes);
+        else
+            widen_8(from, h->n, h->width[k], base[k], items + c->at[k].at, c->item_bytes);
+    }
+    *packed = slice_from(*packed, at);
+}
+
 bool columns_unpack(const struct columns *c, struct slice *packed, struct arena *a, const void **items, uint32_t *n)
 {
     struct head h;
     uint64_t    base[COLUMNS_MAX];
-    size_t      at = sizeof h + c->n * sizeof *base;
 
-    assert(((uintptr_t)packed->p & 7) == 0);
-    if (packed->n < at)
+    if (!head_read(c, *packed, &h, base))
         return false;
-    memcpy(&h, packed->p, sizeof h);
-    memcpy(base, packed->p + sizeof h, c->n * sizeof *base);
-    if (!head_fits(c, &h, base, packed->n))
-        return false;
-    char *made = arena_zalloc(a, (size_t)h.n * c->item_bytes);
-    for (uint8_t k = 0; k < c->n; at += aligned((size_t)h.n * h.width[k++])) {
-        if (c->at[k].bytes == 4)
-            widen_4(packed->p + at, h.n, h.width[k], (uint32_t)base[k], made + c->at[k].at, c->item_bytes);
-        else
-            widen_8(packed->p + at, h.n, h.width[k], base[k], made + c->at[k].at, c->item_bytes);
-    }
-    *packed = slice_from(*packed, at);
+    char *made = arena_array(a, h.n, c->item_bytes);
+    fields_unpack(c, &h, base, packed, made);
     *items = made;
     *n = h.n;
+    return true;
+}
+
+bool columns_unpack_n(const struct columns *c, struct slice *packed, void *items, uint32_t n)
+{
+    struct head h;
+    uint64_t    base[COLUMNS_MAX];
+
+    if (!head_read(c, *packed, &h, base) || h.n != n)
+        return false;
+    fields_unpack(c, &h, base, packed, items);
     return true;
 }

@@ -25,11 +25,14 @@ struct column {
 };
 
 struct columns {
-    uint8_t       item_bytes, n;
+    uint8_t       item_bytes, n; /* 4, or a multiple of 8 and the items aligned to it */
     struct column at[COLUMNS_MAX];
 };
 
 void columns_pack(const struct columns *c, const void *items, uint32_t n, struct buf *out); /* a multiple of 8 bytes */
 
-/* Takes what was packed off the front of *packed, 8-byte aligned; the items are in `a`.  False: it is none. */
+/* Takes what was packed off the front of *packed, wherever that begins; the items are in `a`.  False: it is none. */
 bool columns_unpack(const struct columns *c, struct slice *packed, struct arena *a, const void **items, uint32_t *n);
+
+/* The same into items[n]; false also where it is not n items. */
+bool columns_unpack_n(const struct columns *c, struct slice *packed, void *items, uint32_t n);

@@ -4,11 +4,12 @@
 
 #include "base/mem.h"
 
-enum { PIECE_BYTES = 2048, SPARE_MAX = 16 << 10 };
+enum { PIECE_BYTES = 2048, SPARE_MAX = 16 << 10, SHARE_LEAST = 4096 };
 
 struct outq_piece {
     struct outq_piece *next;
-    char              *at; /* own[], or given */
+    char              *at;     /* own[], or given */
+    unsigned          *shares; /* of what was given: the pieces that have a part of it; NULL: this one alone */
     size_t             from, to, cap;
     char               own[];
 };
@@ -36,6 +37,7 @@ static struct outq_piece *piece_new(struct outq *q, size_t least)
         p->cap = cap;
     }
     p->at = p->own;
+    p->shares = NULL;
     p->from = p->to = 0;
     piece_add(q, p);
     return p;
@@ -98,13 +100,31 @@ void outq_move(struct outq *to, struct outq *from)
     from->n = 0;
 }
 
+/* The first `n` bytes of a piece that was given, in a piece of their own. */
+static void share(struct outq *to, struct outq_piece *of, size_t n)
+{
+    struct outq_piece *p = mem_alloc(sizeof *p);
+
+    if (of->shares == NULL) {
+        of->shares = mem_alloc(sizeof *of->shares);
+        *of->shares = 1;
+    }
+    ++*of->shares;
+    *p = (struct outq_piece){ .at = of->at, .shares = of->shares, .from = of->from, .to = of->from + n };
+    piece_add(to, p);
+    to->n += n;
+}
+
 void outq_move_n(struct outq *to, struct outq *from, size_t n)
 {
     assert(n <= from->n);
     while (n > 0) {
-        const struct outq_piece *p = from->first;
-        size_t                   here = p->to - p->from < n ? p->to - p->from : n;
-        outq_copy(to, p->at + p->from, here);
+        struct outq_piece *p = from->first;
+        size_t             here = p->to - p->from < n ? p->to - p->from : n;
+        if (p->at != p->own && here >= SHARE_LEAST)
+            share(to, p, here);
+        else
+            outq_copy(to, p->at + p->from, here);
         outq_drop(from, here);
         n -= here;
     }
@@ -119,10 +139,18 @@ int outq_view(const struct outq *q, struct iovec *out, int max)
     return n;
 }
 
+static void given_done(struct outq_piece *p)
+{
+    if (p->shares != NULL && --*p->shares > 0)
+        return;
+    free(p->shares);
+    free(p->at);
+}
+
 static void piece_done(struct outq *q, struct outq_piece *p)
 {
     if (p->at != p->own)
-        free(p->at);
+        given_done(p);
     else if (q->spare == NULL && p->cap <= SPARE_MAX) {
         q->spare = p;
         return;

@@ -3,7 +3,8 @@
  *
  *     first -> [ small writes, gathered ] -> [ a big one, given ] -> [ gathered ] <- last
  *
- * Small writes are copied behind each other; big ones are linked in as they are.  One thread.
+ * Small writes are copied behind each other; big ones are linked in as they are.  What was given may be in pieces of two
+ * queues, both of the same thread; the last to leave frees it.
  */
 #pragma once
 
@@ -30,7 +31,7 @@ void outq_give(struct outq *q, void *bytes, size_t n);
 /* All of `from` goes behind `to`; `from` is empty afterwards. */
 void outq_move(struct outq *to, struct outq *from);
 
-/* The first `n` bytes of `from` (which has them) are copied behind `to` and leave `from`. */
+/* The first `n` bytes of `from` (which has them) go behind `to`: few are copied, many of what was given are shared with the rest. */
 void outq_move_n(struct outq *to, struct outq *from, size_t n);
 
 /* Where the first bytes are, at most `max` vectors; returns how many. */

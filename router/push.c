@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "proto/shard.pb-c.h"
 #include "router/router_priv.h"
+#include "wire/pb.h"
 
 #define HOLD_NS (8 * NS_PER_S)
 #define GLANCE_NS (1 * NS_PER_S)
@@ -26,7 +27,6 @@
 
 enum { ANSWER_BYTES_MAX = 16 << 20 };
 
-typedef Hearth__Shard__V1__AppendRequest  append_request;
 typedef Hearth__Shard__V1__AppendResponse append_response;
 
 struct item {
@@ -282,28 +282,33 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
     }
 }
 
+/* Large: each batch is written straight to where it is sent from (AppendRequest of proto/shard.proto). */
+static struct buf append_request_of(const struct group *g)
+{
+    enum { MAP_EPOCH = 1, BATCHES = 2 };
+    struct push *p = g->push;
+    struct buf   out = { 0 };
+
+    buf_reserve(&out, RPC_ROOM);
+    out.n = RPC_ROOM;
+    pb_put_varint(&out, MAP_EPOCH, g->map->epoch);
+    for (size_t k = 0; k < g->n; k++) {
+        size_t begin = pb_open_large(&out, BATCHES);
+        batch_encode(&p->batches[g->at[k]], &out);
+        p->items[g->at[k]].bytes = out.n - begin;
+        pb_close_large(&out, begin);
+    }
+    return out;
+}
+
 static void send_remote(struct group *g)
 {
-    struct push         *p = g->push;
-    struct buf           bytes = { 0 };
-    append_request       request = HEARTH__SHARD__V1__APPEND_REQUEST__INIT;
-    ProtobufCBinaryData *batches = mem_alloc(g->n * sizeof *batches);
-    size_t               from = 0;
-
-    for (size_t k = 0; k < g->n; k++) {
-        batch_encode(&p->batches[g->at[k]], &bytes);
-        batches[k].len = p->items[g->at[k]].bytes = bytes.n - from;
-        from = bytes.n;
-    }
-    for (size_t k = 0, at = 0; k < g->n; at += batches[k++].len)
-        batches[k].data = (uint8_t *)bytes.p + at;
-    request.map_epoch = g->map->epoch;
-    request.n_batches = g->n;
-    request.batches = batches;
+    struct push       *p = g->push;
+    struct buf         packed = append_request_of(g);
     struct rpc_request call = {
         .address = g->map->shards[g->shard].address,
         .path = "/hearth.shard.v1.Shard/Append",
-        .message = &request.base,
+        .packed = &packed,
         .response = &hearth__shard__v1__append_response__descriptor,
         .fields = g->fields.at,
         .deadline_ns = p->until_ns,
@@ -312,8 +317,6 @@ static void send_remote(struct group *g)
         .arg = g,
     };
     rpc_client_call(p->router->config.client, &call);
-    free(batches); /* encoded: rpc/client.h */
-    buf_free(&bytes);
 }
 
 static void on_local(struct append *a)

@@ -164,9 +164,14 @@ struct rpc_stream *rpc_client_call(struct rpc_client *client, const struct rpc_r
     assert(c->node != NULL && strcmp(field(r, "hearth-shard"), c->node->name) == 0);
     assert(strcmp(field(r, "authorization"), "Bearer t") == 0);
     snprintf(c->path, sizeof c->path, "%s", r->path);
-    c->n = protobuf_c_message_get_packed_size(r->message);
+    c->n = r->packed ? r->packed->n - RPC_ROOM : protobuf_c_message_get_packed_size(r->message);
     c->bytes = mem_alloc(c->n);
-    protobuf_c_message_pack(r->message, c->bytes);
+    if (r->packed != NULL)
+        memcpy(c->bytes, r->packed->p + RPC_ROOM, c->n);
+    else
+        protobuf_c_message_pack(r->message, c->bytes);
+    if (r->packed != NULL)
+        buf_free(r->packed);
     c->on_reply = r->on_reply;
     c->arg = r->arg;
     atomic_fetch_add(&calls_open, 1);

@@ -9,20 +9,21 @@
 
 /* ---- what methods ask ---- */
 
-struct arena      *call_arena(struct call *c) { return c->scratch; }
-struct arena      *call_memory(struct call *c) { return c->arena; }
-void              *call_app(const struct call *c) { return c->server->config.app; }
-struct rpc_server *call_server(const struct call *c) { return c->server; }
-int64_t            call_deadline_ns(const struct call *c) { return c->deadline_ns; }
-bool               call_is_cancelled(const struct call *c) { return atomic_load(&c->is_cancelled); }
-struct slice       call_path(const struct call *c) { return c->path; }
-struct slice       call_query(const struct call *c) { return c->query; }
-bool               call_is_get(const struct call *c) { return c->is_get; }
-bool               call_is_inline(const struct call *c) { return c->lane == LANE_INLINE; }
+struct arena                     *call_arena(struct call *c) { return c->scratch; }
+struct arena                     *call_memory(struct call *c) { return c->arena; }
+void                             *call_app(const struct call *c) { return c->server->config.app; }
+struct rpc_server                *call_server(const struct call *c) { return c->server; }
+int64_t                           call_deadline_ns(const struct call *c) { return c->deadline_ns; }
+bool                              call_is_cancelled(const struct call *c) { return atomic_load(&c->is_cancelled); }
+struct slice                      call_path(const struct call *c) { return c->path; }
+struct slice                      call_query(const struct call *c) { return c->query; }
+bool                              call_is_get(const struct call *c) { return c->is_get; }
+struct slice                      call_message(const struct call *c) { return c->message; }
+bool                              call_is_inline(const struct call *c) { return c->lane == LANE_INLINE; }
 const ProtobufCMessageDescriptor *call_response_type(const struct call *c) { return c->row->method->response; }
-void               call_set_user(struct call *c, void *user) { c->user = user; }
-void              *call_user(const struct call *c) { return c->user; }
-bool               call_client_streams(const struct call *c) { return c->row->kind.client_streams; }
+void                              call_set_user(struct call *c, void *user) { c->user = user; }
+void                             *call_user(const struct call *c) { return c->user; }
+bool                              call_client_streams(const struct call *c) { return c->row->kind.client_streams; }
 
 struct slice call_field(const struct call *c, const char *name)
 {

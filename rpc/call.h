@@ -41,16 +41,18 @@ typedef void resume_fn(struct call *call);
 /* ---- what is asked ---- */
 
 struct arena *call_arena(struct call *c);
-struct arena *call_memory(struct call *c);         /* small things that live as long as the call */
-void         *call_app(const struct call *c);      /* rpc_config.app */
+struct arena *call_memory(struct call *c);            /* small things that live as long as the call */
+void         *call_app(const struct call *c);         /* rpc_config.app */
 int64_t       call_deadline_ns(const struct call *c); /* monotonic; INT64_MAX: none */
 bool          call_is_cancelled(const struct call *c);
 struct slice  call_field(const struct call *c, const char *name); /* the first of a request header, lower-case */
 const struct http_field *call_fields(const struct call *c, size_t *n);
-struct slice  call_path(const struct call *c);
-struct slice  call_query(const struct call *c); /* behind '?', not decoded: of plain routes, and of Connect's GET */
-bool          call_is_get(const struct call *c);
-bool          call_is_inline(const struct call *c); /* its method runs on the loop */
+struct slice             call_path(const struct call *c);
+struct slice call_query(const struct call *c); /* behind '?', not decoded: of plain routes, and of Connect's GET */
+bool         call_is_get(const struct call *c);
+struct slice
+     call_message(const struct call *c); /* protobuf, of methods that decode it themselves; lives as long as the call */
+bool call_is_inline(const struct call *c);                                  /* its method runs on the loop */
 const ProtobufCMessageDescriptor *call_response_type(const struct call *c); /* what call_send and call_reply take */
 
 /* Whom the client's verified certificate names (net/http.h); none without one. */
@@ -73,7 +75,7 @@ void call_add_detail(struct call *c, struct slice type, struct slice value);
 /* ---- streams ---- */
 
 void call_next(struct call *c);
-void call_open(struct call *c);                               /* sends the headers before there is a message */
+void call_open(struct call *c);                                  /* sends the headers before there is a message */
 void call_send(struct call *c, const ProtobufCMessage *message); /* one answer of several; encoded at once */
 bool call_has_room(const struct call *c);
 void call_when_room(struct call *c, resume_fn *resume);

@@ -22,6 +22,7 @@
 
 #include "base/fault.h"
 
+struct buf;
 struct detail;     /* rpc/errors.h */
 struct http_field; /* net/http.h */
 struct loop;
@@ -47,11 +48,14 @@ struct rpc_retry {
  */
 typedef void rpc_reply_fn(void *arg, enum code code, const char *text, bool was_sent, const ProtobufCMessage *response);
 
+enum { RPC_ROOM = 5 };
+
 /* All is copied, the message encoded, before the call returns. */
 struct rpc_request {
     const char                       *address; /* "host:port" */
     const char                       *path;    /* "/hearth.shard.v1.Shard/Query" */
     const ProtobufCMessage           *message; /* of streams: NULL when rpc_stream_send follows */
+    struct buf                       *packed;  /* or the message as protobuf behind RPC_ROOM bytes of room; taken */
     const ProtobufCMessageDescriptor *response;
     const char *const                *fields;             /* name, value, name, value, ..., NULL; or NULL */
     int64_t                           deadline_ns;        /* monotonic, handed on as grpc-timeout; 0: none */

@@ -6,7 +6,7 @@
 #include "rpc/client_priv.h"
 #include "rpc/codec.h"
 
-enum { OWN_FIELDS_MAX = 5, PACK_LEAST_BYTES = 1024 }; /* smaller messages are not worth the work */
+enum { OWN_FIELDS_MAX = 6, PACK_LEAST_BYTES = 1024 }; /* smaller messages are not worth the work */
 
 static void add_field(struct rpc_stream *s, struct slice name, struct slice value)
 {
@@ -35,6 +35,8 @@ static void add_fields(struct rpc_stream *s, const struct rpc_request *r)
         add_field(s, SLICE("grpc-timeout"), SLICE(""));
     add_field(s, SLICE("content-type"), SLICE("application/grpc"));
     add_field(s, SLICE("te"), SLICE("trailers"));
+    if (s->body.n > 0)
+        add_field(s, SLICE("content-length"), arena_printf(s->arena, "%zu", s->body.n));
     if (s->packs != NULL)
         add_field(s, SLICE("grpc-encoding"), slice_of(s->packs->name));
     if (r->accepts != NULL)
@@ -64,10 +66,22 @@ struct buf message_encode(const struct rpc_stream *s, const ProtobufCMessage *me
     return packed;
 }
 
+_Static_assert(RPC_ROOM == (int)ENVELOPE_BYTES, "the room is the envelope's");
+
+static struct buf envelope_taken(struct buf *packed)
+{
+    struct buf out = *packed;
+
+    *packed = (struct buf){ 0 };
+    envelope_close(&out, 0, 0);
+    return out;
+}
+
 static struct rpc_stream *stream_new(struct lane_client *lane, const struct rpc_request *r)
 {
     struct arena      *a = arena_new(0);
     struct rpc_stream *s = arena_zalloc(a, sizeof *s);
+    bool               has_body = r->message != NULL || r->packed != NULL;
     struct fault       why;
 
     s->refs = 1;
@@ -80,14 +94,15 @@ static struct rpc_stream *stream_new(struct lane_client *lane, const struct rpc_
     enum code code = compression_named(slice_of(r->compression), &s->packs, &why);
     assert(code == CODE_OK); /* our own callers name those that there are */
     (void)code;
-    if (r->message != NULL)
-        s->body = message_encode(s, r->message);
+    assert(r->packed == NULL || (r->message == NULL && s->packs == NULL));
+    if (has_body)
+        s->body = r->packed != NULL ? envelope_taken(r->packed) : message_encode(s, r->message);
     s->send = (struct http_send){ .address = arena_copy(a, slice_of(r->address)).p,
                                   .method = SLICE("POST"),
                                   .path = arena_copy(a, slice_of(r->path)),
                                   .body = buf_view(&s->body),
-                                  .is_given = r->message != NULL && r->retry.attempts_max <= 1, /* it is sent once */
-                                  .is_open = r->message == NULL,
+                                  .is_given = has_body && r->retry.attempts_max <= 1, /* it is sent once */
+                                  .is_open = !has_body,
                                   .deadline_ns = r->deadline_ns,
                                   .events = &answer_events,
                                   .on_done = answer_done,
@@ -124,7 +139,7 @@ struct rpc_stream *rpc_client_call(struct rpc_client *c, const struct rpc_reques
 {
     struct rpc_stream *s = stream_new(lane_next(c), r);
 
-    assert(r->message != NULL && r->on_reply != NULL);
+    assert((r->message != NULL || r->packed != NULL) && r->on_reply != NULL);
     s->on_reply = r->on_reply;
     return stream_post(c, s);
 }

@@ -4,12 +4,16 @@
 
 #include "base/mem.h"
 
+enum { FIRST_BYTES = 512, AHEAD = 8 };
+
 static size_t grown_cap(const struct inbox *in, size_t n)
 {
     size_t need = in->bytes.n + n;
-    size_t cap = in->bytes.cap ? in->bytes.cap * 2 : 512;
+    size_t cap = in->bytes.cap ? in->bytes.cap * 2 : FIRST_BYTES;
 
     assert(need >= n);
+    if (in->announced >= need && in->announced / AHEAD <= need)
+        return in->announced; /* V2 */
     return cap > need ? cap : need;
 }
 

@@ -5,7 +5,8 @@
  *     the whole body                                         Connect unary, plain routes
  *
  * V1  A length above the limit is refused when its prefix is read, before anything is gathered for it.
- * V2  Memory grows with the bytes that have come, at most twofold; a declared length takes none.
+ * V2  Memory grows with the bytes that have come, at most twofold; to what the head announced at most eightfold.  A length
+ *     alone takes none.
  */
 #pragma once
 
@@ -22,6 +23,7 @@ struct inbox {
     struct buf bytes;
     size_t     taken; /* of bytes.n, handed out by inbox_next */
     size_t     message_bytes_max;
+    size_t     announced; /* bytes that are to come in all; 0: not known */
 };
 
 enum inbox_state { INBOX_WAITS, INBOX_MESSAGE, INBOX_TOO_LARGE };

@@ -62,6 +62,10 @@ static void test_bounds(void)
     inbox_put(&in, slice_make("\0\xFF\xFF\xFF\xFF", 5)); /* V2: a length takes no memory */
     assert(in.bytes.cap <= 512);
     assert(inbox_growth(&in, 400) == 0 && inbox_growth(&in, 508) == 512);
+    in.announced = 800;
+    assert(inbox_growth(&in, 508) == 800 - 512 && inbox_growth(&in, 796) == 1024 - 512);
+    in.announced = 1 << 20; /* more than eight times what came */
+    assert(inbox_growth(&in, 508) == 512 && inbox_growth(&in, 1 << 17) == (1 << 20) - 512);
     inbox_free(&in);
 }
 

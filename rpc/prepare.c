@@ -54,6 +54,10 @@ static enum code decode(struct call *c, const ProtobufCMessage **message, struct
 
     if (c->is_compressed && c->message.n > 0)
         code = unpack(c, why);
+    if (c->row->request == NULL)
+        return code != CODE_OK || c->codec == &codec_proto
+                   ? code
+                   : fail(why, CODE_UNIMPLEMENTED, "%s takes protobuf only", c->row->method->path);
     if (code == CODE_OK)
         code = c->codec->measure(c->row->request, c->message, memory_max(c), &memory_bytes, why);
     if (code == CODE_OK && !charge(c, memory_bytes))
@@ -86,7 +90,7 @@ static enum code prepare(struct call *c, const ProtobufCMessage **message, struc
     if (code != CODE_OK || c->is_plain || (call_client_streams(c) && !c->has_message))
         return code;
     code = decode(c, message, why);
-    if (code == CODE_OK && !call_client_streams(c) && c->inbox.bytes.cap > INBOX_KEPT_BYTES) {
+    if (*message != NULL && !call_client_streams(c) && c->inbox.bytes.cap > INBOX_KEPT_BYTES) {
         call_discharge(c, c->inbox.bytes.cap); /* the message is in the arena */
         inbox_free(&c->inbox);
     }

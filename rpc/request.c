@@ -42,6 +42,8 @@ void call_head(struct call *c)
         call_refuse_size(c, (size_t)c->x->content_length);
         return;
     }
+    if (c->x->content_length > 0 && !call_client_streams(c))
+        c->inbox.announced = (size_t)c->x->content_length;
     if (c->deadline_ns == INT64_MAX)
         return;
     int64_t left_ns = c->deadline_ns - c->started_ns;
@@ -155,7 +157,10 @@ static enum code check_end(const struct call *c, struct fault *why)
 /* Whether it is quick as well is asked when it is decoded (prepare.c). */
 static bool is_small(const struct call *c)
 {
-    return !c->is_plain && c->row->method->is_quick != NULL && !c->is_compressed && c->message.n <= SMALL_BYTES;
+    const struct method *m = c->row->method;
+
+    return !c->is_plain && m->is_quick != NULL && !c->is_compressed &&
+           (c->message.n <= SMALL_BYTES || m->request == NULL);
 }
 
 void call_whole(struct call *c)

@@ -60,6 +60,15 @@ static bool values_are_quick(struct call *c, const ProtobufCMessage *request)
     return ((const Types__V1__LabelValuesRequest *)(const void *)request)->name[0] == 'q';
 }
 
+/* Decodes its message itself. */
+static void raw(struct call *c, const ProtobufCMessage *none)
+{
+    Types__V1__LabelValuesResponse r = TYPES__V1__LABEL_VALUES_RESPONSE__INIT;
+
+    assert(none == NULL && slice_is(call_message(c), "no protobuf"));
+    call_reply(c, &r.base);
+}
+
 static bool never_quick(struct call *c, const ProtobufCMessage *request)
 {
     (void)c;
@@ -112,6 +121,7 @@ static const struct method methods[] = {
       &types__v1__label_values_response__descriptor, LANE_QUERY, 0, values, values_are_quick },
     { QUERIER "LabelNames", &types__v1__label_names_request__descriptor, &types__v1__label_names_response__descriptor,
       LANE_DECODE, 0, slow, never_quick },
+    { QUERIER "Series", NULL, &types__v1__label_values_response__descriptor, LANE_DECODE, 0, raw, NULL },
     { "/push.v1.PusherService/Push", &push__v1__push_request__descriptor, &push__v1__push_response__descriptor,
       LANE_INLINE, 200, push, NULL },
 };
@@ -418,9 +428,8 @@ static void test_bad_heads(void)
 {
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "content-encoding", "br"), SLICE("{}")), 501,
                       "unimplemented", "gzip");
-    expect_grpc_error(
-        ask("POST", QUERIER "LabelValues", FIELDS(GRPC, "grpc-encoding", "br"), enveloped(0, SLICE(""))),
-        CODE_UNIMPLEMENTED, "gzip");
+    expect_grpc_error(ask("POST", QUERIER "LabelValues", FIELDS(GRPC, "grpc-encoding", "br"), enveloped(0, SLICE(""))),
+                      CODE_UNIMPLEMENTED, "gzip");
     expect_json_error(ask("POST", QUERIER "LabelValues", FIELDS(JSON, "connect-timeout-ms", "1s"), SLICE("{}")), 400,
                       "invalid_argument", "1s");
     expect_grpc_error(ask("POST", QUERIER "LabelValues", FIELDS(GRPC, "grpc-timeout", "1"), enveloped(0, SLICE(""))),
@@ -466,16 +475,29 @@ static void test_quick(void)
     const struct {
         const char *name;
         bool        is_gzip, is_inline;
-    } cases[] = { { "quick", false, true }, { "slow", false, false }, { "quick", true, false }, { long_name, false, false } };
+    } cases[] = {
+        { "quick", false, true }, { "slow", false, false }, { "quick", true, false }, { long_name, false, false }
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct slice body = query_bytes(false, cases[i].name, 2);
-        struct got   got = ask("POST", QUERIER "LabelValues",
-                               FIELDS("content-type", "application/proto", "content-encoding",
-                                      cases[i].is_gzip ? "gzip" : "identity"),
-                             cases[i].is_gzip ? gzipped(body) : body);
+        struct got   got =
+            ask("POST", QUERIER "LabelValues",
+                FIELDS("content-type", "application/proto", "content-encoding", cases[i].is_gzip ? "gzip" : "identity"),
+                cases[i].is_gzip ? gzipped(body) : body);
         assert(got.code == CODE_OK && got.status == 200 && values_were_inline == cases[i].is_inline);
         check_values(false, got.body, cases[i].name, 2);
     }
+}
+
+static void test_raw(void)
+{
+    struct slice body = SLICE("no protobuf");
+
+    assert(ask("POST", QUERIER "Series", FIELDS("content-type", "application/proto"), body).status == 200);
+    assert(ask("POST", QUERIER "Series", FIELDS("content-type", "application/proto", "content-encoding", "gzip"),
+               gzipped(body))
+               .status == 200);
+    assert(ask("POST", QUERIER "Series", FIELDS(JSON), SLICE("{}")).status == 501);
 }
 
 static void test_limits(void)
@@ -772,6 +794,7 @@ int main(void)
     test_bad_heads();
     test_routing();
     test_quick();
+    test_raw();
     test_limits();
     test_deadlines();
     test_cancel();

@@ -148,9 +148,10 @@ static enum code row_of_method(struct rpc_server *s, const struct method *m, str
                          .faces = faces_of(s, m->path),
                          .lane = m->lane,
                          .request_bytes_max = m->request_bytes_max ? m->request_bytes_max : s->config.request_bytes_max,
-                         .request = schema_type(s->schema, m->request),
+                         .request = m->request ? schema_type(s->schema, m->request) : NULL,
                          .response = schema_type(s->schema, m->response) };
-    if (!schema_method(s->schema, row->path, &row->kind) || row->request == NULL || row->response == NULL)
+    if (!schema_method(s->schema, row->path, &row->kind) || (m->request != NULL && row->request == NULL) ||
+        row->response == NULL)
         return fail(why, CODE_INTERNAL, "%s is not in the descriptor set", m->path);
     row->duration = duration_of(row->path);
     return CODE_OK;

@@ -8,14 +8,15 @@
 enum lane { LANE_INLINE, LANE_DECODE, LANE_QUERY };
 
 /*
- * Asked on the loop about a small request, once its caller is known: is what it asks for so little that it costs less than
+ * Asked on the loop about a small request, or one of any size that the method decodes, once its caller is known: is what it asks for so little that it costs less than
  * being handed over and back, and can it be had without waiting?  Then its method runs there and then.
  */
 typedef bool quick_fn(struct call *c, const ProtobufCMessage *request);
 
 struct method {
-    const char                       *path; /* "/querier.v1.QuerierService/ProfileTypes" */
-    const ProtobufCMessageDescriptor *request, *response;
+    const char                       *path;    /* "/querier.v1.QuerierService/ProfileTypes" */
+    const ProtobufCMessageDescriptor *request; /* NULL: the method decodes call_message itself and is run with NULL */
+    const ProtobufCMessageDescriptor *response;
     enum lane                         lane;
     size_t                            request_bytes_max; /* inflated; 0: rpc_config's */
     method_fn                        *run;
@@ -49,7 +50,7 @@ struct rpc_config {
     faces_fn            *faces;       /* NULL: everything is shown everywhere */
     void                *app;
     unsigned             decode_workers, query_workers;
-    size_t               request_bytes_max; /* inflated, for rows that say 0 */
+    size_t               request_bytes_max;  /* inflated, for rows that say 0 */
     size_t               response_bytes_max; /* of one message, before it is packed; 0: 4 GiB */
     size_t               inflight_bytes_max; /* request bytes held by all calls; over: resource_exhausted at once */
 };
@@ -64,9 +65,9 @@ void                 rpc_server_free(struct rpc_server *s); /* no call in flight
 #define RPC_FACES_ALL (~0u)
 struct http_app rpc_server_app(struct rpc_server *s, unsigned faces);
 
-void                 rpc_server_set_ready(struct rpc_server *s, bool is_ready); /* health: SERVING or NOT_SERVING */
-void                 rpc_server_drain(struct rpc_server *s); /* the streams of the room's own come to an end */
-int64_t              rpc_server_inflight(const struct rpc_server *s);           /* calls not yet ended */
+void    rpc_server_set_ready(struct rpc_server *s, bool is_ready); /* health: SERVING or NOT_SERVING */
+void    rpc_server_drain(struct rpc_server *s);                    /* the streams of the room's own come to an end */
+int64_t rpc_server_inflight(const struct rpc_server *s);           /* calls not yet ended */
 
 /* Runs `fn(arg)` on a worker of the lane (never inline): how a method goes on after waiting.  False: the lane is full. */
 bool rpc_server_run(struct rpc_server *s, enum lane lane, void (*fn)(void *arg), void *arg);

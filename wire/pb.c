@@ -100,3 +100,23 @@ void pb_close(struct buf *out, size_t opened)
     memcpy(out->p + opened, length, n);
     out->n += n;
 }
+
+enum { LARGE_LENGTH_BYTES = 5 };
+
+size_t pb_open_large(struct buf *out, uint32_t number)
+{
+    tag_put(out, number, PB_BYTES);
+    buf_reserve(out, LARGE_LENGTH_BYTES);
+    out->n += LARGE_LENGTH_BYTES;
+    return out->n;
+}
+
+void pb_close_large(struct buf *out, size_t opened)
+{
+    size_t   body = out->n - opened;
+    uint8_t *length = (uint8_t *)out->p + opened - LARGE_LENGTH_BYTES;
+
+    assert(opened <= out->n && body >> 7 * LARGE_LENGTH_BYTES == 0);
+    for (int i = 0; i < LARGE_LENGTH_BYTES; i++, body >>= 7)
+        length[i] = (uint8_t)(i < LARGE_LENGTH_BYTES - 1 ? body | 0x80 : body);
+}

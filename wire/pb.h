@@ -101,3 +101,7 @@ void pb_put_packed(struct buf *out, uint32_t number, const uint64_t *v, size_t n
 /* A message within: what is appended between open and close is its body. */
 size_t pb_open(struct buf *out, uint32_t number);
 void   pb_close(struct buf *out, size_t opened);
+
+/* The same for large bodies, less than 32 GiB: a length of five bytes whatever it says, so that nothing moves. */
+size_t pb_open_large(struct buf *out, uint32_t number);
+void   pb_close_large(struct buf *out, size_t opened);

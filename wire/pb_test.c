@@ -116,8 +116,24 @@ static void top_bits_are_counted(void)
     assert(utf8_top_bits(slice_make(text, sizeof text)) == n);
 }
 
+/* A length of five bytes is read like any other. */
+static void large_ones_do_not_move(void)
+{
+    struct buf b = { 0 };
+    size_t     at = pb_open_large(&b, 3);
+
+    buf_text(&b, "hello");
+    pb_close_large(&b, at);
+    struct pb_cursor c = pb_cursor(buf_view(&b));
+    struct pb_field  f;
+    assert(b.n == 11 && at == 6 && pb_next(&c, &f) && f.number == 3 && slice_is(pb_bytes(&f), "hello"));
+    assert(!pb_next(&c, &f) && !c.is_bad);
+    buf_free(&b);
+}
+
 int main(void)
 {
+    large_ones_do_not_move();
     there_and_back();
     broken_is_bad();
     text_is_text();
