@@ -142,10 +142,13 @@ static void add_series(const struct view *v, const struct slice *names, size_t n
         struct series_read  s = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  at;
-        series_labels(v->bucket, &s, &l);
+        bool                is_read = false;
         while (stream_next(&w, &at)) {
             if (!view_has_stream(v, &at) || is_met(&m, v->bucket, &s, at.type))
                 continue;
+            if (!is_read)
+                series_labels(v->bucket, &s, &l);
+            is_read = true;
             set.n = 0;
             labels_encode(&set, stream_labels(v->bucket, at.type, &l));
             strset_add(out, buf_view(&set));
