@@ -6,11 +6,11 @@
  * A span of ten minutes has more than one bucket when a tenant fills it fast: they are its generations, each older than
  * the next (docs/decisions/043-generations.md).
  *
- * S1  One thread (the writer) calls shard_step; any thread may pin.  shard_step takes time as an argument, touches no
- *     socket, file or clock and is deterministic: live appends, replay and simulation are one function.
+ * S1  One thread, the writer, ticks, takes and publishes; any thread may pin.  They take time as an argument, touch no
+ *     socket, file or clock and are deterministic.
  *     With a store, when a bucket is exchanged for its sealed form depends on another thread; what it answers does not.
  * S2  Epoch to find, reference to hold: a pinned bucket stays readable, and keeps its memory, until it is unpinned.
- * S3  A batch is taken whole or not at all; once shard_step has returned OK for it, the next pin sees it.  One whose key
+ * S3  A batch is taken whole or not at all; once it is OK and published, the next pin sees it.  One whose key
  *     was seen before is OK and changes nothing (shard/dedup.h).
  * S4  Accounted bytes stay under limit_bytes: first blocks are left to their files, then the oldest buckets go, fairly between
  *     tenants (whoever holds most gives first).  Refused with RESOURCE_EXHAUSTED is a batch that does not fit even when its
@@ -71,13 +71,13 @@ struct append {
 };
 
 /*
- * Writer thread.  Drops what retention asks for, then appends each, dropping what memory asks for; code and why are set,
- * done is not called.
+ * Writer thread, without a log: tests and benches.  Drops what retention asks for, then appends each, dropping what memory asks
+ * for; code and why are set, done is not called.
  */
 void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_t now_ns);
 
 /*
- * The same in parts, with a log between them.  shard_take appends one, unseen: a->seq is the number that its record
+ * The same in parts, with a log between them: the keeper's.  shard_take appends one, unseen: a->seq is the number that its record
  * would have, 0 when it is not to be logged; it becomes 0 where there is nothing to log (refused, known, empty).  Else
  * what it added is in `redo`.  shard_publish shows all that was taken; shard_abandon what is not logged of it: the rest
  * is never seen, its keys are forgotten, and no bucket of the log is appended to any more (shard_break).
