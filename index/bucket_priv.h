@@ -37,6 +37,7 @@ struct bucket {
     struct series_set  series;
     struct table       group_ids; /* this and the next are the writer's */
     struct taken       taken;
+    bool               is_unmade; /* a redo came after bucket_redone */
     struct vec         keys;   /* struct bucket_key */
     uint32_t           n_keys; /* of what is published */
 

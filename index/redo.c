@@ -28,9 +28,11 @@ static void wrong(struct input *x, const char *what)
 
 static uint64_t get(struct input *x, const char *what)
 {
-    uint64_t       v;
-    const uint8_t *next = uvarint_check(x->at, x->end, &v);
+    uint64_t v;
 
+    if (x->at < x->end && *x->at < 0x80)
+        return *x->at++;
+    const uint8_t *next = uvarint_check(x->at, x->end, &v);
     if (next == NULL) {
         wrong(x, what);
         return 0;
@@ -94,7 +96,7 @@ static bool is_bucket_roomy(const struct bucket *b, const struct group *g, const
     return is_roomy(&g->symtab.strings, h->strings) && is_roomy(&g->symtab.mappings, h->mappings) &&
            is_roomy(&g->symtab.functions, h->functions) && is_roomy(&g->symtab.lines, h->lines) &&
            is_roomy(&g->symtab.locations, h->locations) && is_roomy(&g->stacks.locations.nodes, h->nodes) &&
-           is_roomy(&g->stacks.functions.nodes, h->frames) && is_roomy(&g->stacks.all, h->stacks) &&
+           is_roomy(&g->stacks.functions.nodes, (uint64_t)g->stacks.unmade.frames + h->frames) && is_roomy(&g->stacks.all, h->stacks) &&
            is_roomy(&b->series.streams, h->points) && is_roomy(&b->types.all, h->types) && b->taken.n < VEC_MAX;
 }
 
@@ -217,35 +219,38 @@ static void take_locations(struct input *x)
 
 /* ---- stacks --------------------------------------------------------------------------------------------------------- */
 
-static void take_nodes(struct input *x)
+static struct path *get_nodes(struct input *x)
 {
-    struct stacks *k = &x->group->stacks;
-    uint32_t       frames_end = vec_n(&k->functions.nodes) + x->head.frames;
+    uint32_t     first = vec_n(&x->group->stacks.locations.nodes), locations = vec_n(&x->group->symtab.locations);
+    struct path *nodes = arena_array(x->scratch, x->head.nodes, sizeof *nodes);
 
-    for (uint32_t i = 0; i < x->head.nodes && x->wrong == NULL; i++) {
-        uint32_t node = vec_n(&k->locations.nodes);
-        uint32_t parent = node - 1 - get_id(x, node, "a node");
-        uint32_t location = get_id(x, vec_n(&x->group->symtab.locations), "a node");
-        bool     is_new = true;
-        if (x->wrong == NULL)
-            stacks_node(k, &x->to->slab, &x->group->symtab, parent, location, &is_new);
-        if (!is_new || vec_n(&k->functions.nodes) > frames_end)
-            wrong(x, "a node");
+    for (uint32_t i = 0; i < x->head.nodes; i++) {
+        nodes[i].parent = first + i - 1 - get_id(x, first + i, "a node");
+        nodes[i].key = get_id(x, locations, "a node");
     }
-    if (x->wrong == NULL && vec_n(&k->functions.nodes) != frames_end)
-        wrong(x, "the number of frames");
+    return nodes;
+}
+
+static uint32_t *get_leaves(struct input *x)
+{
+    uint32_t  nodes = vec_n(&x->group->stacks.locations.nodes) + x->head.nodes;
+    uint32_t *leaves = arena_array(x->scratch, x->head.stacks, sizeof *leaves);
+
+    for (uint32_t i = 0; i < x->head.stacks; i++)
+        leaves[i] = get_id(x, nodes, "a stack");
+    return leaves;
 }
 
 static void take_stacks(struct input *x)
 {
-    struct stacks *k = &x->group->stacks;
+    struct stacks_log log = { .n_nodes = x->head.nodes, .n_leaves = x->head.stacks, .frames = x->head.frames };
 
-    take_nodes(x);
-    for (uint32_t i = 0; i < x->head.stacks && x->wrong == NULL; i++) {
-        uint32_t node = get_id(x, vec_n(&k->locations.nodes), "a stack");
-        if (x->wrong == NULL && !stacks_leaf(k, &x->to->slab, node))
-            wrong(x, "a stack");
-    }
+    if (x->wrong != NULL)
+        return;
+    log.nodes = get_nodes(x);
+    log.leaves = get_leaves(x);
+    if (x->wrong == NULL)
+        stacks_take(&x->group->stacks, &x->to->slab, &log);
 }
 
 /* ---- types, series -------------------------------------------------------------------------------------------------- */
@@ -438,7 +443,23 @@ enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why)
     if (x.wrong != NULL)
         return fail(why, CODE_DATA_LOSS, "redo: %s is damaged", x.wrong);
     bucket_count(b, x.head.time_ns);
+    b->is_unmade = true;
     return CODE_OK;
+}
+
+enum code bucket_redone(struct bucket *b, struct fault *why)
+{
+    struct arena *scratch = scratch_take(0);
+    bool          is_good = true;
+
+    for (uint32_t i = 0; is_good && i < vec_n(&b->groups); i++) {
+        struct group *g = vec_pointer(&b->groups, i);
+        is_good = stacks_make(&g->stacks, &b->slab, &g->symtab, scratch);
+        arena_reset(scratch);
+    }
+    scratch_give(scratch);
+    b->is_unmade = false;
+    return is_good ? CODE_OK : fail(why, CODE_DATA_LOSS, "redo: the stacks of a bucket are damaged");
 }
 
 void bucket_redo_print(struct slice redo, struct buf *out)

@@ -44,10 +44,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t had = bucket_bytes(b), most = bucket_redo_cost(b, SLICE("t"), redo);
         is_good = bucket_redo(b, redo, &why) == CODE_OK;
         assert(bucket_bytes(b) - had <= most);
-        if (is_good)
-            bucket_publish(b);
     }
-    if (is_good && bucket_stats(b).profiles > 0)
+    if (!is_good || bucket_redone(b, &why) != CODE_OK)
+        return bucket_unref(b), 0;
+    bucket_publish(b);
+    if (bucket_stats(b).profiles > 0)
         seal_and_ask(b);
     bucket_unref(b);
     return 0;

@@ -59,9 +59,8 @@ static uint32_t frames_below(struct stacks *k, struct slab *s, const struct symt
     return at;
 }
 
-/* The child of location node `parent`, made with its function nodes when missing. */
-uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
-                     bool *is_new)
+static uint32_t node_add(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
+                         bool *is_new)
 {
     uint32_t node = paths_child(&k->locations, s, parent, location, is_new);
 
@@ -70,6 +69,13 @@ uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, u
         vec_add(&k->function_of, s, &below);
     }
     return node;
+}
+
+uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location)
+{
+    bool is_new;
+
+    return node_add(k, s, t, parent, location, &is_new);
 }
 
 static uint32_t begin_of(const struct stack_list *list, uint32_t i) { return i ? list->ends[i - 1] : 0; }
@@ -167,7 +173,7 @@ static uint32_t stack_add(struct stacks *k, struct slab *s, uint32_t node, uint6
     return id;
 }
 
-/* Where stacks_leaf keeps the stack of a node: a path is its last node, so nobody has to walk it (T4). */
+/* Where stacks_make keeps the stack of a node: a path is its last node, so nobody has to walk it (T4). */
 static uint64_t leaf_hash(uint32_t node) { return hash_pair(node, HASH_STEP); }
 
 static bool leaf_find(const struct stacks *k, uint32_t node, uint32_t *id)
@@ -195,7 +201,7 @@ static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
     bool           is_new = false;
 
     for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
-        node = stacks_node(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
+        node = node_add(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
     if (!is_new && leaf_find(k, node, &id))
         return stack_known(x, id, hash);
     return stack_add(k, x->s, node, hash);
@@ -268,25 +274,108 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
 {
     struct add x = { .k = k, .s = s, .t = t, .list = list, .stack = UINT32_MAX };
 
+    assert(vec_n(&k->function_of) == vec_n(&k->locations.nodes));
     seen_init(&x, scratch);
     for (uint32_t at = 0; at < list->n; at = group_add(&x, at, ids))
         at = run_find(&x, at, ids);
 }
 
-/* ---- one by one ----------------------------------------------------------------------------------------------------- */
+/* ---- of a log ------------------------------------------------------------------------------------------------------- */
 
-bool stacks_leaf(struct stacks *k, struct slab *s, uint32_t node)
+enum { MANY = UINT32_MAX };
+
+static uint32_t nodes_unmade(const struct stacks *k)
 {
-    uint32_t id;
+    return vec_n(&k->locations.nodes) - vec_n(&k->function_of);
+}
 
-    if (leaf_find(k, node, &id))
-        return false;
-    stack_add(k, s, node, leaf_hash(node));
-    return true;
+/* What stacks_make asks for. */
+static size_t make_cost(const struct stacks *k)
+{
+    return paths_cost(&k->locations, 0) + vec_cost(&k->function_of, nodes_unmade(k)) +
+           paths_cost(&k->functions, k->unmade.frames) + table_cost(&k->ids, k->unmade.stacks);
+}
+
+static void unmade_charge(struct stacks *k, struct slab *s, size_t bytes)
+{
+    slab_charge(s, bytes);
+    slab_credit(s, k->unmade.bytes);
+    k->unmade.bytes = bytes;
+}
+
+void stacks_take(struct stacks *k, struct slab *s, const struct stacks_log *log)
+{
+    vec_extend(&k->locations.nodes, s, log->nodes, log->n_nodes);
+    for (uint32_t i = 0; i < log->n_leaves; i++)
+        vec_add(&k->all, s, &(struct stack){ log->leaves[i], 0 });
+    k->unmade.stacks += log->n_leaves;
+    k->unmade.frames += log->frames;
+    unmade_charge(k, s, make_cost(k));
+}
+
+/* The name that each location shows, or MANY. */
+static uint32_t *names_of(const struct symtab *t, struct arena *scratch)
+{
+    uint32_t  n = vec_n(&t->locations);
+    uint32_t *names = arena_array(scratch, n, sizeof *names);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct symbol_location *l = vec_at(&t->locations, i);
+        names[i] = l->n_lines == 0 ? l->line_at : MANY;
+        if (l->n_lines == 1) {
+            const struct symbol_line *line = vec_at(&t->lines, l->line_at);
+            names[i] = ((const struct symbol_function *)vec_at(&t->functions, line->function))->name;
+        }
+    }
+    return names;
+}
+
+static bool functions_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch)
+{
+    const uint32_t *names = names_of(t, scratch);
+    uint32_t        n = vec_n(&k->locations.nodes), end = vec_n(&k->functions.nodes) + k->unmade.frames;
+    bool            is_new;
+
+    paths_reserve(&k->functions, s, k->unmade.frames);
+    for (uint32_t i = vec_n(&k->function_of); i < n && vec_n(&k->functions.nodes) <= end; i++) {
+        struct path at = paths_at(&k->locations, i);
+        uint32_t    above = vec_u32(&k->function_of, at.parent);
+        uint32_t    below = names[at.key] != MANY ? paths_child(&k->functions, s, above, names[at.key], &is_new)
+                                                  : frames_below(k, s, t, above, at.key);
+        vec_add(&k->function_of, s, &below);
+    }
+    return vec_n(&k->functions.nodes) == end;
+}
+
+/* Nobody has seen a stack that is unmade: it may still change. */
+static bool leaves_make(struct stacks *k, struct slab *s)
+{
+    uint32_t n = vec_n(&k->all), known;
+    bool     is_each_once = true;
+
+    table_reserve(&k->ids, s, k->unmade.stacks);
+    for (uint32_t i = n - k->unmade.stacks; i < n; i++) {
+        struct stack *at = (struct stack *)vec_at(&k->all, i);
+        at->function = vec_u32(&k->function_of, at->location);
+        is_each_once &= !leaf_find(k, at->location, &known);
+        table_put(&k->ids, s, leaf_hash(at->location), i);
+    }
+    return is_each_once;
+}
+
+bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch)
+{
+    if (nodes_unmade(k) == 0 && k->unmade.stacks == 0)
+        return true;
+    unmade_charge(k, s, 0);
+    bool is_good = paths_index(&k->locations, s) && functions_make(k, s, t, scratch) && leaves_make(k, s);
+    k->unmade = (struct stacks_unmade){ 0 };
+    return is_good;
 }
 
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)
 {
-    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes) + paths_cost(&k->functions, frames) +
-           vec_cost(&k->all, stacks) + table_cost(&k->ids, stacks);
+    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes_unmade(k) + nodes) +
+           paths_cost(&k->functions, k->unmade.frames + frames) + vec_cost(&k->all, stacks) +
+           table_cost(&k->ids, k->unmade.stacks + stacks) - k->unmade.bytes;
 }

@@ -123,7 +123,10 @@ enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint
     h->touched_ns = now_ns;
     h->newest_seq = h->pending_seq = seq;
     bucket_know(h->bucket, r->key, now_ns);
-    bucket_publish(h->bucket);
+    if (seq == h->until_seq && (code = bucket_redone(h->bucket, why)) != CODE_OK)
+        return code;
+    if (seq == h->until_seq)
+        bucket_publish(h->bucket);
     directory_weigh(s->directory, directory_tenant(s->directory, r->tenant), h);
     metric_add(s->metrics.appended, 1);
     if (seq == h->until_seq)
