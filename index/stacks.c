@@ -41,6 +41,7 @@ void stacks_free(struct stacks *k, struct slab *s)
     paths_free(&k->locations, s);
     paths_free(&k->functions, s);
     table_free(&k->ids, s);
+    slab_give(s, k->by_leaf, k->n_by_leaf * sizeof *k->by_leaf);
 }
 
 /* The frames of one location below function node `at`. */
@@ -173,17 +174,13 @@ static uint32_t stack_add(struct stacks *k, struct slab *s, uint32_t node, uint6
     return id;
 }
 
-/* Where stacks_make keeps the stack of a node: a path is its last node, so nobody has to walk it (T4). */
-static uint64_t leaf_hash(uint32_t node) { return hash_pair(node, HASH_STEP); }
-
+/* Of those that came by their leaves: a path is its last node, so nobody has to walk it (T4). */
 static bool leaf_find(const struct stacks *k, uint32_t node, uint32_t *id)
 {
-    struct table_walk w = table_walk(&k->ids, leaf_hash(node));
-
-    while (table_next(&k->ids, &w, id))
-        if (leaf_at(k, *id) == node)
-            return true;
-    return false;
+    if (node >= k->n_by_leaf || k->by_leaf[node] == 0)
+        return false;
+    *id = k->by_leaf[node] - 1;
+    return true;
 }
 
 /* The next one who looks for it finds it by its path. */
@@ -284,16 +281,14 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
 
 enum { MANY = UINT32_MAX };
 
-static uint32_t nodes_unmade(const struct stacks *k)
-{
-    return vec_n(&k->locations.nodes) - vec_n(&k->function_of);
-}
+static uint32_t nodes_unmade(const struct stacks *k) { return vec_n(&k->locations.nodes) - vec_n(&k->function_of); }
 
-/* What stacks_make asks for. */
-static size_t make_cost(const struct stacks *k)
+/* What stacks_make asks for when so many more are unmade, and their nodes. */
+static size_t make_cost(const struct stacks *k, size_t nodes, size_t frames)
 {
-    return paths_cost(&k->locations, 0) + vec_cost(&k->function_of, nodes_unmade(k)) +
-           paths_cost(&k->functions, k->unmade.frames) + table_cost(&k->ids, k->unmade.stacks);
+    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes_unmade(k) + nodes) +
+           paths_cost(&k->functions, k->unmade.frames + frames) +
+           (vec_n(&k->locations.nodes) + nodes - k->n_by_leaf) * sizeof *k->by_leaf;
 }
 
 static void unmade_charge(struct stacks *k, struct slab *s, size_t bytes)
@@ -310,7 +305,7 @@ void stacks_take(struct stacks *k, struct slab *s, const struct stacks_log *log)
         vec_add(&k->all, s, &(struct stack){ log->leaves[i], 0 });
     k->unmade.stacks += log->n_leaves;
     k->unmade.frames += log->frames;
-    unmade_charge(k, s, make_cost(k));
+    unmade_charge(k, s, make_cost(k, 0, 0));
 }
 
 /* The name that each location shows, or MANY. */
@@ -330,35 +325,50 @@ static uint32_t *names_of(const struct symtab *t, struct arena *scratch)
     return names;
 }
 
+/* The function nodes of all location nodes, in an array: most follow at once from the one before. */
+static uint32_t *functions_of(const struct stacks *k, struct arena *scratch)
+{
+    uint32_t *of = arena_array(scratch, vec_n(&k->locations.nodes), sizeof *of);
+
+    for (uint32_t i = 0; i < vec_n(&k->function_of); i++)
+        of[i] = vec_u32(&k->function_of, i);
+    return of;
+}
+
 static bool functions_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch)
 {
     const uint32_t *names = names_of(t, scratch);
-    uint32_t        n = vec_n(&k->locations.nodes), end = vec_n(&k->functions.nodes) + k->unmade.frames;
+    uint32_t        first = vec_n(&k->function_of), n = vec_n(&k->locations.nodes), *of = functions_of(k, scratch);
+    uint32_t        end = vec_n(&k->functions.nodes) + k->unmade.frames;
     bool            is_new;
 
     paths_reserve(&k->functions, s, k->unmade.frames);
-    for (uint32_t i = vec_n(&k->function_of); i < n && vec_n(&k->functions.nodes) <= end; i++) {
+    for (uint32_t i = first; i < n && vec_n(&k->functions.nodes) <= end; i++) {
         struct path at = paths_at(&k->locations, i);
-        uint32_t    above = vec_u32(&k->function_of, at.parent);
-        uint32_t    below = names[at.key] != MANY ? paths_child(&k->functions, s, above, names[at.key], &is_new)
-                                                  : frames_below(k, s, t, above, at.key);
-        vec_add(&k->function_of, s, &below);
+        of[i] = names[at.key] != MANY ? paths_child(&k->functions, s, of[at.parent], names[at.key], &is_new)
+                                      : frames_below(k, s, t, of[at.parent], at.key);
     }
-    return vec_n(&k->functions.nodes) == end;
+    if (vec_n(&k->functions.nodes) != end)
+        return false;
+    vec_extend(&k->function_of, s, of + first, n - first);
+    return true;
 }
 
 /* Nobody has seen a stack that is unmade: it may still change. */
 static bool leaves_make(struct stacks *k, struct slab *s)
 {
-    uint32_t n = vec_n(&k->all), known;
+    uint32_t n = vec_n(&k->all), made = n - k->unmade.stacks;
     bool     is_each_once = true;
 
-    table_reserve(&k->ids, s, k->unmade.stacks);
-    for (uint32_t i = n - k->unmade.stacks; i < n; i++) {
+    slab_give(s, k->by_leaf, k->n_by_leaf * sizeof *k->by_leaf);
+    k->n_by_leaf = vec_n(&k->locations.nodes);
+    k->by_leaf = slab_take(s, k->n_by_leaf * sizeof *k->by_leaf);
+    for (uint32_t i = 0; i < n; i++) {
         struct stack *at = (struct stack *)vec_at(&k->all, i);
-        at->function = vec_u32(&k->function_of, at->location);
-        is_each_once &= !leaf_find(k, at->location, &known);
-        table_put(&k->ids, s, leaf_hash(at->location), i);
+        if (i >= made)
+            at->function = vec_u32(&k->function_of, at->location);
+        is_each_once &= k->by_leaf[at->location] == 0;
+        k->by_leaf[at->location] = i + 1;
     }
     return is_each_once;
 }
@@ -373,9 +383,13 @@ bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struc
     return is_good;
 }
 
+size_t stacks_log_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)
+{
+    return make_cost(k, nodes, frames) + vec_cost(&k->all, stacks) - k->unmade.bytes;
+}
+
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)
 {
-    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes_unmade(k) + nodes) +
-           paths_cost(&k->functions, k->unmade.frames + frames) + vec_cost(&k->all, stacks) +
-           table_cost(&k->ids, k->unmade.stacks + stacks) - k->unmade.bytes;
+    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes) + paths_cost(&k->functions, frames) +
+           vec_cost(&k->all, stacks) + table_cost(&k->ids, stacks);
 }

@@ -8,7 +8,7 @@
  * T2  Its nodes are there before the stack is: a reader who has a stack finds both paths whole.
  * T3  Inlined lines are nodes of their own in the function tree (the last line of a location is the outermost), so no
  *     query ever looks at locations, lines or functions to build a flame graph.
- * T4  A stack is found by a hash of its locations, or, when it came by its leaf, of that node: so a log costs what is in it,
+ * T4  A stack is found by a hash of its locations, or, when it came by its leaf, by that node: so a log costs what is in it,
  *     whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
  * T5  What a log has is first taken as it is, location nodes and leaves of stacks, and lies there unmade: without function
  *     nodes, found by nobody.  All that follows from it is made in one go, and its bytes are accounted for until then.
@@ -36,6 +36,9 @@ struct stacks {
     struct vec   function_of; /* uint32_t: the function node of each location node */
     struct vec   all;         /* struct stack */
     struct table ids;
+
+    uint32_t *by_leaf; /* of the first location nodes: the stack + 1 that ends there, or 0; of what came with a log */
+    uint32_t  n_by_leaf;
 
     struct stacks_unmade unmade;
 };
@@ -71,3 +74,6 @@ bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struc
 
 /* Most bytes asked for by `stacks` new stacks of `nodes` new locations on them, which show `frames` names. */
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);
+
+/* The same of what stacks_take adds, with all that is unmade by then. */
+size_t stacks_log_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);
