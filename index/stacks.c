@@ -283,29 +283,19 @@ enum { MANY = UINT32_MAX };
 
 static uint32_t nodes_unmade(const struct stacks *k) { return vec_n(&k->locations.nodes) - vec_n(&k->function_of); }
 
-/* What stacks_make asks for when so many more are unmade, and their nodes. */
-static size_t make_cost(const struct stacks *k, size_t nodes, size_t frames)
+size_t stacks_make_cost(const struct stacks *k, size_t nodes, size_t frames)
 {
     return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes_unmade(k) + nodes) +
            paths_cost(&k->functions, k->unmade.frames + frames) +
            (vec_n(&k->locations.nodes) + nodes - k->n_by_leaf) * sizeof *k->by_leaf;
 }
 
-static void unmade_charge(struct stacks *k, struct slab *s, size_t bytes)
-{
-    slab_charge(s, bytes);
-    slab_credit(s, k->unmade.bytes);
-    k->unmade.bytes = bytes;
-}
-
 void stacks_take(struct stacks *k, struct slab *s, const struct stacks_log *log)
 {
     vec_extend(&k->locations.nodes, s, log->nodes, log->n_nodes);
-    for (uint32_t i = 0; i < log->n_leaves; i++)
-        vec_add(&k->all, s, &(struct stack){ log->leaves[i], 0 });
-    k->unmade.stacks += log->n_leaves;
+    vec_extend(&k->all, s, log->stacks, log->n_stacks);
+    k->unmade.stacks += log->n_stacks;
     k->unmade.frames += log->frames;
-    unmade_charge(k, s, make_cost(k, 0, 0));
 }
 
 /* The name that each location shows, or MANY. */
@@ -377,15 +367,9 @@ bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struc
 {
     if (nodes_unmade(k) == 0 && k->unmade.stacks == 0)
         return true;
-    unmade_charge(k, s, 0);
     bool is_good = paths_index(&k->locations, s) && functions_make(k, s, t, scratch) && leaves_make(k, s);
-    k->unmade = (struct stacks_unmade){ 0 };
+    k->unmade.stacks = k->unmade.frames = 0;
     return is_good;
-}
-
-size_t stacks_log_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)
-{
-    return make_cost(k, nodes, frames) + vec_cost(&k->all, stacks) - k->unmade.bytes;
 }
 
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)

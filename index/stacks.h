@@ -11,7 +11,7 @@
  * T4  A stack is found by a hash of its locations, or, when it came by its leaf, by that node: so a log costs what is in it,
  *     whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
  * T5  What a log has is first taken as it is, location nodes and leaves of stacks, and lies there unmade: without function
- *     nodes, found by nobody.  All that follows from it is made in one go, and its bytes are accounted for until then.
+ *     nodes, found by nobody.  All that follows from it is then made in one go.
  */
 #pragma once
 
@@ -24,12 +24,6 @@ struct stack {
     uint32_t location, function; /* nodes */
 };
 
-/* What stacks_make will make (T5); nodes are those that function_of does not have yet. */
-struct stacks_unmade {
-    uint32_t stacks, frames;
-    size_t   bytes; /* charged ahead */
-};
-
 struct stacks {
     struct paths locations;   /* key: a location */
     struct paths functions;   /* key: a string */
@@ -40,7 +34,9 @@ struct stacks {
     uint32_t *by_leaf; /* of the first location nodes: the stack + 1 that ends there, or 0; of what came with a log */
     uint32_t  n_by_leaf;
 
-    struct stacks_unmade unmade;
+    struct {
+        uint32_t stacks, frames;
+    } unmade; /* T5; and the nodes that function_of does not have yet */
 };
 
 void stacks_init(struct stacks *k, struct slab *s);
@@ -61,19 +57,19 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
 /* The child of location node `parent`, made with its function nodes when it is not there. */
 uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location);
 
-/* What was added to stacks like these (T5): nodes, parents first, which show `frames` new names, and nodes where stacks end. */
+/* What was added to stacks like these (T5): nodes, parents first, which add `frames` function nodes; stacks without those. */
 struct stacks_log {
-    const struct path *nodes;
-    const uint32_t    *leaves;
-    uint32_t           n_nodes, n_leaves, frames;
+    const struct path  *nodes;
+    const struct stack *stacks;
+    uint32_t            n_nodes, n_stacks, frames;
 };
 void stacks_take(struct stacks *k, struct slab *s, const struct stacks_log *log);
 
-/* False: a node or stack is there twice, or names are not so many; to be let go. */
+/* False: a node or stack is there twice, or function nodes are not so many: to be let go. */
 bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch);
 
 /* Most bytes asked for by `stacks` new stacks of `nodes` new locations on them, which show `frames` names. */
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);
 
-/* The same of what stacks_take adds, with all that is unmade by then. */
-size_t stacks_log_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);
+/* Of taking so many nodes and frames more, and of stacks_make then. */
+size_t stacks_make_cost(const struct stacks *k, size_t nodes, size_t frames);

@@ -37,6 +37,14 @@ static void table_grow(struct table *t, struct slab *s, uint32_t cap)
     slab_give(s, old.slots, old.cap * sizeof *old.slots);
 }
 
+void table_reserve(struct table *t, struct slab *s, size_t n)
+{
+    uint32_t cap = table_cap(t->cap, n);
+
+    if (cap != t->cap)
+        table_grow(t, s, cap);
+}
+
 void table_put(struct table *t, struct slab *s, uint64_t hash, uint32_t index)
 {
     uint32_t cap = table_cap(t->cap, (uint64_t)t->n + 1);

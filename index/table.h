@@ -69,6 +69,7 @@ static inline bool table_peek(const struct table *t, uint64_t hash, uint32_t *in
     return table_next(t, &w, index);
 }
 
+void   table_reserve(struct table *t, struct slab *s, size_t n); /* no put grows it until there are n */
 void   table_put(struct table *t, struct slab *s, uint64_t hash, uint32_t index);
 void   table_free(struct table *t, struct slab *s);
 size_t table_cost(const struct table *t, size_t more); /* bytes taken, at its peak, by `more` puts */
