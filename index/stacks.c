@@ -332,7 +332,8 @@ static bool functions_make(struct stacks *k, struct slab *s, const struct symtab
     uint32_t        end = vec_n(&k->functions.nodes) + k->unmade.frames;
     bool            is_new;
 
-    paths_reserve(&k->functions, s, k->unmade.frames);
+    /* what frames come to is checked below: until then no more is taken for them than for nodes, which are there */
+    paths_reserve(&k->functions, s, k->unmade.frames < n - first ? k->unmade.frames : n - first);
     for (uint32_t i = first; i < n && vec_n(&k->functions.nodes) <= end; i++) {
         struct path at = paths_at(&k->locations, i);
         of[i] = names[at.key] != MANY ? paths_child(&k->functions, s, of[at.parent], names[at.key], &is_new)
