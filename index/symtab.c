@@ -119,9 +119,11 @@ static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const
     return i;
 }
 
+static uint64_t mapping_hash(const struct symbol_mapping *m) { return hash64(m, sizeof *m); }
+
 uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m)
 {
-    return record_add(&t->mappings, &t->mapping_ids, s, m, sizeof *m, hash64(m, sizeof *m));
+    return record_add(&t->mappings, &t->mapping_ids, s, m, sizeof *m, mapping_hash(m));
 }
 
 static uint64_t function_hash(const struct symbol_function *f)
@@ -281,35 +283,28 @@ void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_loca
 
 /* ---- tables of what was put into the vecs (S4) --------------------------------------------------------------------- */
 
-typedef uint64_t hash_fn(const struct symtab *t, uint32_t i);
-typedef bool     same_fn(const struct symtab *t, uint32_t i, uint32_t j);
-
-static uint64_t string_hash_at(const struct symtab *t, uint32_t i) { return hash_slice(symtab_text(t, i)); }
-
-static bool is_string_same(const struct symtab *t, uint32_t i, uint32_t j)
+static uint64_t string_hash_at(const void *strings, uint32_t i)
 {
-    return slice_eq(symtab_text(t, i), symtab_text(t, j));
+    return hash_slice(*(const struct slice *)vec_at(strings, i));
 }
 
-static uint64_t mapping_hash_at(const struct symtab *t, uint32_t i)
+static bool is_string_same(const void *strings, uint32_t i, uint32_t j)
 {
-    return hash64(vec_at(&t->mappings, i), sizeof(struct symbol_mapping));
+    return slice_eq(*(const struct slice *)vec_at(strings, i), *(const struct slice *)vec_at(strings, j));
 }
 
-static bool is_mapping_same(const struct symtab *t, uint32_t i, uint32_t j)
+static uint64_t mapping_hash_at(const void *mappings, uint32_t i) { return mapping_hash(vec_at(mappings, i)); }
+
+static uint64_t function_hash_at(const void *functions, uint32_t i) { return function_hash(vec_at(functions, i)); }
+
+static bool is_record_same(const void *records, uint32_t i, uint32_t j)
 {
-    return memcmp(vec_at(&t->mappings, i), vec_at(&t->mappings, j), sizeof(struct symbol_mapping)) == 0;
+    return memcmp(vec_at(records, i), vec_at(records, j), ((const struct vec *)records)->item_bytes) == 0;
 }
 
-static uint64_t function_hash_at(const struct symtab *t, uint32_t i) { return function_hash(vec_at(&t->functions, i)); }
-
-static bool is_function_same(const struct symtab *t, uint32_t i, uint32_t j)
+static uint64_t location_hash_at(const void *of, uint32_t i)
 {
-    return memcmp(vec_at(&t->functions, i), vec_at(&t->functions, j), sizeof(struct symbol_function)) == 0;
-}
-
-static uint64_t location_hash_at(const struct symtab *t, uint32_t i)
-{
+    const struct symtab          *t = of;
     const struct symbol_location *l = vec_at(&t->locations, i);
     uint64_t                      hash = bare_hash(l);
 
@@ -318,46 +313,15 @@ static uint64_t location_hash_at(const struct symtab *t, uint32_t i)
     return hash;
 }
 
-static bool is_location_same(const struct symtab *t, uint32_t i, uint32_t j)
+static bool is_location_same(const void *of, uint32_t i, uint32_t j)
 {
+    const struct symtab          *t = of;
     const struct symbol_location *a = vec_at(&t->locations, i), *b = vec_at(&t->locations, j);
     bool                          is_same = is_bare_same(a, b);
 
     for (uint32_t k = 0; is_same && k < a->n_lines; k++)
-        is_same = memcmp(vec_at(&t->lines, a->line_at + k), vec_at(&t->lines, b->line_at + k),
-                         sizeof(struct symbol_line)) == 0;
+        is_same = is_record_same(&t->lines, a->line_at + k, b->line_at + k);
     return is_same;
-}
-
-static bool is_there(const struct symtab *t, const struct table *table, uint64_t hash, uint32_t i, same_fn *is_same)
-{
-    struct table_walk w = table_walk(table, hash);
-    uint32_t          j;
-
-    while (table_next(table, &w, &j))
-        if (is_same(t, i, j))
-            return true;
-    return false;
-}
-
-/* False: there is one twice (S1). */
-static bool table_make(const struct symtab *t, struct slab *s, struct table *table, uint32_t n, hash_fn *hash_at,
-                       same_fn *is_same)
-{
-    uint64_t hashes[GROUP];
-    bool     is_each_once = true;
-
-    table_reserve(table, s, n);
-    for (uint32_t i = table->n; i < n; i = table->n) {
-        uint32_t count = group_of(n - i);
-        for (uint32_t k = 0; k < count; k++)
-            table_warm(table, hashes[k] = hash_at(t, i + k));
-        for (uint32_t k = 0; k < count; k++) {
-            is_each_once &= !is_there(t, table, hashes[k], i + k, is_same);
-            table_put(table, s, hashes[k], i + k);
-        }
-    }
-    return is_each_once;
 }
 
 /* Nobody has seen what is in no table: it may still change. */
@@ -378,11 +342,13 @@ static bool bare_names_find(struct symtab *t)
 
 bool symtab_make(struct symtab *t, struct slab *s)
 {
-    return table_make(t, s, &t->string_ids, vec_n(&t->strings), string_hash_at, is_string_same) &&
-           table_make(t, s, &t->mapping_ids, vec_n(&t->mappings), mapping_hash_at, is_mapping_same) &&
-           table_make(t, s, &t->function_ids, vec_n(&t->functions), function_hash_at, is_function_same) &&
+    const struct vec *strings = &t->strings, *mappings = &t->mappings, *functions = &t->functions;
+
+    return table_fill(&t->string_ids, s, strings, vec_n(strings), string_hash_at, is_string_same) &&
+           table_fill(&t->mapping_ids, s, mappings, vec_n(mappings), mapping_hash_at, is_record_same) &&
+           table_fill(&t->function_ids, s, functions, vec_n(functions), function_hash_at, is_record_same) &&
            bare_names_find(t) &&
-           table_make(t, s, &t->location_ids, vec_n(&t->locations), location_hash_at, is_location_same);
+           table_fill(&t->location_ids, s, t, vec_n(&t->locations), location_hash_at, is_location_same);
 }
 
 /* Of a table that will have all there is and so many more. */
