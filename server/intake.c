@@ -26,13 +26,13 @@ struct job {
     struct intake_outcome *outcomes; /* [n_items] */
     struct decode_limits   limits;
     uint32_t              *ordinals; /* [n_items] */
-    bool                  *is_due;   /* [n_items]: it went as it came, and came back to be decoded here */
+    bool                  *is_due;   /* [n_items]: a worker is to decode it here */
     struct parcel         *parcels;  /* [n_parcels]: those of the items that were taken */
     uint32_t              *item_of;
     size_t                 n_parcels;
     _Atomic size_t         n_due;
     size_t                 taken_bytes; /* from the server's budget */
-    int64_t                raw_bytes;   /* inflated, so far */
+    _Atomic int64_t        raw_bytes;   /* inflated, so far */
 };
 
 static const char *reason_of(enum code code)
@@ -179,9 +179,8 @@ static enum code admit(struct job *j, const struct intake_item *item, size_t raw
     struct server       *s = j->in.app->server;
     int64_t              size = size_of(item->labels, raw_bytes), burst = l->ingestion_burst_bytes;
 
-    j->raw_bytes += (int64_t)raw_bytes;
     metric_add(counters.bytes, (int64_t)raw_bytes);
-    if (j->raw_bytes > l->ingestion_body_limit_bytes)
+    if (atomic_fetch_add(&j->raw_bytes, (int64_t)raw_bytes) + (int64_t)raw_bytes > l->ingestion_body_limit_bytes)
         return fail(why, CODE_INVALID_ARGUMENT, "uncompressed profiles of one request exceed the limit of %lld bytes",
                     (long long)l->ingestion_body_limit_bytes);
     if (l->ingestion_rate_bytes == LIMIT_NONE)
@@ -194,12 +193,15 @@ static enum code admit(struct job *j, const struct intake_item *item, size_t raw
     return CODE_OK;
 }
 
-/* What was admitted and then refused for what it is, or came back, has not been taken. */
-static void readmit(struct job *j, const struct intake_item *item)
+/* What was admitted and then refused for what it is, or came back, does not count. */
+static void dismiss(struct job *j, const struct intake_item *item)
 {
-    struct tenant *t = registry_get(server_tenants(j->in.app->server), j->in.tenant);
+    const struct limits *l = j->in.limits;
+    size_t               raw_bytes = claimed_bytes(l, item->body);
 
-    rate_give(&t->rate, size_of(item->labels, claimed_bytes(j->in.limits, item->body)), j->in.limits->ingestion_rate_bytes);
+    atomic_fetch_sub(&j->raw_bytes, (int64_t)raw_bytes);
+    rate_give(&registry_get(server_tenants(j->in.app->server), j->in.tenant)->rate, size_of(item->labels, raw_bytes),
+              l->ingestion_rate_bytes);
 }
 
 static struct ingest_source source_of(const struct job *j, size_t i)
@@ -262,13 +264,24 @@ static enum code forward(struct job *j, size_t i, struct parcel *out, struct fau
     return admit(j, item, waybill.raw_bytes, why);
 }
 
+static void leave_to_worker(struct job *j, size_t i)
+{
+    j->is_due[i] = true;
+    atomic_fetch_add(&j->n_due, 1);
+}
+
 static void take(struct job *j, size_t i)
 {
-    struct fault  why = { 0 };
-    struct parcel p = parcel_of(j, &j->in.items[i]);
-    bool          is_forwarded = !j->is_due[i] && goes_as_it_came(j, &j->in.items[i], &p);
-    enum code     code = is_forwarded ? forward(j, i, &p, &why) : decode(j, i, &p, &why);
+    const struct intake_item *item = &j->in.items[i];
+    struct fault              why = { 0 };
+    struct parcel             p = parcel_of(j, item);
+    bool                      is_forwarded = !j->is_due[i] && goes_as_it_came(j, item, &p);
 
+    if (!is_forwarded && j->in.is_on_loop && item->body.n > INTAKE_QUICK_BYTES) {
+        leave_to_worker(j, i);
+        return;
+    }
+    enum code code = is_forwarded ? forward(j, i, &p, &why) : decode(j, i, &p, &why);
     if (code != CODE_OK)
         refuse(j, i, code, why.text);
     if (code != CODE_OK || (p.batch != NULL && p.batch->n_rows == 0))
@@ -281,17 +294,16 @@ static void on_each(void *arg, size_t i, enum code code, const char *text)
 {
     struct job *j = arg;
     size_t      item = j->item_of[i];
+    bool        is_forwarded = j->parcels[i].batch == NULL;
 
-    if (code != CODE_OK && j->parcels[i].batch == NULL && (code == CODE_ABORTED || code == CODE_INVALID_ARGUMENT))
-        readmit(j, &j->in.items[item]);
-    if (code == CODE_OK) {
+    if (is_forwarded && (code == CODE_ABORTED || code == CODE_INVALID_ARGUMENT))
+        dismiss(j, &j->in.items[item]);
+    if (code == CODE_OK)
         metric_add(counters.profiles, 1);
-    } else if (code == CODE_ABORTED && j->parcels[i].batch == NULL) {
-        j->is_due[item] = true;
-        atomic_fetch_add(&j->n_due, 1);
-    } else {
+    else if (is_forwarded && code == CODE_ABORTED)
+        leave_to_worker(j, item);
+    else
         refuse(j, item, code, text);
-    }
 }
 
 static void finish(struct job *j)
@@ -313,13 +325,13 @@ static void send(struct job *j)
     int64_t latest = clock_mono_ns() + PUSH_WAIT_NS;
 
     if (j->n_parcels == 0)
-        finish(j);
+        on_done(j);
     else
         router_push(j->in.app->router, j->parcels, j->n_parcels, lesser(j->in.deadline_ns, latest), on_each, on_done,
                     j);
 }
 
-/* On a worker: what came back to be decoded here. */
+/* On a worker: what came back, or could not go as it came. */
 static void take_due(void *arg)
 {
     struct job *j = arg;
@@ -328,10 +340,8 @@ static void take_due(void *arg)
     j->in.is_on_loop = false;
     atomic_store(&j->n_due, 0);
     for (size_t i = 0; i < j->in.n_items; i++)
-        if (j->is_due[i]) {
-            j->raw_bytes -= (int64_t)claimed_bytes(j->in.limits, j->in.items[i].body);
+        if (j->is_due[i])
             take(j, i);
-        }
     send(j);
 }
 

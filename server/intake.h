@@ -18,7 +18,7 @@
 /* Makes the metrics: once, before the first intake_run. */
 void intake_metrics(void);
 
-enum { INTAKE_ITEMS_MAX = 65536 };
+enum { INTAKE_ITEMS_MAX = 65536, INTAKE_QUICK_BYTES = 1 << 10 };
 
 struct intake_item {
     struct slice       body;   /* a pprof, gzip or plain */
@@ -44,7 +44,8 @@ struct intake {
     size_t                    n_items;     /* 1 .. INTAKE_ITEMS_MAX */
     int64_t                   now_ns;      /* wall */
     int64_t                   deadline_ns; /* monotonic; INT64_MAX: none */
-    bool                      is_on_loop;  /* where nothing waits, and where there is memory to begin with */
+    bool                      is_on_loop;  /* where nothing waits, there is memory to begin with, and only
+                                              profiles of INTAKE_QUICK_BYTES are decoded */
     intake_done_fn           *done;
     void                     *arg;
 };

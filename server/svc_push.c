@@ -114,11 +114,12 @@ static void push(struct call *c, const ProtobufCMessage *request)
                                  .arg = p });
 }
 
-/* A small profile is decoded in the time of waking up a worker. */
+/* A small profile is decoded in the time of waking up a worker; one that goes to its shard as it came is just copied. */
 static bool is_quick(struct call *c, const ProtobufCMessage *request)
 {
     (void)request;
-    return server_has_memory(app_of(c)->server);
+    return server_has_memory(app_of(c)->server) &&
+           (call_message(c).n <= INTAKE_QUICK_BYTES || app_of(c)->shard == NULL);
 }
 
 static const struct method methods[] = {
