@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "ingest/label_rules.h"
 #include "router/router.h"
+#include "server/admission.h"
 #include "server/waybill.h"
 #include "server/wiring.h"
 #include "wire/zip.h"
@@ -31,8 +32,8 @@ struct job {
     uint32_t              *item_of;
     size_t                 n_parcels;
     _Atomic size_t         n_due;
+    struct admission       admission;
     size_t                 taken_bytes; /* from the server's budget */
-    _Atomic int64_t        raw_bytes;   /* inflated, so far */
 };
 
 static const char *reason_of(enum code code)
@@ -136,74 +137,6 @@ static struct labels placing_labels(struct labels all, struct arena *a)
     return (struct labels){ at, n };
 }
 
-static int64_t size_of(struct labels l, size_t raw_bytes)
-{
-    int64_t n = (int64_t)raw_bytes;
-
-    for (size_t i = 0; i < l.n; i++)
-        n += (int64_t)(l.at[i].name.n + l.at[i].value.n);
-    return n;
-}
-
-static enum code over_rate(const struct limits *l, int64_t size, struct fault *why)
-{
-    return fail(why, CODE_RESOURCE_EXHAUSTED, "push rate limit (%.1f MiB) exceeded while adding %.1f KiB",
-                (double)l->ingestion_rate_bytes / 1048576, (double)size / 1024);
-}
-
-/* What an item is unpacked, as it says itself.  Who lies is seen through, or has asked to be refused. */
-static size_t claimed_bytes(const struct limits *l, struct slice body)
-{
-    size_t claim = zip_is_gzip(body) ? zip_claim(body) : body.n;
-
-    return claim <= (uint64_t)l->max_profile_size_bytes ? claim : 0;
-}
-
-/* The door before the decoder: who is far over the rate shall not cost what decoding costs. */
-static enum code admit_claim(struct job *j, const struct intake_item *item, struct fault *why)
-{
-    const struct limits *l = j->in.limits;
-    int64_t              size = size_of(item->labels, claimed_bytes(l, item->body));
-
-    if (l->ingestion_rate_bytes == LIMIT_NONE || size > l->ingestion_burst_bytes)
-        return CODE_OK; /* the other door knows better */
-    struct tenant *t = registry_get(server_tenants(j->in.app->server), j->in.tenant);
-    bool fits = rate_holds(&t->rate, size, l->ingestion_rate_bytes, l->ingestion_burst_bytes, clock_mono_ns());
-    return fits ? CODE_OK : over_rate(l, size, why);
-}
-
-/* Doors behind the decoder: the sum of the request, the tenant's rate, the memory. */
-static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
-{
-    const struct limits *l = j->in.limits;
-    struct server       *s = j->in.app->server;
-    int64_t              size = size_of(item->labels, raw_bytes), burst = l->ingestion_burst_bytes;
-
-    metric_add(counters.bytes, (int64_t)raw_bytes);
-    if (atomic_fetch_add(&j->raw_bytes, (int64_t)raw_bytes) + (int64_t)raw_bytes > l->ingestion_body_limit_bytes)
-        return fail(why, CODE_INVALID_ARGUMENT, "uncompressed profiles of one request exceed the limit of %lld bytes",
-                    (long long)l->ingestion_body_limit_bytes);
-    if (l->ingestion_rate_bytes == LIMIT_NONE)
-        return CODE_OK;
-    struct tenant *t = registry_get(server_tenants(s), j->in.tenant);
-    if (burst < size)
-        burst = size; /* a profile that passed its own limit always fits: see tenant/rate.h */
-    if (!rate_take(&t->rate, size, l->ingestion_rate_bytes, burst, clock_mono_ns()))
-        return over_rate(l, size, why);
-    return CODE_OK;
-}
-
-/* What was admitted and then refused for what it is, or came back, does not count. */
-static void dismiss(struct job *j, const struct intake_item *item)
-{
-    const struct limits *l = j->in.limits;
-    size_t               raw_bytes = claimed_bytes(l, item->body);
-
-    atomic_fetch_sub(&j->raw_bytes, (int64_t)raw_bytes);
-    rate_give(&registry_get(server_tenants(j->in.app->server), j->in.tenant)->rate, size_of(item->labels, raw_bytes),
-              l->ingestion_rate_bytes);
-}
-
 static struct ingest_source source_of(const struct job *j, size_t i)
 {
     const struct intake_item *item = &j->in.items[i];
@@ -216,21 +149,28 @@ static struct ingest_source source_of(const struct job *j, size_t i)
                                    .hints = item->hints };
 }
 
+static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
+{
+    metric_add(counters.bytes, (int64_t)raw_bytes);
+    return admission_take(&j->admission, item->labels, raw_bytes, why);
+}
+
 static enum code decode(struct job *j, size_t i, struct parcel *out, struct fault *why)
 {
     const struct intake_item *item = &j->in.items[i];
     struct ingest_source      source = source_of(j, i);
-    size_t                    raw_bytes = 0, before = arena_bytes(j->in.arena);
+    struct arena             *a = j->in.arena;
+    size_t                    raw_bytes = 0, before = arena_bytes(a);
 
     if (!server_await_memory(j->in.app->server, j->taken_bytes, !j->in.is_on_loop))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
-    enum code code = admit_claim(j, item, why);
+    enum code code = admission_glance(&j->admission, item->labels, admission_claim(&j->admission, item->body), why);
     if (code != CODE_OK)
         return code;
-    out->batch = arena_alloc(j->in.arena, sizeof *out->batch);
-    code = ingest_pprof(item->body, &source, &j->limits, j->in.arena, out->batch, &raw_bytes, why);
+    out->batch = arena_alloc(a, sizeof *out->batch);
+    code = ingest_pprof(item->body, &source, &j->limits, a, out->batch, &raw_bytes, why);
     out->batch->mode = (enum batch_mode)j->in.limits->wal_mode;
-    size_t more = arena_bytes(j->in.arena) - before;
+    size_t more = arena_bytes(a) - before;
     server_take_memory(j->in.app->server, more);
     j->taken_bytes += more;
     return code == CODE_OK ? admit(j, item, raw_bytes, why) : code;
@@ -247,7 +187,7 @@ static struct parcel parcel_of(struct job *j, const struct intake_item *item)
 /* Another process decodes what is smaller as it came, and says how large it is. */
 static bool goes_as_it_came(struct job *j, const struct intake_item *item, const struct parcel *p)
 {
-    return zip_is_gzip(item->body) && claimed_bytes(j->in.limits, item->body) > 0 &&
+    return zip_is_gzip(item->body) && admission_claim(&j->admission, item->body) > 0 &&
            router_is_elsewhere(j->in.app->router, p);
 }
 
@@ -257,7 +197,7 @@ static enum code forward(struct job *j, size_t i, struct parcel *out, struct fau
     struct waybill            waybill = { .source = source_of(j, i),
                                           .limits = j->limits,
                                           .mode = (enum batch_mode)j->in.limits->wal_mode,
-                                          .raw_bytes = claimed_bytes(j->in.limits, item->body) };
+                                          .raw_bytes = admission_claim(&j->admission, item->body) };
 
     out->pprof = item->body;
     out->waybill = waybill_encode(&waybill, j->in.arena);
@@ -288,6 +228,12 @@ static void take(struct job *j, size_t i)
         return; /* nothing remained: a success without anything to store */
     j->item_of[j->n_parcels] = (uint32_t)i;
     j->parcels[j->n_parcels++] = p;
+}
+
+/* What was admitted and then refused for what it is, or came back, does not count. */
+static void dismiss(struct job *j, const struct intake_item *item)
+{
+    admission_give_back(&j->admission, item->labels, admission_claim(&j->admission, item->body));
 }
 
 static void on_each(void *arg, size_t i, enum code code, const char *text)
@@ -371,6 +317,9 @@ void intake_run(const struct intake *in)
     assert(in->n_items > 0 && in->n_items <= INTAKE_ITEMS_MAX);
     j->in = *in;
     j->limits = decode_limits_of(in->limits, in->now_ns);
+    j->admission.limits = in->limits;
+    if (in->limits->ingestion_rate_bytes != LIMIT_NONE)
+        j->admission.tenant = registry_get(server_tenants(in->app->server), in->tenant);
     j->outcomes = mem_zalloc(in->n_items * sizeof *j->outcomes);
     j->ordinals = arena_array(in->arena, in->n_items, sizeof *j->ordinals);
     j->is_due = arena_zalloc(in->arena, in->n_items);

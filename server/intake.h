@@ -1,7 +1,11 @@
 /*
  * Intake: the profiles of one request on their way to their shards.
  *
- *     items --rate, decode, limits, rate--> batches --router--> acked or refused, each by itself --> done
+ *     items --rate, decode, limits, rate--> batches --.
+ *       `---- rate -----------------------> as they came --router--> acked or refused, each by itself --> done
+ *
+ * A gzip whose shard is another process's goes there as it came, with the limits it is to be held to, and is decoded there
+ * (decision 095).  The answer is the same, to the word.
  *
  * N1  Each item gets its own outcome; a bad one does not hinder the others (pyroscope-ingest §2.2).
  * N2  Equal items of one request are told apart by an ordinal: all of them count, and a re-sent request counts once.
