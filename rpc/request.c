@@ -6,7 +6,7 @@
 
 #include "rpc/call_priv.h"
 
-enum { SMALL_JSON_BYTES = 1 << 10, SMALL_PROTO_BYTES = 128 << 10 };
+enum { SMALL_BYTES = 1024 }; /* gzip in it makes no more than a megabyte */
 
 void call_refuse_size(struct call *c, size_t n)
 {
@@ -158,9 +158,9 @@ static enum code check_end(const struct call *c, struct fault *why)
 static bool is_small(const struct call *c)
 {
     const struct method *m = c->row->method;
-    size_t               most = c->codec == &codec_proto ? SMALL_PROTO_BYTES : SMALL_JSON_BYTES;
 
-    return !c->is_plain && m->is_quick != NULL && !c->is_compressed && (c->message.n <= most || m->request == NULL);
+    return !c->is_plain && m->is_quick != NULL && !c->is_compressed &&
+           (c->message.n <= SMALL_BYTES || m->request == NULL);
 }
 
 void call_whole(struct call *c)

@@ -8,9 +8,8 @@
 enum lane { LANE_INLINE, LANE_DECODE, LANE_QUERY };
 
 /*
- * Asked on the loop about a small request, or one of any size that the method decodes, once its caller is known: is what
- * it asks for so little that it costs less than being handed over and back, and can it be had without waiting?  Then its
- * method runs there and then.  Small is what is decoded in some 20 us: 128 KB of protobuf, 1 KB of JSON.
+ * Asked on the loop about a small request, or one of any size that the method decodes, once its caller is known: is what it asks for so little that it costs less than
+ * being handed over and back, and can it be had without waiting?  Then its method runs there and then.
  */
 typedef bool quick_fn(struct call *c, const ProtobufCMessage *request);
 
