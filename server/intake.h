@@ -22,7 +22,8 @@
 /* Makes the metrics: once, before the first intake_run. */
 void intake_metrics(void);
 
-enum { INTAKE_ITEMS_MAX = 65536, INTAKE_QUICK_BYTES = 1 << 10 };
+enum { INTAKE_ITEMS_MAX = 65536 };
+enum { INTAKE_QUICK_BYTES = 1 << 10 }; /* gzip in it makes no more than a megabyte */
 
 struct intake_item {
     struct slice       body;   /* a pprof, gzip or plain */
