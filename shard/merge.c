@@ -104,11 +104,11 @@ static bool has_generation(const struct held *h, uint64_t first_seq)
 /* J1: one that both have, 0: none. */
 static uint64_t shared_generation(const struct held *h, const struct bucket *b)
 {
-    struct block_origin origin = block_origin(b);
     struct block_source from;
 
     if (h->end_ns <= bucket_start_ns(b) || h->start_ns >= bucket_end_ns(b))
         return 0;
+    struct block_origin origin = block_origin(b);
     if (has_generation(h, origin.first_seq))
         return origin.first_seq;
     while (source_next(&origin.sources, &from))
