@@ -16,8 +16,8 @@ struct chunk {
 };
 
 struct arena {
+    char         *at, *end; /* what is left of the newest chunk */
     struct chunk *newest;
-    size_t        used;  /* of the newest chunk */
     size_t        bytes; /* of all chunks */
     size_t        next;  /* size of the chunk to come */
 };
@@ -27,6 +27,13 @@ struct arena *arena_new(size_t first_bytes)
     struct arena *a = mem_alloc(sizeof *a);
     *a = (struct arena){ .next = first_bytes ? first_bytes : FIRST_BYTES };
     return a;
+}
+
+static void chunk_use(struct arena *a, struct chunk *c)
+{
+    a->newest = c;
+    a->at = c->at;
+    a->end = c->at + c->cap;
 }
 
 static void chunks_free(struct chunk *c)
@@ -52,31 +59,34 @@ void arena_reset(struct arena *a)
         return;
     chunks_free(a->newest->older);
     a->newest->older = NULL;
-    a->used = 0;
+    chunk_use(a, a->newest);
     a->bytes = a->newest->cap;
 }
 
-static void arena_grow(struct arena *a, size_t bytes)
+/* Out of line: what nearly every allocation takes is a few instructions. */
+__attribute__((noinline)) static void *alloc_in_new(struct arena *a, size_t bytes)
 {
     size_t        cap = bytes > a->next ? bytes : a->next;
     struct chunk *c = mem_alloc(sizeof *c + cap);
 
     *c = (struct chunk){ .older = a->newest, .cap = cap };
-    a->newest = c;
-    a->used = 0;
+    chunk_use(a, c);
+    a->at += bytes;
     a->bytes += cap;
     if (a->next < CHUNK_MAX)
         a->next *= 2;
+    return c->at;
 }
 
 void *arena_alloc(struct arena *a, size_t bytes)
 {
+    char *p = a->at;
+
     assert(bytes <= SIZE_MAX / 2);
     bytes = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (a->newest == NULL || a->newest->cap - a->used < bytes)
-        arena_grow(a, bytes);
-    void *p = a->newest->at + a->used;
-    a->used += bytes;
+    if (p == NULL || bytes > (size_t)(a->end - p))
+        return alloc_in_new(a, bytes);
+    a->at = p + bytes;
     return p;
 }
 

@@ -13,34 +13,55 @@ static const struct h1_wrong FINE = { 0, "" };
 
 static struct h1_wrong bad(const char *text) { return (struct h1_wrong){ 400, text }; }
 
-/* tchar of RFC 9110 section 5.6.2. */
-static bool is_tchar(unsigned char c)
-{
-    static const bool odd[128] = {
-        ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
-        ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1,  ['~'] = 1
-    };
+/*
+ * What a character may stand in: a token (RFC 9110 section 5.6.2), a field's value, an authority (host or host:port, as far
+ * as it matters for not being fooled), a target that needs no percent-encoding.
+ */
+enum { TOKEN = 1, TEXT = 2, AUTHORITY = 4, TARGET = 8, ANY = TOKEN | TEXT | AUTHORITY | TARGET };
 
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c < 128 && odd[c]);
-}
+static const uint8_t kinds[256] = {
+    ['\t'] = TEXT,
+    [' '] = TEXT,
+    ['0' ... '9'] = ANY,
+    ['A' ... 'Z'] = ANY,
+    ['a' ... 'z'] = ANY,
+    ['!'] = ANY,
+    ['$' ... '\''] = ANY,
+    ['*' ... '+'] = ANY,
+    ['-' ... '.'] = ANY,
+    ['_'] = ANY,
+    ['~'] = ANY,
+    ['#'] = TOKEN | TEXT,
+    ['^'] = TOKEN | TEXT | TARGET,
+    ['`'] = TOKEN | TEXT | TARGET,
+    ['|'] = TOKEN | TEXT | TARGET,
+    ['(' ... ')'] = TEXT | AUTHORITY | TARGET,
+    [','] = TEXT | AUTHORITY | TARGET,
+    [':' ... ';'] = TEXT | AUTHORITY | TARGET,
+    ['='] = TEXT | AUTHORITY | TARGET,
+    ['['] = TEXT | AUTHORITY | TARGET,
+    [']'] = TEXT | AUTHORITY | TARGET,
+    ['"'] = TEXT | TARGET,
+    ['/'] = TEXT | TARGET,
+    ['<'] = TEXT | TARGET,
+    ['>' ... '@'] = TEXT | TARGET,
+    ['\\'] = TEXT | TARGET,
+    ['{'] = TEXT | TARGET,
+    ['}'] = TEXT | TARGET,
+    [0x80 ... 0xff] = TEXT,
+};
 
-bool h1_is_token(struct slice s)
+/* Of one kind, every character. */
+static bool is_all(struct slice s, unsigned kind)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!is_tchar((unsigned char)s.p[i]))
-            return false;
-    return s.n > 0;
+        kind &= kinds[(unsigned char)s.p[i]];
+    return kind != 0;
 }
 
-bool h1_is_text(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if ((c < ' ' && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
+bool h1_is_token(struct slice s) { return s.n > 0 && is_all(s, TOKEN); }
+
+bool h1_is_text(struct slice s) { return is_all(s, TEXT); }
 
 static struct h1_wrong too_long(struct slice in, size_t bytes_max)
 {
@@ -96,17 +117,6 @@ static struct h1_wrong parse_version(struct slice v, struct h1_head *out)
     return v.p[5] == '1' && out->minor <= 1 ? FINE : other;
 }
 
-/* host or host:port, as far as it matters for not being fooled: the characters of URIs that can stand there. */
-static bool is_authority(struct slice a)
-{
-    for (size_t i = 0; i < a.n; i++) {
-        unsigned char c = (unsigned char)a.p[i];
-        if (c <= ' ' || c >= 0x7f || strchr("/?#@\\\"<>^`{|}", c) != NULL)
-            return false;
-    }
-    return true;
-}
-
 /* "http://host/path" becomes "/path" of that host. */
 static struct h1_wrong parse_absolute(struct h1_head *out)
 {
@@ -121,7 +131,7 @@ static struct h1_wrong parse_absolute(struct h1_head *out)
         n++;
     out->authority = slice_make(t.p, n);
     out->target = slice_from(t, n);
-    if (n == 0 || !is_authority(out->authority))
+    if (n == 0 || !is_all(out->authority, AUTHORITY))
         return bad("the request target has no valid host");
     if (out->target.n == 0)
         out->target = SLICE("/");
@@ -134,9 +144,8 @@ static struct h1_wrong parse_target(struct h1_head *out)
 
     if (t.n == 0)
         return bad("the request line has no target");
-    for (size_t i = 0; i < t.n; i++)
-        if ((unsigned char)t.p[i] <= ' ' || (unsigned char)t.p[i] >= 0x7f || t.p[i] == '#')
-            return bad("the request target has a character that must be percent-encoded");
+    if (!is_all(t, TARGET))
+        return bad("the request target has a character that must be percent-encoded");
     if (slice_is(out->method, "CONNECT"))
         return (struct h1_wrong){ 501, "CONNECT is not served" };
     if (t.p[0] == '/')
@@ -246,7 +255,7 @@ static struct h1_wrong read_field(const struct http_field *f, struct h1_head *ou
         if (host->p != NULL)
             return bad("host is given twice");
         *host = f->value;
-        return is_authority(f->value) ? FINE : bad("host is not a host name");
+        return is_all(f->value, AUTHORITY) ? FINE : bad("host is not a host name");
     case 6:
         if (!slice_is(f->name, "expect"))
             break;

@@ -51,7 +51,7 @@ struct slice             call_path(const struct call *c);
 struct slice call_query(const struct call *c); /* behind '?', not decoded: of plain routes, and of Connect's GET */
 bool         call_is_get(const struct call *c);
 struct slice
-     call_message(const struct call *c); /* protobuf, of methods that decode it themselves; lives as long as the call */
+     call_message(const struct call *c); /* protobuf, of methods that read it themselves; lives as long as the call */
 bool call_is_inline(const struct call *c);                                  /* its method runs on the loop */
 const ProtobufCMessageDescriptor *call_response_type(const struct call *c); /* what call_send and call_reply take */
 
@@ -61,6 +61,10 @@ const struct slice *call_peer_names(const struct call *c, size_t *n);
 /* Set by rpc_config.authorize for the methods to read: who calls.  In an arena that lives as long as the call. */
 void  call_set_user(struct call *c, void *user);
 void *call_user(const struct call *c);
+
+/* Request memory, which the call gives back when it goes; false: call_too_busy.  Any thread. */
+must_check bool call_charge(struct call *c, size_t bytes);
+enum code       call_too_busy(struct fault *why);
 
 /* ---- metadata of the answer: copied; values of names that end in -bin are base64 (rpc/metadata.h) ---- */
 

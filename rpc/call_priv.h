@@ -167,9 +167,7 @@ void call_ref(struct call *c);
 void call_unref(struct call *c);
 bool call_client_streams(const struct call *c);
 
-bool      call_charge(struct call *c, size_t bytes); /* request memory; false: call_too_busy.  Any thread. */
-void      call_discharge(struct call *c, size_t bytes);
-enum code call_too_busy(struct fault *why);
+void call_discharge(struct call *c, size_t bytes);
 
 void      call_refuse_size(struct call *c, size_t n);
 enum code check_flags(const struct call *c, uint8_t flags, struct fault *why);

@@ -46,26 +46,43 @@ static size_t memory_max(const struct call *c)
     return max < SIZE_MAX / MEMORY_FACTOR - MEMORY_LEAST_BYTES ? max * MEMORY_FACTOR + MEMORY_LEAST_BYTES : SIZE_MAX;
 }
 
-static enum code decode(struct call *c, const ProtobufCMessage **message, struct fault *why)
+static enum code decode(struct call *c, ProtobufCMessage **message, struct fault *why)
 {
-    ProtobufCMessage *m = NULL;
-    size_t            memory_bytes;
-    enum code         code = CODE_OK;
+    size_t    memory_bytes;
+    enum code code = c->codec->measure(c->row->request, c->message, memory_max(c), &memory_bytes, why);
 
-    if (c->is_compressed && c->message.n > 0)
-        code = unpack(c, why);
-    if (c->row->request == NULL)
-        return code != CODE_OK || c->codec == &codec_proto
-                   ? code
-                   : fail(why, CODE_UNIMPLEMENTED, "%s takes protobuf only", c->row->method->path);
-    if (code == CODE_OK)
-        code = c->codec->measure(c->row->request, c->message, memory_max(c), &memory_bytes, why);
     if (code == CODE_OK && !charge(c, memory_bytes))
         code = call_too_busy(why);
-    if (code == CODE_OK)
-        code = c->codec->decode(c->row->request, c->message, c->scratch, &m, why);
-    *message = m;
-    return code;
+    return code == CODE_OK ? c->codec->decode(c->row->request, c->message, c->scratch, message, why) : code;
+}
+
+/* For a method that reads protobuf only. */
+static enum code translate(struct call *c, struct fault *why)
+{
+    ProtobufCMessage *message;
+    struct buf        bytes = { 0 };
+
+    if (c->row->request == NULL)
+        return fail(why, CODE_UNIMPLEMENTED, "%s takes protobuf only", c->row->method->path);
+    enum code code = decode(c, &message, why);
+    if (code != CODE_OK)
+        return code;
+    proto_encode(message, &bytes);
+    bool is_charged = charge(c, bytes.n);
+    if (is_charged)
+        c->message = arena_copy(c->scratch, buf_view(&bytes));
+    buf_free(&bytes);
+    return is_charged ? CODE_OK : call_too_busy(why);
+}
+
+static enum code read_message(struct call *c, ProtobufCMessage **message, struct fault *why)
+{
+    bool      is_methods = c->row->method->request == NULL;
+    enum code code = c->is_compressed && c->message.n > 0 ? unpack(c, why) : CODE_OK;
+
+    if (code != CODE_OK || (is_methods && c->codec == &codec_proto))
+        return code;
+    return is_methods ? translate(c, why) : decode(c, message, why);
 }
 
 /* Once for a call.  What it learns lives as long as the call, not only as long as a message. */
@@ -85,12 +102,15 @@ static enum code authorize(struct call *c, struct fault *why)
 
 static enum code prepare(struct call *c, const ProtobufCMessage **message, struct fault *why)
 {
-    enum code code = authorize(c, why);
+    const char       *came = c->message.p;
+    ProtobufCMessage *m = NULL;
+    enum code         code = authorize(c, why);
 
     if (code != CODE_OK || c->is_plain || (call_client_streams(c) && !c->has_message))
         return code;
-    code = decode(c, message, why);
-    if (*message != NULL && !call_client_streams(c) && c->inbox.bytes.cap > INBOX_KEPT_BYTES) {
+    code = read_message(c, &m, why);
+    *message = m;
+    if ((m != NULL || c->message.p != came) && !call_client_streams(c) && c->inbox.bytes.cap > INBOX_KEPT_BYTES) {
         call_discharge(c, c->inbox.bytes.cap); /* the message is in the arena */
         inbox_free(&c->inbox);
     }

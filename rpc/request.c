@@ -6,7 +6,7 @@
 
 #include "rpc/call_priv.h"
 
-enum { SMALL_BYTES = 1024 }; /* gzip in it makes no more than a megabyte */
+enum { SMALL_BYTES = 1024 };
 
 void call_refuse_size(struct call *c, size_t n)
 {
@@ -159,8 +159,9 @@ static bool is_small(const struct call *c)
 {
     const struct method *m = c->row->method;
 
-    return !c->is_plain && m->is_quick != NULL && !c->is_compressed &&
-           (c->message.n <= SMALL_BYTES || m->request == NULL);
+    if (c->is_plain || m->is_quick == NULL || c->is_compressed)
+        return false;
+    return c->message.n <= SMALL_BYTES || (m->request == NULL && c->codec == &codec_proto);
 }
 
 void call_whole(struct call *c)

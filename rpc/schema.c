@@ -247,6 +247,7 @@ bool schema_method(const struct schema *s, struct slice path, struct schema_meth
             continue;
         *out = (struct schema_method){ .client_streams = m->client_streaming != 0,
                                        .server_streams = m->server_streaming != 0,
+                                       .request = slice_from(slice_of(m->input_type), 1),
                                        .is_safe = is_safe(m) };
         return true;
     }

@@ -64,6 +64,7 @@ size_t schema_message_bytes_max(const struct schema *s);
 
 struct schema_method {
     bool client_streams, server_streams;
+    struct slice request; /* "package.Message" */
     bool is_safe; /* idempotency_level = NO_SIDE_EFFECTS: it may be asked by GET */
 };
 

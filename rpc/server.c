@@ -148,10 +148,12 @@ static enum code row_of_method(struct rpc_server *s, const struct method *m, str
                          .faces = faces_of(s, m->path),
                          .lane = m->lane,
                          .request_bytes_max = m->request_bytes_max ? m->request_bytes_max : s->config.request_bytes_max,
-                         .request = m->request ? schema_type(s->schema, m->request) : NULL,
                          .response = schema_type(s->schema, m->response) };
-    if (!schema_method(s->schema, row->path, &row->kind) || (m->request != NULL && row->request == NULL) ||
-        row->response == NULL)
+    bool is_known = schema_method(s->schema, row->path, &row->kind) && row->response != NULL;
+    if (is_known)
+        row->request =
+            m->request ? schema_type(s->schema, m->request) : schema_type_named(s->schema, row->kind.request);
+    if (!is_known || (m->request != NULL && row->request == NULL))
         return fail(why, CODE_INTERNAL, "%s is not in the descriptor set", m->path);
     row->duration = duration_of(row->path);
     return CODE_OK;
@@ -190,6 +192,8 @@ static enum code fill_table(struct rpc_server *s, struct fault *why)
     for (s->n_buckets = 64; s->n_buckets < 2 * n;)
         s->n_buckets *= 2;
     s->buckets = arena_zalloc(s->arena, s->n_buckets * sizeof *s->buckets);
+    for (size_t i = 0; i < config->n_messages; i++)
+        (void)schema_type(s->schema, config->messages[i]);
     enum code code = add_methods(s, config->methods, config->n_methods, why);
     if (code == CODE_OK)
         code = add_methods(s, health, n_health, why);

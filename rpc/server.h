@@ -15,7 +15,7 @@ typedef bool quick_fn(struct call *c, const ProtobufCMessage *request);
 
 struct method {
     const char                       *path;    /* "/querier.v1.QuerierService/ProfileTypes" */
-    const ProtobufCMessageDescriptor *request; /* NULL: the method decodes call_message itself and is run with NULL */
+    const ProtobufCMessageDescriptor *request; /* NULL: the method reads call_message itself and is run with NULL */
     const ProtobufCMessageDescriptor *response;
     enum lane                         lane;
     size_t                            request_bytes_max; /* inflated; 0: rpc_config's */
@@ -46,6 +46,9 @@ struct rpc_config {
     const struct route  *routes;
     size_t               n_routes;
     struct slice         descriptors; /* FileDescriptorSet: JSON names, stream kinds, reflection */
+    /* Requests that methods read themselves, and that may come in JSON: it is made protobuf for them. */
+    const ProtobufCMessageDescriptor *const *messages;
+    size_t                                   n_messages;
     authorize_fn        *authorize;   /* NULL: everybody */
     faces_fn            *faces;       /* NULL: everything is shown everywhere */
     void                *app;

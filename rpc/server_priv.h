@@ -15,7 +15,7 @@ struct row {
     struct slice             path;
     const struct method     *method; /* of an RPC */
     const struct route      *route;  /* of a plain route */
-    const struct json_type  *request, *response;
+    const struct json_type  *request, *response; /* `request` NULL: comes in protobuf only */
     struct schema_method     kind;
     unsigned                 faces;
     enum lane                lane;

@@ -11,6 +11,7 @@
 #include "net/loop.h"
 #include "net/network.h"
 #include "proto/descriptors.h"
+#include "proto/push.pb-c.h"
 #include "router/router.h"
 #include "rpc/client.h"
 #include "server/authorize.h"
@@ -211,8 +212,9 @@ static size_t body_bytes_max(const struct server *s)
 
 static enum code start_rpc(struct server *s, struct fault *why)
 {
-    size_t         n;
-    const uint8_t *descriptors = proto_descriptors(&n);
+    static const ProtobufCMessageDescriptor *const messages[] = { &push__v1__push_request__descriptor };
+    size_t                                         n;
+    const uint8_t                                 *descriptors = proto_descriptors(&n);
 
     add_services(s);
     struct rpc_config rc = { .methods = s->methods,
@@ -220,6 +222,8 @@ static enum code start_rpc(struct server *s, struct fault *why)
                              .routes = s->routes,
                              .n_routes = s->n_routes,
                              .descriptors = slice_make(descriptors, n),
+                             .messages = messages,
+                             .n_messages = sizeof messages / sizeof *messages,
                              .authorize = authorize,
                              .faces = authorize_faces,
                              .app = &s->app,
