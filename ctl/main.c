@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/last_word.h"
 #include "ctl/session.h"
 #include "ctl/times.h"
 
@@ -129,6 +130,7 @@ int main(int argc, char **argv)
     struct fault   why;
 
     signal(SIGPIPE, SIG_IGN); /* write says EPIPE */
+    last_word_install(false);
     /* Only widths of characters depend on it; without it names beyond ASCII show as `?`. */
     if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)
         setlocale(LC_CTYPE, "");

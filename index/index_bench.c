@@ -3,10 +3,10 @@
  *
  * The queries are asked of the live bucket and of what becomes of it when it is sealed.
  *
- * Data: one service for ten minutes: series x profiles of 200 events each, stacks drawn by a Pitman-Yor process (the
- * stack counts of real CPU profiles follow one: d = 0.75, theta = 68 fits a JVM), new stacks branching off old ones near
- * the leaf.  Also the same data in several buckets, one behind the other, each of which has to learn the symbols and
- * stacks again (generations, shard/retain.c).  index_bench [series [profiles [events]]]
+ * Data: one service, of each series a profile of 200 events every 15 seconds (40 of them are ten minutes), stacks drawn by
+ * a Pitman-Yor process (the stack counts of real CPU profiles follow one: d = 0.75, theta = 68 fits a JVM), new stacks
+ * branching off old ones near the leaf.  Also the same data in several buckets, one behind the other, each of which has to
+ * learn the symbols and stacks again (generations, shard/retain.c).  index_bench [series [profiles [events]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,9 @@
 #include "index/rows.h"
 #include "index/select.h"
 
-enum { FUNCTIONS = 4000, LOCATIONS_PER_FUNCTION = 3, DEPTH_MAX = 64, STACKS_MAX = 1 << 20, EVENTS_MAX = 1 << 16 };
+enum { FUNCTIONS = 4000, LOCATIONS_PER_FUNCTION = 3, DEPTH_MAX = 64, STACKS_MAX = 1 << 20, EVENTS_MAX = 1 << 26 };
+
+#define PERIOD_NS (15 * NS_PER_S) /* from one profile of a series to its next */
 
 static uint64_t seed = 42;
 
@@ -62,7 +64,7 @@ static uint32_t next_event(double d, double theta)
 {
     uint32_t at;
 
-    if (dice01() * (theta + n_events) < theta + d * n_stacks) {
+    if (n_stacks < STACKS_MAX && dice01() * (theta + n_events) < theta + d * n_stacks) {
         new_stack();
         at = n_stacks - 1;
     } else
@@ -175,7 +177,7 @@ static const struct batch *make_batch(struct arena *a, uint32_t series, uint32_t
     }
     free(counts);
     b->row_stack = row_stack;
-    b->time_ns = profile * 15 * NS_PER_S + series;
+    b->time_ns = profile * PERIOD_NS + series;
     b->name = text_add(&t, "process_cpu");
     b->service = text_add(&t, "kafka");
     b->period_type = text_add(&t, "cpu");
@@ -212,9 +214,14 @@ struct load {
     double   d, theta;
 };
 
+static struct bucket *bucket_for(const struct load *l)
+{
+    return bucket_new(SLICE("t"), 0, l->profiles * PERIOD_NS, NULL);
+}
+
 static struct bucket *fill(const struct load *l)
 {
-    struct bucket *b = bucket_new(SLICE("t"), 0, 3600 * NS_PER_S, NULL);
+    struct bucket *b = bucket_for(l);
     struct fault   why;
     int64_t        spent = 0, cost = 0;
 
@@ -252,7 +259,7 @@ static void fill_parts(const struct load *l, uint32_t n, struct bucket **parts)
 
     n_stacks = n_events = 0;
     for (uint32_t i = 0; i < n; i++)
-        parts[i] = bucket_new(SLICE("t"), 0, 3600 * NS_PER_S, NULL);
+        parts[i] = bucket_for(l);
     for (uint32_t p = 0; p < l->profiles; p++)
         for (uint32_t s = 0; s < l->series; s++) {
             struct arena *a = arena_new(1 << 18);
@@ -475,12 +482,12 @@ int main(int argc, char **argv)
     if (argc > 3)
         jvm.events = calm.events = (uint32_t)atoi(argv[3]);
     stacks = mem_alloc(STACKS_MAX * sizeof *stacks);
-    events = mem_alloc((size_t)1 << 28);
+    events = mem_alloc(EVENTS_MAX * sizeof *events);
     local_stacks = local_new(STACKS_MAX);
     local_locations = local_new(FUNCTIONS * LOCATIONS_PER_FUNCTION);
     local_functions = local_new(FUNCTIONS);
-    if ((uint64_t)jvm.series * jvm.profiles * jvm.events > (1u << 26)) {
-        fprintf(stderr, "at most %u events in all\n", 1u << 26);
+    if ((uint64_t)jvm.series * jvm.profiles * jvm.events > EVENTS_MAX) {
+        fprintf(stderr, "at most %d events in all\n", EVENTS_MAX);
         return 2;
     }
     measure("heavy tail (d = 0.75)", &jvm);

@@ -6,6 +6,8 @@
 
 #define REFUSE(why, ...) fail(why, CODE_INVALID_ARGUMENT, __VA_ARGS__)
 
+#define UNKNOWN_SERVICE SLICE("unknown_service")
+
 enum { SESSION_HEX = 16, ADDED_MAX = 3 };
 
 struct labels_text labels_text(struct labels l)
@@ -107,6 +109,14 @@ static bool has_label(struct labels l, struct slice name)
     return false;
 }
 
+struct slice labels_service(struct labels sent)
+{
+    for (size_t i = 0; i < sent.n; i++)
+        if (slice_is(sent.at[i].name, "service_name") && sent.at[i].value.n > 0)
+            return sent.at[i].value;
+    return UNKNOWN_SERVICE;
+}
+
 enum code labels_prepare(struct labels sent, const struct decode_limits *limits, struct arena *a, struct labels *out,
                          struct fault *why)
 {
@@ -124,7 +134,7 @@ enum code labels_prepare(struct labels sent, const struct decode_limits *limits,
         at[n].name = clean;
     }
     if (!has_label(sent, SLICE("service_name")))
-        at[n++] = (struct label){ SLICE("service_name"), SLICE("unknown_service") };
+        at[n++] = (struct label){ SLICE("service_name"), UNKNOWN_SERVICE };
     n = relabel_delta(at, n);
     for (size_t i = 0; i < n; i++)
         if (at[i].value.n > 0)

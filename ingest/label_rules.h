@@ -13,6 +13,9 @@
 must_check enum code labels_prepare(struct labels sent, const struct decode_limits *limits, struct arena *a,
                                     struct labels *out, struct fault *why);
 
+/* The service name of a series that comes with these labels, before they are prepared: what it is placed by. */
+struct slice labels_service(struct labels sent);
+
 /* May these (sorted) labels name a series? INVALID_ARGUMENT in the words of §4.2. */
 must_check enum code labels_check(struct labels l, const struct decode_limits *limits, struct fault *why);
 

@@ -12,6 +12,7 @@
 #include "loadtest/knee.h"
 #include "loadtest/schedule.h"
 #include "loadtest/settings.h"
+#include "loadtest/trial.h"
 #include "loadtest/vitals.h"
 #include "oracle/dice.h"
 
@@ -131,6 +132,18 @@ static void test_settings(void)
     arena_free(a);
 }
 
+/* Loads that began at once would be taken for one. */
+static void test_names(void)
+{
+    struct arena   *a = arena_new(0);
+    struct settings s = { 0 };
+
+    assert(!slice_eq(trial_name(&s, 5 * SLOT_NS, 0, a), trial_name(&s, 5 * SLOT_NS, 0, a)));
+    s.start_time = 1;
+    assert(slice_eq(trial_name(&s, 5 * SLOT_NS, 3, a), SLICE("5-3")));
+    arena_free(a);
+}
+
 static void test_knee(void)
 {
     double good = 0, bad = 0, rate;
@@ -157,6 +170,7 @@ int main(void)
     test_hist();
     test_schedule();
     test_settings();
+    test_names();
     test_knee();
     test_metrics();
     puts("load_test: fine");

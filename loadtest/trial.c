@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -64,6 +66,18 @@ static void kinds_take(const struct settings *s, const struct seeds *seeds, stru
         spec->kinds[spec->n_kinds++] = *kind_named(word);
 }
 
+struct slice trial_name(const struct settings *s, int64_t base_ns, unsigned number, struct arena *a)
+{
+    long long slot = (long long)(base_ns / SLOT_NS);
+    uint32_t  own;
+
+    if (s->start_time != 0)
+        return arena_printf(a, "%llx-%u", slot, number);
+    if (getrandom(&own, sizeof own, 0) != sizeof own)
+        abort();
+    return arena_printf(a, "%llx-%08x-%u", slot, own, number);
+}
+
 static void workload_make(struct trial *t, const struct seeds *seeds, unsigned number)
 {
     const struct settings *s = t->settings;
@@ -83,7 +97,7 @@ static void workload_make(struct trial *t, const struct seeds *seeds, unsigned n
                                     .churn_ns = s->churn_ns,
                                     .is_round_robin = s->is_round_robin };
 
-    spec.run = arena_printf(t->arena, "%llx-%u", (long long)(spec.base_ns / SLOT_NS), number);
+    spec.run = trial_name(s, spec.base_ns, number, t->arena);
     kinds_take(s, seeds, &spec);
     t->base_ns = spec.base_ns;
     t->oracle.w = workload_new(&spec, t->at_ns, t->arena);

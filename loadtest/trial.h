@@ -44,6 +44,9 @@ void trial_run(const struct settings *s, struct target *t, const struct seeds *s
                struct trial *out);
 void trial_free(struct trial *t);
 
+/* The label `run` of its profiles: no other trial's, even if both begin at one moment; given a start time, always the same. */
+struct slice trial_name(const struct settings *s, int64_t base_ns, unsigned number, struct arena *a);
+
 enum result {
     RESULT_FINE = 0,
     RESULT_WRONG = 1,

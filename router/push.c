@@ -1,5 +1,5 @@
 /*
- * Push: the batches of one request on their way to their owners.
+ * Push: the parcels of one request on their way to their owners.
  *
  *     place --> local: writer ----------------------------------> answered
  *           `-> remote: send --> reply: results ----------------> answered
@@ -7,8 +7,8 @@
  *                  `--- place <-- hold (250 ms, until 8 s after the shard went away, at least 1 s)
  *                  `------------- hold, when the fate is unknown
  *
- * A batch that its shard has certainly not taken (the request never left, or the shard refused it) is placed again by
- * the map of that moment.  Once a request may have arrived and no answer came, the fate of its batches is unknown: they
+ * A parcel that its shard has certainly not taken (the request never left, or the shard refused it) is placed again by
+ * the map of that moment.  Once a request may have arrived and no answer came, the fate of its parcels is unknown: they
  * go to the same shard again, which knows them by their keys if it took them, and never to another.  When the patience
  * ends before the answer is known, the pusher is told so.
  */
@@ -34,22 +34,22 @@ struct item {
     struct push  *push;
     size_t        i;
     size_t        bytes, held; /* encoded; of that, what counts as held */
+    uint16_t      slot;
 };
 
 struct push {
     struct router       *router;
-    struct batch        *batches;
-    const struct labels *labels;
+    const struct parcel *parcels;
     int64_t              began_ns;
     int64_t              until_ns; /* nothing is sent or held beyond it */
     push_fn             *each;
     push_done_fn        *done;
     void                *arg;
-    _Atomic size_t       open; /* batches not yet answered, and one while placing */
+    _Atomic size_t       open; /* parcels not yet answered, and one while placing */
     struct item          items[];
 };
 
-/* Batches of one push that go to one shard together. */
+/* Parcels of one push that go to one shard together. */
 struct group {
     struct later       later;
     struct push       *push;
@@ -58,7 +58,7 @@ struct group {
     bool               is_unknown; /* the shard may have them: nobody else may get them */
     struct peer_fields fields;
     size_t             n;
-    size_t             at[]; /* which batches */
+    size_t             at[]; /* which */
 };
 
 static void finish_one(struct push *p)
@@ -112,7 +112,7 @@ __attribute__((format(printf, 3, 4))) static void answer_group(struct group *g, 
     group_free(g);
 }
 
-static void place_batches(struct push *p, const size_t *at, size_t n);
+static void place_parcels(struct push *p, const size_t *at, size_t n);
 static void send_remote(struct group *g);
 
 static void place_again(struct later *l)
@@ -125,11 +125,11 @@ static void place_again(struct later *l)
         send_remote(g);
         return;
     }
-    place_batches(g->push, g->at, g->n);
+    place_parcels(g->push, g->at, g->n);
     group_free(g);
 }
 
-/* Counts the group as held, once for each batch; false: too much is. */
+/* Counts the group as held, once for each parcel; false: too much is. */
 static bool hold_bytes(struct group *g)
 {
     struct router *r = g->push->router;
@@ -210,7 +210,7 @@ static enum code result_code(const Hearth__Shard__V1__AppendResponse__Result *re
     return result->code >= 0 && result->code <= CODE_UNAUTHENTICATED ? (enum code)result->code : CODE_UNKNOWN;
 }
 
-/* What the shard said about each batch.  Those that are not its own are placed again. */
+/* What the shard said about each parcel.  Those that are not its own are placed again. */
 static void take_results(struct group *g, const append_response *response)
 {
     struct group *again = group_new(g->push, g->map, g->shard, g->n);
@@ -243,19 +243,19 @@ static void take_results(struct group *g, const append_response *response)
     hold(again, because);
 }
 
-/* The shard's process answered with an error of its own, before it looked at any batch. */
+/* The shard's process answered with an error of its own, before it looked at any parcel. */
 static bool is_refusal(enum code code)
 {
     return code == CODE_RESOURCE_EXHAUSTED || code == CODE_INVALID_ARGUMENT || code == CODE_UNIMPLEMENTED ||
            code == CODE_UNAUTHENTICATED || code == CODE_PERMISSION_DENIED;
 }
 
-/* A batch without a key would be counted again. */
+/* A batch without a key would be counted again.  What goes as it came is given the same key each time. */
 static bool have_keys(const struct group *g)
 {
     for (size_t k = 0; k < g->n; k++) {
-        struct hash128 key = g->push->batches[g->at[k]].key;
-        if (key.lo == 0 && key.hi == 0)
+        const struct batch *b = g->push->parcels[g->at[k]].batch;
+        if (b != NULL && b->key.lo == 0 && b->key.hi == 0)
             return false;
     }
     return true;
@@ -282,10 +282,10 @@ static void on_reply(void *arg, enum code code, const char *text, bool was_sent,
     }
 }
 
-/* Large: each batch is written straight to where it is sent from (AppendRequest of proto/shard.proto). */
+/* Large: each parcel is written straight to where it is sent from (AppendRequest of proto/shard.proto). */
 static struct buf append_request_of(const struct group *g)
 {
-    enum { MAP_EPOCH = 1, BATCHES = 2 };
+    enum { MAP_EPOCH = 1, PARCELS = 3 };
     struct push *p = g->push;
     struct buf   out = { 0 };
 
@@ -293,10 +293,8 @@ static struct buf append_request_of(const struct group *g)
     out.n = RPC_ROOM;
     pb_put_varint(&out, MAP_EPOCH, g->map->epoch);
     for (size_t k = 0; k < g->n; k++) {
-        size_t begin = pb_open_large(&out, BATCHES);
-        batch_encode(&p->batches[g->at[k]], &out);
-        p->items[g->at[k]].bytes = out.n - begin;
-        pb_close_large(&out, begin);
+        struct item *item = &p->items[g->at[k]];
+        item->bytes = parcel_put(&out, PARCELS, &p->parcels[item->i], item->slot);
     }
     return out;
 }
@@ -326,6 +324,19 @@ static void on_local(struct append *a)
     answer(item->push, item->i, a->code, a->code == CODE_OK ? "" : a->why.text);
 }
 
+static void submit_local(struct item *item, const struct batch *b)
+{
+    struct push *p = item->push;
+
+    if (b == NULL) {
+        answer(p, item->i, CODE_ABORTED, "it lives here and is to be decoded here");
+        return;
+    }
+    item->append = (struct append){ .batch = b, .done = on_local };
+    if (!writer_submit(p->router->config.writer, &item->append))
+        answer(p, item->i, CODE_RESOURCE_EXHAUSTED, "too many profiles are waiting to be stored");
+}
+
 static void send_local(struct group *g)
 {
     struct push *p = g->push;
@@ -335,27 +346,30 @@ static void send_local(struct group *g)
         answer_group(g, CODE_UNAVAILABLE, "%s", why.text);
         return;
     }
-    for (size_t k = 0; k < g->n; k++) {
-        struct item *item = &p->items[g->at[k]];
-        item->append = (struct append){ .batch = &p->batches[item->i], .done = on_local };
-        if (!writer_submit(p->router->config.writer, &item->append))
-            answer(p, item->i, CODE_RESOURCE_EXHAUSTED, "too many profiles are waiting to be stored");
-    }
+    for (size_t k = 0; k < g->n; k++)
+        submit_local(&p->items[g->at[k]], p->parcels[g->at[k]].batch);
     group_free(g);
 }
 
-/* Sends each of the batches at[0, n) to its owner by the map of this moment. */
-static void place_batches(struct push *p, const size_t *at, size_t n)
+/* By the map of this moment: who is to have it. */
+static uint16_t place_parcel(struct item *item, const struct parcel *p, const struct shard_map *m)
+{
+    item->slot = place(p->tenant, p->service, p->labels, m->spread);
+    if (p->batch != NULL) {
+        p->batch->slot = item->slot;
+        p->batch->map_epoch = m->epoch;
+    }
+    return m->owner[item->slot];
+}
+
+/* Sends each of the parcels at[0, n) to its owner by the map of this moment. */
+static void place_parcels(struct push *p, const size_t *at, size_t n)
 {
     struct shard_map *m = router_map(p->router);
     uint16_t         *owner = mem_alloc(n * sizeof *owner);
 
-    for (size_t k = 0; k < n; k++) {
-        struct batch *b = &p->batches[at[k]];
-        b->slot = place(b->tenant, batch_string(b, b->service), p->labels[at[k]], m->spread);
-        b->map_epoch = m->epoch;
-        owner[k] = m->owner[b->slot];
-    }
+    for (size_t k = 0; k < n; k++)
+        owner[k] = place_parcel(&p->items[at[k]], &p->parcels[at[k]], m);
     for (size_t k = 0; k < n; k++) {
         if (owner[k] == MAP_NOBODY)
             continue; /* it went with an earlier one */
@@ -375,15 +389,24 @@ static void place_batches(struct push *p, const size_t *at, size_t n)
     map_unref(m);
 }
 
-void router_push(struct router *r, struct batch *batches, const struct labels *labels, size_t n, int64_t deadline_ns,
-                 push_fn *each, push_done_fn *done, void *arg)
+bool router_is_elsewhere(struct router *r, const struct parcel *p)
+{
+    struct shard_map *m = router_map(r);
+    bool              is_ours = m->owner[place(p->tenant, p->service, p->labels, m->spread)] == m->self;
+
+    map_unref(m);
+    return !is_ours;
+}
+
+void router_push(struct router *r, const struct parcel *parcels, size_t n, int64_t deadline_ns, push_fn *each,
+                 push_done_fn *done, void *arg)
 {
     struct push *p = mem_zalloc(sizeof *p + n * sizeof *p->items);
     size_t      *all = mem_alloc(n * sizeof *all);
     int64_t      now_ns = clock_mono_ns();
 
     assert(r->config.is_frontend);
-    *p = (struct push){ .router = r, .batches = batches, .labels = labels, .each = each, .done = done, .arg = arg };
+    *p = (struct push){ .router = r, .parcels = parcels, .each = each, .done = done, .arg = arg };
     p->began_ns = now_ns;
     p->until_ns = deadline_ns < now_ns + HOLD_NS ? deadline_ns : now_ns + HOLD_NS;
     p->open = n + 1;
@@ -392,7 +415,7 @@ void router_push(struct router *r, struct batch *batches, const struct labels *l
         p->items[i].i = all[i] = i;
     }
     atomic_fetch_add(&r->open, 1);
-    place_batches(p, all, n);
+    place_parcels(p, all, n);
     free(all);
     finish_one(p);
 }

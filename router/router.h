@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "model/batch.h"
 #include "model/labels.h"
+#include "router/parcel.h"
 #include "rpc/client.h"
 #include "shard/writer.h"
 
@@ -49,19 +50,24 @@ must_check enum code router_reload(struct router *r, struct fault *why);
 uint64_t             router_epoch(const struct router *r);
 
 /*
- * Several batches of one request, each to its owner; `each` once for every batch (for different ones at the same time,
+ * Several parcels of one request, each to its owner; `each` once for every one (for different ones at the same time,
  * on different threads), then `done` once, maybe before the return.
  *
  * A shard that cannot be reached is waited for until 8 s after it went away, 1 s when that is over, within the deadline
  * and while what waits stays under held_bytes_max.  A batch whose fate is unknown is sent to the same shard again, which
  * counts it once; to another only when it is certain that the first did not take it.  UNAVAILABLE names the shard.
+ *
+ * ABORTED: one that was to go as it came has to come as a batch, for its owner is this process, or would not have it so.
  */
-typedef void push_fn(void *arg, size_t i, enum code code, const char *text); /* for batch i */
+typedef void push_fn(void *arg, size_t i, enum code code, const char *text); /* for parcel i */
 typedef void push_done_fn(void *arg);
 
-/* `batches` must live until done.  A batch's slot and map_epoch are set here; labels[i] are those before the split. */
-void router_push(struct router *r, struct batch *batches, const struct labels *labels, size_t n, int64_t deadline_ns,
-                 push_fn *each, push_done_fn *done, void *arg);
+/* `parcels` must live until done.  A batch's slot and map_epoch are set here. */
+void router_push(struct router *r, const struct parcel *parcels, size_t n, int64_t deadline_ns, push_fn *each,
+                 push_done_fn *done, void *arg);
+
+/* Does it live in another process, as far as is known now? */
+bool router_is_elsewhere(struct router *r, const struct parcel *p);
 
 /* The shard of this process (NULL: none), to be asked directly. */
 struct shard *router_local(struct router *r);

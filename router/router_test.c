@@ -71,14 +71,15 @@ static void serve_append(struct wire_call *c)
         &hearth__shard__v1__append_request__descriptor, NULL, c->n, c->bytes);
     append_response response = HEARTH__SHARD__V1__APPEND_RESPONSE__INIT;
     struct arena   *a = arena_new(0);
-    append_result  *results = arena_array(a, request->n_batches, sizeof *results), **list;
+    append_result  *results = arena_array(a, request->n_parcels, sizeof *results), **list;
     sem_t           done;
 
     sem_init(&done, 0, 0);
-    list = arena_array(a, request->n_batches, sizeof *list);
-    for (size_t i = 0; i < request->n_batches; i++) {
+    list = arena_array(a, request->n_parcels, sizeof *list);
+    for (size_t i = 0; i < request->n_parcels; i++) {
         struct wire_append one = { .append.done = appended, .done = &done };
-        struct slice       bytes = arena_copy(a, slice_make(request->batches[i].data, request->batches[i].len));
+        ProtobufCBinaryData sent = request->parcels[i]->batch;
+        struct slice        bytes = arena_copy(a, slice_make(sent.data, sent.len));
         struct fault       why;
         enum code          code = batch_decode(bytes, a, &one.batch, &why);
         if (code == CODE_OK && (code = router_accept(c->node->router, &one.batch, &one.append, &why)) == CODE_OK) {
@@ -95,7 +96,7 @@ static void serve_append(struct wire_call *c)
         }
         list[i] = &results[i];
     }
-    response.n_results = request->n_batches;
+    response.n_results = request->n_parcels;
     response.results = list;
     response.map_epoch = router_epoch(c->node->router);
     if (atomic_load(&c->node->wire) == WIRE_BREAKS_AFTER)
@@ -273,7 +274,7 @@ static uint64_t keys;
 struct push_test {
     struct arena *arena;
     struct batch  batches[BATCHES];
-    struct labels labels[BATCHES];
+    struct parcel parcels[BATCHES];
     struct label  at[BATCHES][2];
     _Atomic int   answers[BATCHES], dones;
     enum code     codes[BATCHES];
@@ -311,9 +312,12 @@ static struct push_test *push_begin(struct router *r, int64_t deadline_ns)
             t->batches[i].key = (struct hash128){ (uint64_t)i, ++keys };
         t->at[i][0] = (struct label){ SLICE("pod"), pod };
         t->at[i][1] = (struct label){ SLICE("service_name"), service };
-        t->labels[i] = (struct labels){ t->at[i], 2 };
+        t->parcels[i] = (struct parcel){ .tenant = SLICE("t"),
+                                         .service = service,
+                                         .labels = { t->at[i], 2 },
+                                         .batch = &t->batches[i] };
     }
-    router_push(r, t->batches, t->labels, BATCHES, deadline_ns, on_each, on_done, t);
+    router_push(r, t->parcels, BATCHES, deadline_ns, on_each, on_done, t);
     return t;
 }
 

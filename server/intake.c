@@ -6,7 +6,10 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/metric.h"
+#include "ingest/label_rules.h"
 #include "router/router.h"
+#include "server/admission.h"
+#include "server/waybill.h"
 #include "server/wiring.h"
 #include "wire/zip.h"
 
@@ -22,12 +25,15 @@ struct counters {
 struct job {
     struct intake          in;
     struct intake_outcome *outcomes; /* [n_items] */
-    struct batch          *batches;  /* [n_batches]: those of the items that were taken */
-    struct labels         *labels;
+    struct decode_limits   limits;
+    uint32_t              *ordinals; /* [n_items] */
+    bool                  *is_due;   /* [n_items]: a worker is to decode it here */
+    struct parcel         *parcels;  /* [n_parcels]: those of the items that were taken */
     uint32_t              *item_of;
-    size_t                 n_batches;
+    size_t                 n_parcels;
+    _Atomic size_t         n_due;
+    struct admission       admission;
     size_t                 taken_bytes; /* from the server's budget */
-    int64_t                raw_bytes;   /* inflated, so far */
 };
 
 static const char *reason_of(enum code code)
@@ -131,123 +137,124 @@ static struct labels placing_labels(struct labels all, struct arena *a)
     return (struct labels){ at, n };
 }
 
-static int64_t size_of(struct labels l, size_t raw_bytes)
-{
-    int64_t n = (int64_t)raw_bytes;
-
-    for (size_t i = 0; i < l.n; i++)
-        n += (int64_t)(l.at[i].name.n + l.at[i].value.n);
-    return n;
-}
-
-static enum code over_rate(const struct limits *l, int64_t size, struct fault *why)
-{
-    return fail(why, CODE_RESOURCE_EXHAUSTED, "push rate limit (%.1f MiB) exceeded while adding %.1f KiB",
-                (double)l->ingestion_rate_bytes / 1048576, (double)size / 1024);
-}
-
-/* What an item is unpacked, as it says itself.  Who lies is seen through, or has asked to be refused. */
-static size_t claimed_bytes(const struct limits *l, struct slice body)
-{
-    size_t claim = zip_is_gzip(body) ? zip_claim(body) : body.n;
-
-    return claim <= (uint64_t)l->max_profile_size_bytes ? claim : 0;
-}
-
-/* The door before the decoder: who is far over the rate shall not cost what decoding costs. */
-static enum code admit_claim(struct job *j, const struct intake_item *item, struct fault *why)
-{
-    const struct limits *l = j->in.limits;
-    int64_t              size = size_of(item->labels, claimed_bytes(l, item->body));
-
-    if (l->ingestion_rate_bytes == LIMIT_NONE || size > l->ingestion_burst_bytes)
-        return CODE_OK; /* the other door knows better */
-    struct tenant *t = registry_get(server_tenants(j->in.app->server), j->in.tenant);
-    bool fits = rate_holds(&t->rate, size, l->ingestion_rate_bytes, l->ingestion_burst_bytes, clock_mono_ns());
-    return fits ? CODE_OK : over_rate(l, size, why);
-}
-
-/* Doors behind the decoder: the sum of the request, the tenant's rate, the memory. */
-static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
-{
-    const struct limits *l = j->in.limits;
-    struct server       *s = j->in.app->server;
-    int64_t              size = size_of(item->labels, raw_bytes), burst = l->ingestion_burst_bytes;
-
-    j->raw_bytes += (int64_t)raw_bytes;
-    metric_add(counters.bytes, (int64_t)raw_bytes);
-    if (j->raw_bytes > l->ingestion_body_limit_bytes)
-        return fail(why, CODE_INVALID_ARGUMENT, "uncompressed profiles of one request exceed the limit of %lld bytes",
-                    (long long)l->ingestion_body_limit_bytes);
-    if (l->ingestion_rate_bytes == LIMIT_NONE)
-        return CODE_OK;
-    struct tenant *t = registry_get(server_tenants(s), j->in.tenant);
-    if (burst < size)
-        burst = size; /* a profile that passed its own limit always fits: see tenant/rate.h */
-    if (!rate_take(&t->rate, size, l->ingestion_rate_bytes, burst, clock_mono_ns()))
-        return over_rate(l, size, why);
-    return CODE_OK;
-}
-
-static enum code decode(struct job *j, size_t i, uint32_t ordinal, const struct decode_limits *limits,
-                        struct batch *out, struct fault *why)
+static struct ingest_source source_of(const struct job *j, size_t i)
 {
     const struct intake_item *item = &j->in.items[i];
-    struct ingest_source      source = { .tenant = j->in.tenant,
-                                         .labels = item->labels,
-                                         .client_id = item->id,
-                                         .ordinal = ordinal,
-                                         .now_ns = j->in.now_ns,
-                                         .hints = item->hints };
-    size_t                    raw_bytes = 0, before = arena_bytes(j->in.arena);
+
+    return (struct ingest_source){ .tenant = j->in.tenant,
+                                   .labels = item->labels,
+                                   .client_id = item->id,
+                                   .ordinal = j->ordinals[i],
+                                   .now_ns = j->in.now_ns,
+                                   .hints = item->hints };
+}
+
+static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
+{
+    metric_add(counters.bytes, (int64_t)raw_bytes);
+    return admission_take(&j->admission, item->labels, raw_bytes, why);
+}
+
+static enum code decode(struct job *j, size_t i, struct parcel *out, struct fault *why)
+{
+    const struct intake_item *item = &j->in.items[i];
+    struct ingest_source      source = source_of(j, i);
+    struct arena             *a = j->in.arena;
+    size_t                    raw_bytes = 0, before = arena_bytes(a);
 
     if (!server_await_memory(j->in.app->server, j->taken_bytes, !j->in.is_on_loop))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
-    enum code code = admit_claim(j, item, why);
+    enum code code = admission_glance(&j->admission, item->labels, admission_claim(&j->admission, item->body), why);
     if (code != CODE_OK)
         return code;
-    code = ingest_pprof(item->body, &source, limits, j->in.arena, out, &raw_bytes, why);
-    size_t more = arena_bytes(j->in.arena) - before;
+    out->batch = arena_alloc(a, sizeof *out->batch);
+    code = ingest_pprof(item->body, &source, &j->limits, a, out->batch, &raw_bytes, why);
+    out->batch->mode = (enum batch_mode)j->in.limits->wal_mode;
+    size_t more = arena_bytes(a) - before;
     server_take_memory(j->in.app->server, more);
     j->taken_bytes += more;
     return code == CODE_OK ? admit(j, item, raw_bytes, why) : code;
 }
 
-static void decode_all(struct job *j)
+/* By the labels alone: a place is the same whether the profile has been decoded or not. */
+static struct parcel parcel_of(struct job *j, const struct intake_item *item)
 {
-    struct arena        *a = j->in.arena;
-    struct decode_limits limits = decode_limits_of(j->in.limits, j->in.now_ns);
-    struct ordinals      ordinals = ordinals_new(a, j->in.n_items);
+    return (struct parcel){ .tenant = j->in.tenant,
+                            .service = labels_service(item->labels),
+                            .labels = placing_labels(item->labels, j->in.arena) };
+}
 
-    for (size_t i = 0; i < j->in.n_items; i++) {
-        struct fault  why = { 0 };
-        struct batch *b = &j->batches[j->n_batches];
-        *b = (struct batch){ 0 };
-        enum code code = decode(j, i, ordinals_next(&ordinals, &j->in.items[i], j->in.n_items), &limits, b, &why);
-        if (code != CODE_OK)
-            refuse(j, i, code, why.text);
-        if (code != CODE_OK || b->n_rows == 0)
-            continue; /* nothing remained: a success without anything to store */
-        b->mode = (enum batch_mode)j->in.limits->wal_mode;
-        j->labels[j->n_batches] = placing_labels(j->in.items[i].labels, a);
-        j->item_of[j->n_batches++] = (uint32_t)i;
+/* Another process decodes what is smaller as it came, and says how large it is. */
+static bool goes_as_it_came(struct job *j, const struct intake_item *item, const struct parcel *p)
+{
+    return zip_is_gzip(item->body) && admission_claim(&j->admission, item->body) > 0 &&
+           router_is_elsewhere(j->in.app->router, p);
+}
+
+static enum code forward(struct job *j, size_t i, struct parcel *out, struct fault *why)
+{
+    const struct intake_item *item = &j->in.items[i];
+    struct waybill            waybill = { .source = source_of(j, i),
+                                          .limits = j->limits,
+                                          .mode = (enum batch_mode)j->in.limits->wal_mode,
+                                          .raw_bytes = admission_claim(&j->admission, item->body) };
+
+    out->pprof = item->body;
+    out->waybill = waybill_encode(&waybill, j->in.arena);
+    return admit(j, item, waybill.raw_bytes, why);
+}
+
+static void leave_to_worker(struct job *j, size_t i)
+{
+    j->is_due[i] = true;
+    atomic_fetch_add(&j->n_due, 1);
+}
+
+static void take(struct job *j, size_t i)
+{
+    const struct intake_item *item = &j->in.items[i];
+    struct fault              why = { 0 };
+    struct parcel             p = parcel_of(j, item);
+    bool                      is_forwarded = !j->is_due[i] && goes_as_it_came(j, item, &p);
+
+    if (!is_forwarded && j->in.is_on_loop && item->body.n > INTAKE_QUICK_BYTES) {
+        leave_to_worker(j, i);
+        return;
     }
+    enum code code = is_forwarded ? forward(j, i, &p, &why) : decode(j, i, &p, &why);
+    if (code != CODE_OK)
+        refuse(j, i, code, why.text);
+    if (code != CODE_OK || (p.batch != NULL && p.batch->n_rows == 0))
+        return; /* nothing remained: a success without anything to store */
+    j->item_of[j->n_parcels] = (uint32_t)i;
+    j->parcels[j->n_parcels++] = p;
+}
+
+/* What was admitted and then refused for what it is, or came back, does not count. */
+static void dismiss(struct job *j, const struct intake_item *item)
+{
+    admission_give_back(&j->admission, item->labels, admission_claim(&j->admission, item->body));
 }
 
 static void on_each(void *arg, size_t i, enum code code, const char *text)
 {
     struct job *j = arg;
+    size_t      item = j->item_of[i];
+    bool        is_forwarded = j->parcels[i].batch == NULL;
 
+    if (is_forwarded && (code == CODE_ABORTED || code == CODE_INVALID_ARGUMENT))
+        dismiss(j, &j->in.items[item]);
     if (code == CODE_OK)
         metric_add(counters.profiles, 1);
+    else if (is_forwarded && code == CODE_ABORTED)
+        leave_to_worker(j, item);
     else
-        refuse(j, j->item_of[i], code, text);
+        refuse(j, item, code, text);
 }
 
-static void on_done(void *arg)
+static void finish(struct job *j)
 {
-    struct job *j = arg;
-    size_t      n = j->in.n_items;
+    size_t n = j->in.n_items;
 
     server_give_memory(j->in.app->server, j->taken_bytes);
     struct intake_outcome *outcomes = j->outcomes;
@@ -257,21 +264,70 @@ static void on_done(void *arg)
     free(outcomes);
 }
 
+static void on_done(void *arg);
+
+static void send(struct job *j)
+{
+    int64_t latest = clock_mono_ns() + PUSH_WAIT_NS;
+
+    if (j->n_parcels == 0)
+        on_done(j);
+    else
+        router_push(j->in.app->router, j->parcels, j->n_parcels, lesser(j->in.deadline_ns, latest), on_each, on_done,
+                    j);
+}
+
+/* On a worker: what came back, or could not go as it came. */
+static void take_due(void *arg)
+{
+    struct job *j = arg;
+
+    j->n_parcels = 0;
+    j->in.is_on_loop = false;
+    atomic_store(&j->n_due, 0);
+    for (size_t i = 0; i < j->in.n_items; i++)
+        if (j->is_due[i])
+            take(j, i);
+    send(j);
+}
+
+static void refuse_due(struct job *j)
+{
+    for (size_t i = 0; i < j->in.n_items; i++)
+        if (j->is_due[i])
+            refuse(j, i, CODE_RESOURCE_EXHAUSTED, "too many requests are waiting to be decoded");
+    finish(j);
+}
+
+static void on_done(void *arg)
+{
+    struct job *j = arg;
+
+    if (atomic_load(&j->n_due) == 0)
+        finish(j);
+    else if (!rpc_server_run(j->in.app->rpc, LANE_DECODE, take_due, j))
+        refuse_due(j);
+}
+
 void intake_run(const struct intake *in)
 {
-    struct job *j = arena_zalloc(in->arena, sizeof *j);
+    struct job     *j = arena_zalloc(in->arena, sizeof *j);
+    struct ordinals ordinals = ordinals_new(in->arena, in->n_items);
 
     assert(in->n_items > 0 && in->n_items <= INTAKE_ITEMS_MAX);
     j->in = *in;
+    j->limits = decode_limits_of(in->limits, in->now_ns);
+    j->admission.limits = in->limits;
+    if (in->limits->ingestion_rate_bytes != LIMIT_NONE)
+        j->admission.tenant = registry_get(server_tenants(in->app->server), in->tenant);
     j->outcomes = mem_zalloc(in->n_items * sizeof *j->outcomes);
-    j->batches = arena_array(in->arena, in->n_items, sizeof *j->batches);
-    j->labels = arena_array(in->arena, in->n_items, sizeof *j->labels);
+    j->ordinals = arena_array(in->arena, in->n_items, sizeof *j->ordinals);
+    j->is_due = arena_zalloc(in->arena, in->n_items);
+    j->parcels = arena_array(in->arena, in->n_items, sizeof *j->parcels);
     j->item_of = arena_array(in->arena, in->n_items, sizeof *j->item_of);
-    decode_all(j);
-    int64_t latest = clock_mono_ns() + PUSH_WAIT_NS;
-    if (j->n_batches == 0)
-        on_done(j);
-    else
-        router_push(in->app->router, j->batches, j->labels, j->n_batches, lesser(in->deadline_ns, latest), on_each,
-                    on_done, j);
+    for (size_t i = 0; i < in->n_items; i++) {
+        j->ordinals[i] = ordinals_next(&ordinals, &in->items[i], in->n_items);
+        take(j, i);
+    }
+    send(j);
 }

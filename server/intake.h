@@ -1,7 +1,11 @@
 /*
  * Intake: the profiles of one request on their way to their shards.
  *
- *     items --rate, decode, limits, rate--> batches --router--> acked or refused, each by itself --> done
+ *     items --rate, decode, limits, rate--> batches --.
+ *       `---- rate -----------------------> as they came --router--> acked or refused, each by itself --> done
+ *
+ * A gzip whose shard is another process's goes there as it came, with the limits it is to be held to, and is decoded there
+ * (decision 095).  The answer is the same, to the word.
  *
  * N1  Each item gets its own outcome; a bad one does not hinder the others (pyroscope-ingest §2.2).
  * N2  Equal items of one request are told apart by an ordinal: all of them count, and a re-sent request counts once.
@@ -19,6 +23,7 @@
 void intake_metrics(void);
 
 enum { INTAKE_ITEMS_MAX = 65536 };
+enum { INTAKE_QUICK_BYTES = 1 << 10 }; /* gzip in it makes no more than a megabyte */
 
 struct intake_item {
     struct slice       body;   /* a pprof, gzip or plain */
@@ -44,7 +49,8 @@ struct intake {
     size_t                    n_items;     /* 1 .. INTAKE_ITEMS_MAX */
     int64_t                   now_ns;      /* wall */
     int64_t                   deadline_ns; /* monotonic; INT64_MAX: none */
-    bool                      is_on_loop;  /* where nothing waits, and where there is memory to begin with */
+    bool                      is_on_loop;  /* where nothing waits, there is memory to begin with, and only
+                                              profiles of INTAKE_QUICK_BYTES are decoded */
     intake_done_fn           *done;
     void                     *arg;
 };

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/last_word.h"
 #include "base/log.h"
 #include "server/config.h"
 #include "server/memory_limit.h"
@@ -251,6 +252,7 @@ int main(int argc, char **argv)
     else {
         config_settle(&c, a);
         log_setup((enum log_level)c.log_level, c.log_format == 1);
+        last_word_install(c.log_format == 1);
         status = run(&c, argc - 1, argv + 1);
     }
     arena_free(a);

@@ -271,6 +271,15 @@ static enum code open_or_set_aside(struct block_files *f, const struct found *at
         damage.text);
 }
 
+static enum code pass_on(const struct block_files *f, const struct found *at, struct bucket *b, block_file_fn *each,
+                         void *arg, struct fault *why)
+{
+    struct fault because;
+    enum code    code = each(arg, b, at->number, &because);
+
+    return code == CODE_OK ? code : fail(why, code, "%s/%s: %.400s", f->dir, at->path, because.text);
+}
+
 enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each,
                            block_progress_fn *progress, void *arg, struct fault *why)
 {
@@ -288,8 +297,9 @@ enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_f
         if (code != CODE_OK)
             break;
         if (b != NULL)
-            each(arg, b, at[i].number);
-        code = progress(arg, i + 1, n, why);
+            code = pass_on(f, &at[i], b, each, arg, why);
+        if (code == CODE_OK)
+            code = progress(arg, i + 1, n, why);
     }
     buf_free(&found);
     return code;

@@ -32,9 +32,10 @@ void                 block_files_close(struct block_files *f); /* what is mapped
 
 /*
  * Opens all, by number, each passed on with its reference; before anything is saved.  A damaged one is renamed and logged, if
- * that is wanted.  Else DATA_LOSS: which file and where; those before it were passed on.  Others as by block_open.
+ * that is wanted.  Else DATA_LOSS: which file and where; those before it were passed on.  Others as by block_open and `each`,
+ * with the name of the file.
  */
-typedef void         block_file_fn(void *arg, struct bucket *b, uint64_t number);
+typedef enum code    block_file_fn(void *arg, struct bucket *b, uint64_t number, struct fault *why);
 typedef enum code    block_progress_fn(void *arg, size_t files, size_t of_files, struct fault *why); /* after each */
 must_check enum code block_files_load(struct block_files *f, _Atomic size_t *meter, block_file_fn *each,
                                       block_progress_fn *progress, void *arg, struct fault *why);

@@ -75,7 +75,7 @@ static void adopt_keys(const struct loading *l, struct slice keys)
 }
 
 /* Of what was on disk at the start: it is read when it is asked for. */
-static void adopt(void *arg, struct bucket *b, uint64_t file)
+static enum code adopt(void *arg, struct bucket *b, uint64_t file, struct fault *why)
 {
     const struct loading *l = arg;
     struct shard         *s = l->shard;
@@ -90,7 +90,7 @@ static void adopt(void *arg, struct bucket *b, uint64_t file)
     h->file = file;
     h->state = HELD_SEALED;
     directory_weigh(s->directory, directory_tenant(s->directory, bucket_tenant(b)), h);
-    merge_adopted(s, b);
+    return merge_adopted(s, b, why);
 }
 
 static enum code blocks_progress(void *arg, size_t files, size_t of_files, struct fault *why)

@@ -10,6 +10,7 @@
  *
  * J1  A merged block names the files and the generations that are in it, those they were merged from included.  So whatever of
  *     them a crash leaves, of files or of the log, is known and left out: a file when it is followed by the one that names it.
+ *     Of files neither of which names the other no two have the same generation, unless one was put back that the log has replaced.
  * J2  The old files go after the new one is on disk (T4) and has been published.
  * J3  Only neighbours are merged, so a merged block does not reach over one that stays: what is dropped from the front of a row is
  *     the oldest.
@@ -80,12 +81,11 @@ static bool has_file(struct slice rest, uint64_t file)
     return false;
 }
 
-void merge_adopted(struct shard *s, const struct bucket *b)
+static void drop_sources(struct shard *s, struct tenant *t, const struct bucket *b)
 {
-    struct slice   sources = sources_of(b);
-    struct tenant *t = directory_tenant(s->directory, bucket_tenant(b));
-    size_t         n;
-    struct held   *row = tenant_row(t, &n);
+    struct slice sources = sources_of(b);
+    size_t       n;
+    struct held *row = tenant_row(t, &n);
 
     for (size_t i = n; i > 0 && sources.n > 0; i--) {
         if (row[i - 1].file == 0 || !has_file(sources, row[i - 1].file))
@@ -94,6 +94,44 @@ void merge_adopted(struct shard *s, const struct bucket *b)
         directory_drop(s->directory, t, i - 1); /* not the last: b is there */
         row = tenant_row(t, &n);
     }
+}
+
+static bool has_generation(const struct held *h, uint64_t first_seq)
+{
+    return first_seq != 0 && (h->oldest_seq == first_seq || merge_has(h, first_seq));
+}
+
+/* J1: one that both have, 0: none. */
+static uint64_t shared_generation(const struct held *h, const struct bucket *b)
+{
+    struct block_source from;
+
+    if (h->end_ns <= bucket_start_ns(b) || h->start_ns >= bucket_end_ns(b))
+        return 0;
+    struct block_origin origin = block_origin(b);
+    if (has_generation(h, origin.first_seq))
+        return origin.first_seq;
+    while (source_next(&origin.sources, &from))
+        if (has_generation(h, from.first_seq))
+            return from.first_seq;
+    return 0;
+}
+
+enum code merge_adopted(struct shard *s, const struct bucket *b, struct fault *why)
+{
+    struct tenant *t = directory_tenant(s->directory, bucket_tenant(b));
+    size_t         n;
+    uint64_t       shared;
+
+    drop_sources(s, t, b);
+    const struct held *row = tenant_row(t, &n);
+    for (size_t i = 0; i < n; i++)
+        if (row[i].bucket != b && (shared = shared_generation(&row[i], b)) != 0)
+            return fail(why, CODE_DATA_LOSS,
+                        "block: what record %llu of the log began is in %016llx.block beside it, too, and would count "
+                        "twice: was that set aside, and put back after the log had replaced it?  Take it away",
+                        (unsigned long long)shared, (unsigned long long)row[i].file);
+    return CODE_OK;
 }
 
 /* ---- picking -------------------------------------------------------------------------------------------------------- */

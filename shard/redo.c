@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "index/block.h"
 #include "index/bucket.h"
 #include "shard/record.h"
 #include "shard/shard_priv.h"
@@ -86,7 +87,23 @@ static enum code redo_more(struct shard *s, const struct record *r, struct held 
     return no_room(s, why);
 }
 
-static enum code redo_record(struct shard *s, const struct record *r, struct held **h, uint64_t seq, struct fault *why)
+/*
+ * The log has all of a bucket's records, and more of them than its block: that was set aside, the bucket went on, and the block was
+ * put back.  Or those behind it are of a write that failed.  Either way the log alone has it whole, so the block goes.
+ */
+static bool is_outgrown(const struct held *h, const struct record *r, uint64_t last_seq)
+{
+    return r->generation == 0 && h->file != 0 && block_origin(h->bucket).sources.n == 0 && last_seq > h->newest_seq;
+}
+
+static void drop_outgrown(struct shard *s, const struct record *r, const struct held *h, size_t i)
+{
+    store_remove(s->config.store, h->bucket, h->file);
+    directory_drop(s->directory, directory_tenant(s->directory, r->tenant), i);
+}
+
+static enum code redo_record(struct shard *s, const struct record *r, struct held **h, uint64_t seq, uint64_t last_seq,
+                             struct fault *why)
 {
     size_t  i;
     int64_t start_ns;
@@ -95,7 +112,10 @@ static enum code redo_record(struct shard *s, const struct record *r, struct hel
     if (!shard_span_start(s, r->start_ns, &start_ns) || start_ns != r->start_ns)
         return fail(why, CODE_DATA_LOSS, "its span begins at %lld ns, where none does", (long long)r->start_ns);
     *h = held_of(s, r, r->generation ? r->generation : seq, &i);
-    if (*h != NULL && (*h)->file != 0) {
+    if (*h != NULL && is_outgrown(*h, r, last_seq)) {
+        drop_outgrown(s, r, *h, i);
+        *h = NULL;
+    } else if (*h != NULL && (*h)->file != 0) {
         *h = NULL; /* a block has it */
         return CODE_OK;
     }
@@ -111,7 +131,7 @@ enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint
 
     if (now_ns < 0 || now_ns > NOW_MAX_NS)
         return fail(why, CODE_DATA_LOSS, "it was taken at %lld ns, which is no time", (long long)now_ns);
-    enum code code = redo_record(s, r, &h, seq, why);
+    enum code code = redo_record(s, r, &h, seq, last_seq, why);
     if (code != CODE_OK)
         return code;
     if (!dedup_has(s->dedup, r->key))

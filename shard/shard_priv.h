@@ -119,8 +119,11 @@ void merge_pick(struct shard *s, int64_t now_ns);
 /* merge.c: one that was merged, or could not be, takes the place of what it was made from, or does not. */
 void merge_swap(struct shard *s, struct sealing *x);
 
-/* merge.c: while loading, of blocks that come by number: those that `b` was merged from go, which a crash has left. */
-void merge_adopted(struct shard *s, const struct bucket *b);
+/*
+ * merge.c: while loading, of blocks that come by number: those that `b` was merged from go, which a crash has left.  DATA_LOSS:
+ * something of it is in another one, too, which.
+ */
+must_check enum code merge_adopted(struct shard *s, const struct bucket *b, struct fault *why);
 
 /* merge.c: is the bucket of the log whose first record is `first_seq` one that `h` was merged from? */
 bool merge_has(const struct held *h, uint64_t first_seq);

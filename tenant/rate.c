@@ -39,3 +39,9 @@ bool rate_holds(const struct rate *r, int64_t bytes, int64_t per_s, int64_t burs
 
     return per_s == LIMIT_NONE || pay(paid, bytes, per_s, burst_bytes, now_ns, &next);
 }
+
+void rate_give(struct rate *r, int64_t bytes, int64_t per_s)
+{
+    if (per_s != LIMIT_NONE && per_s > 0)
+        atomic_fetch_sub_explicit(&r->paid_ns, span_ns(bytes, per_s), memory_order_relaxed);
+}

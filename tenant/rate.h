@@ -25,3 +25,6 @@ bool rate_take(struct rate *r, int64_t bytes, int64_t per_s, int64_t burst_bytes
 
 /* Whether rate_take would take them now; nothing is taken. */
 bool rate_holds(const struct rate *r, int64_t bytes, int64_t per_s, int64_t burst_bytes, int64_t now_ns);
+
+/* Gives back what was taken, under the same limit. */
+void rate_give(struct rate *r, int64_t bytes, int64_t per_s);

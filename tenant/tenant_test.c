@@ -74,6 +74,8 @@ static void test_rate(void)
     assert(rate_holds(&r, 100, 100, 1000, 6 * S) && rate_holds(&r, 5000, LIMIT_NONE, 1000, 5 * S));
     assert(rate_take(&r, 100, 100, 1000, 6 * S)); /* a second later: 100 more */
     assert(!rate_take(&r, 1, 100, 1000, 6 * S));
+    rate_give(&r, 100, 100), rate_give(&r, 100, LIMIT_NONE);
+    assert(rate_take(&r, 100, 100, 1000, 6 * S) && !rate_take(&r, 1, 100, 1000, 6 * S)); /* just what was given back */
     assert(!rate_take(&r, 1001, 100, 1000, 999 * S)); /* never above the burst */
     assert(rate_take(&r, 1000, 100, 1000, 999 * S));  /* full again, not fuller */
     assert(!rate_take(&r, 1, 100, 1000, 999 * S));

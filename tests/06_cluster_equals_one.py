@@ -1,6 +1,7 @@
 """Two frontends, three shards and a querier give the same answers as one process that was pushed the same."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+import gzip
 import random
 import time
 
@@ -46,6 +47,8 @@ QUESTIONS = [
 
 with Server() as one, Cluster(shards=3, frontends=2, queriers=1) as cluster:
     for i, (profile, service, name, pod) in enumerate(pushes()):
+        if i % 3 == 0:  # those travel as they came, the others decoded
+            profile = gzip.compress(profile)
         one.push(profile, service, name, pod=pod)
         cluster.frontends[i % 2].push(profile, service, name, pod=pod)
     now = int(time.time() * 1000)

@@ -1,7 +1,10 @@
 """What is sealed is on disk: a restart has it, hearthctl tells what it is, damage is refused by name, retention removes it."""
 
 import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib"))
+import http.client
+import random
 import shutil
+import signal
 import subprocess
 import time
 
@@ -10,6 +13,7 @@ from pprof import pprof
 
 data = folder("data")
 SELECTOR = '{service_name="old"}'
+noise = random.Random(23)  # a block of more than a page is mapped
 
 
 def blocks():
@@ -28,7 +32,7 @@ def start():
 with start() as server:
     now = time.time()
     for i in range(20):
-        server.push(pprof({"main;work": 3, f"main;call_{i}": 1}, time_ns=int((now - 2400) * 1e9) + i), service="old")
+        server.push(pprof({"main;work": 3, f"main;call_{i}_{noise.randbytes(200).hex()}": 1}, time_ns=int((now - 2400) * 1e9) + i), service="old")
     wait_until("a block on disk", blocks)
     wait_until("the exchange", lambda: server.metric("hearth_shard_bytes") > 0 and server.total(SELECTOR) == 80)
     server.stop()
@@ -86,6 +90,19 @@ if shutil.which("strace"):
         server.stop()
     with Server(f"--data.dir={data}", program=slow, env={"ASAN_OPTIONS": "detect_leaks=0"}, is_awaited=False) as server:
         server.stop()  # in the middle of it
+
+# a block that is cut short while it is mapped: the process dies, and says of what
+with start() as server:
+    assert server.total(SELECTOR) == 80
+    blocks()[0].write_bytes(b"")
+    try:
+        server.total(SELECTOR)
+        assert not "answered"
+    except (OSError, http.client.HTTPException):
+        pass
+    assert server.process.wait(timeout=60) == -signal.SIGBUS and f'{blocks()[0].name}"' in server.tail(), server.tail()
+    server.stop = lambda: None
+blocks()[0].write_bytes(whole)
 
 with Server(f"--data.dir={data}", "--retention=20m") as server:
     wait_until("retention", lambda: not blocks())

@@ -42,12 +42,22 @@ def window(seconds, headers):
         return False
 
 
+def ingest(server, at, body, headers=ARCHIVE):
+    """By /ingest, whose parameters tell the time of a profile that has none: in seconds by most SDKs, in nanoseconds by Go's."""
+    unit = 1 if int(at) % 2 else 1_000_000_000
+    status, _, answer = server.request("POST", f"/ingest?name=posted&format=pprof&from={int(at) * unit}&until={int(at + 10) * unit}", body,
+                                       {"content-type": "application/octet-stream", **headers})
+    return status, answer.decode()
+
+
 def check(server):
     """Day by day and service by service; one span of many; all of it; the days that have nothing."""
     for day in range(1, DAYS + 1):
         at = midnight - day * DAY
         for service in range(3):
             assert total(server, '{service_name="s%d"}' % service, at, at + 3599) == value(day, service) + 1000000, day
+        assert total(server, '{service_name="posted"}', at + 1200, at + 1259) == value(day, 3) + 1000000, day
+        assert total(server, '{service_name="posted"}', at, at + DAY - 1) == value(day, 3) + 1000000, day
         assert total(server, "{}", at + 7200, at + DAY - 3600) == (sum(range(MANY)) + MANY * 1000000 if day == 30 else 0), day
     flame = server.flame('{service_name="many"}', headers=ARCHIVE, start=int((midnight - 60 * DAY) * 1000), end=int(now * 1000))
     assert len(flame) == 3 + MANY and flame["main;work"] == (sum(range(MANY)),) * 2, len(flame)
@@ -64,7 +74,10 @@ with start() as server:
         assert not window(11 * MINUTE, headers)
     assert not window(-61 * MINUTE, {"x-scope-orgid": "other"})
 
+    status, words = ingest(server, time.time() - 61 * MINUTE, profile(1, 0), {"x-scope-orgid": "other"})
+    assert status == 422 and '"unknown"' in words and "is outside of ingestion window" in words, (status, words)
     for day in range(1, DAYS + 1):
+        assert ingest(server, midnight - day * DAY + 1200 + day, profile(value(day, 3), 0)) == (200, ""), day
         for service in range(3):
             server.push(profile(value(day, service), midnight - day * DAY + service), service=f"s{service}", headers=ARCHIVE)
     for i in range(MANY):
