@@ -373,7 +373,7 @@ enum code bucket_take(struct bucket *b, const struct batch *batch, struct buf *r
     struct buf    packed = { 0 };
     enum code     code = append_check(b, in.group, batch, why);
 
-    assert(b->sealed == NULL);
+    assert(b->sealed == NULL && !b->is_unmade);
     if (code != CODE_OK)
         return code;
     publish_step(PUBLISHED_NOTHING);

@@ -106,13 +106,11 @@ static uint32_t *take_nodes(struct merge *x)
 {
     const struct paths *paths = &x->read->stacks.locations;
     uint32_t            n = vec_n(&paths->nodes), *nodes = numbers(x, n);
-    bool                is_new;
 
     nodes[0] = 0;
     for (uint32_t i = 1; i < n; i++) {
         struct path p = paths_at(paths, i);
-        nodes[i] = stacks_node(&x->group->stacks, &x->to->slab, &x->group->symtab, nodes[p.parent], x->locations[p.key],
-                               &is_new);
+        nodes[i] = stacks_node(&x->group->stacks, &x->to->slab, &x->group->symtab, nodes[p.parent], x->locations[p.key]);
     }
     return nodes;
 }

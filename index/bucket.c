@@ -128,7 +128,7 @@ void bucket_publish(struct bucket *b)
 {
     const struct taken *t = &b->taken;
 
-    assert(b->sealed == NULL);
+    assert(b->sealed == NULL && !b->is_unmade);
     atomic_store_explicit(&b->n_samples, t->samples, memory_order_relaxed);
     atomic_store_explicit(&b->n_clamped, t->clamped, memory_order_relaxed);
     atomic_store_explicit(&b->oldest_ns, t->oldest_ns, memory_order_relaxed);

@@ -56,6 +56,9 @@ must_check enum code bucket_append(struct bucket *b, const struct batch *batch, 
  */
 must_check enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why);
 
+/* Writer only, after the last redo and before all else: makes what follows from them.  DATA_LOSS: as above. */
+must_check enum code bucket_redone(struct bucket *b, struct fault *why);
+
 /* For people: which batch it is, its time, how much is new. */
 void bucket_redo_print(struct slice redo, struct buf *out);
 

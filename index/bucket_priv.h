@@ -13,7 +13,8 @@ struct group {
     struct slice  service;
     struct symtab symtab;
     struct stacks stacks;
-    struct vec    series; /* uint32_t, ascending */
+    struct vec    series;       /* uint32_t, ascending */
+    size_t        unmade_bytes; /* charged ahead: what bucket_redone will ask for */
 };
 
 /* What the appends came to, those included that nobody sees yet. */
@@ -37,6 +38,7 @@ struct bucket {
     struct series_set  series;
     struct table       group_ids; /* this and the next are the writer's */
     struct taken       taken;
+    bool               is_unmade; /* redos came, and bucket_redone did not */
     struct vec         keys;   /* struct bucket_key */
     uint32_t           n_keys; /* of what is published */
 

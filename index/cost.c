@@ -208,9 +208,10 @@ static size_t redo_cost_in(const struct bucket *to, const struct group *g, const
 {
     struct symtab_more more = { h->strings, h->text_bytes, h->mappings, h->functions, h->lines, h->locations };
 
-    return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, h->stacks, h->nodes, h->frames) +
-           vec_cost(&g->series, h->series) + redo_labels_cost(to, h) + types_cost(&to->types, h->types, h->type_bytes) +
-           h->row_bytes + series_cost(&to->series, h->series, h->labels, h->points);
+    return symtab_cost(&g->symtab, &more) + vec_cost(&g->stacks.all, h->stacks) +
+           stacks_make_cost(&g->stacks, h->nodes, h->frames) - g->unmade_bytes + vec_cost(&g->series, h->series) +
+           redo_labels_cost(to, h) + types_cost(&to->types, h->types, h->type_bytes) + h->row_bytes +
+           series_cost(&to->series, h->series, h->labels, h->points);
 }
 
 /* Of the name that stands behind the head. */

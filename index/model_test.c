@@ -104,6 +104,7 @@ static void push_twin(struct bucket *twin, const struct bucket *b, struct slice 
     size_t had = bucket_bytes(twin), most = bucket_redo_cost(twin, SLICE("t"), redo);
 
     assert(bucket_redo(twin, redo, &why) == CODE_OK);
+    assert(bucket_redone(twin, &why) == CODE_OK);
     assert(bucket_bytes(twin) - had <= most);
     assert(bucket_stats(twin).profiles + 1 == bucket_stats(b).profiles);
     bucket_publish(twin);

@@ -112,21 +112,50 @@ static bool are_patches(const uint8_t *at, uint32_t n, uint32_t high, uint32_t p
     return true;
 }
 
-const uint8_t *pack_check(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t words[PACK])
+/* What the head of a pack says, and where its patches begin. */
+struct shape {
+    uint32_t       width, patches, high;
+    const uint8_t *behind;
+};
+
+/* The end of the pack; NULL: it is none. */
+static const uint8_t *shape_check(const uint8_t *at, const uint8_t *end, uint32_t n, struct shape *out)
 {
     if (end - at < 2)
         return NULL;
     uint32_t width = at[0], patches = at[1], low = (n * width + 7) / 8;
     if (width > WIDTH_MAX || patches > n || (uint64_t)(end - at) < UINT64_C(2) + low + (patches > 0))
         return NULL;
-    const uint8_t *behind = at + 2 + low;
-    pack_low(at + 2, width, n, words);
+    *out = (struct shape){ width, patches, 0, at + 2 + low };
     if (patches == 0)
-        return behind;
-    uint32_t high = behind[0];
-    if (high == 0 || high > HIGH_MAX || width + high > 63 ||
-        (uint64_t)(end - behind) < 1 + (patches * (PACK_PLACE_BITS + high) + 7) / 8 ||
-        !are_patches(behind + 1, n, high, patches))
+        return out->behind;
+    uint32_t high = out->behind[0], bytes = 1 + (patches * (PACK_PLACE_BITS + high) + 7) / 8;
+    if (high == 0 || high > HIGH_MAX || width + high > 63 || end - out->behind < bytes ||
+        !are_patches(out->behind + 1, n, high, patches))
         return NULL;
-    return pack_patch(behind, width, patches, words);
+    out->high = high;
+    return out->behind + bytes;
+}
+
+const uint8_t *pack_check(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t words[PACK])
+{
+    struct shape   shape;
+    const uint8_t *next = shape_check(at, end, n, &shape);
+
+    if (next == NULL)
+        return NULL;
+    pack_low(at + 2, shape.width, n, words);
+    if (shape.patches > 0)
+        pack_patch(shape.behind, shape.width, shape.patches, words);
+    return next;
+}
+
+const uint8_t *pack_check_bound(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t *bound)
+{
+    struct shape   shape;
+    const uint8_t *next = shape_check(at, end, n, &shape);
+
+    if (next != NULL)
+        *bound = (UINT64_C(1) << (shape.width + shape.high)) - 1;
+    return next;
 }

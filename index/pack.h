@@ -28,6 +28,9 @@ size_t pack_bytes_max(uint64_t n, uint32_t bits);
 /* The end of a pack of n words, which are stored; NULL: it is none, or goes beyond `end`.  P1 holds for `end`. */
 const uint8_t *pack_check(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t words[PACK]);
 
+/* The same for one that is not read now: no word of it is above *bound, which goes by its widths. */
+const uint8_t *pack_check_bound(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t *bound);
+
 static inline uint8_t *uvarint_put(uint8_t *at, uint64_t v)
 {
     for (; v >= 0x80; v >>= 7)

@@ -22,22 +22,47 @@ static uint32_t edge_tag(uint32_t parent, uint32_t key) { return table_tag(hash_
 
 static uint32_t slot_after(uint32_t slot, uint32_t cap) { return slot + 1 == cap ? 0 : slot + 1; }
 
-static void paths_grow(struct paths *p, struct slab *s, uint32_t cap)
+/* False: there is one like it. */
+static bool edge_put(struct paths *p, uint32_t node, struct path at)
+{
+    uint32_t tag = edge_tag(at.parent, at.key), bits = node_bits(p->cap), slot = table_home(tag, p->cap);
+    bool     is_first = true;
+
+    for (uint32_t edge; (edge = p->edges[slot]) != 0; slot = slot_after(slot, p->cap)) {
+        if ((edge ^ tag << bits) >> bits != 0)
+            continue;
+        struct path like = paths_at(p, edge ^ tag << bits);
+        is_first &= like.parent != at.parent || like.key != at.key;
+    }
+    p->edges[slot] = tag << bits | node;
+    return is_first;
+}
+
+/* All of it can be computed from the nodes.  False: there is one twice. */
+static bool edges_make(struct paths *p, struct slab *s, uint32_t cap)
 {
     uint32_t n = vec_n(&p->nodes), run;
+    bool     is_each_once = true;
 
-    slab_give(s, p->edges, p->cap * sizeof *p->edges); /* all of it can be computed again from the nodes */
+    slab_give(s, p->edges, p->cap * sizeof *p->edges);
     p->edges = slab_take(s, cap * sizeof *p->edges);
     p->cap = cap;
     for (uint32_t i = 1; i < n; i += run) {
         const struct path *at = vec_run(&p->nodes, i, n, &run);
-        for (uint32_t k = 0; k < run; k++) {
-            uint32_t tag = edge_tag(at[k].parent, at[k].key), slot = table_home(tag, cap);
-            while (p->edges[slot] != 0)
-                slot = slot_after(slot, cap);
-            p->edges[slot] = tag << node_bits(cap) | (i + k);
-        }
+        for (uint32_t k = 0; k < run; k++)
+            is_each_once &= edge_put(p, i + k, at[k]);
     }
+    return is_each_once;
+}
+
+bool paths_index(struct paths *p, struct slab *s) { return edges_make(p, s, table_cap(p->cap, vec_n(&p->nodes))); }
+
+void paths_reserve(struct paths *p, struct slab *s, size_t more)
+{
+    uint32_t cap = table_cap(p->cap, vec_n(&p->nodes) + (uint64_t)more);
+
+    if (cap != p->cap)
+        edges_make(p, s, cap);
 }
 
 uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t key, bool *is_new)
@@ -46,7 +71,7 @@ uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t 
 
     assert(parent < n);
     if (cap != p->cap)
-        paths_grow(p, s, cap);
+        edges_make(p, s, cap);
     uint32_t tag = edge_tag(parent, key), high = tag << node_bits(cap), slot = table_home(tag, cap);
     for (uint32_t edge; (edge = p->edges[slot]) != 0; slot = slot_after(slot, cap)) {
         if ((edge ^ high) >> node_bits(cap) != 0)

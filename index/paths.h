@@ -30,6 +30,12 @@ void paths_free(struct paths *p, struct slab *s);
 /* The child of `parent` under `key`; *is_new when it was made. */
 uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t key, bool *is_new);
 
+/* No child of so many grows the edges. */
+void paths_reserve(struct paths *p, struct slab *s, size_t more);
+
+/* Nodes were added to the vec itself, P1 kept: their edges are made.  False: P2 is not. */
+bool paths_index(struct paths *p, struct slab *s);
+
 size_t paths_cost(const struct paths *p, size_t more);
 
 static inline struct path paths_at(const struct paths *p, uint32_t node)

@@ -14,7 +14,8 @@
  *                v samples, clamped; text rows (index/rows.h); and of each column: v type, total
  *
  * R1  Everything in a bucket is appended, so what is new stands behind what there was: the lengths before say where.
- * R2  The function tree and all tables follow from the rest: they are made again.
+ * R2  The function tree and all tables follow from the rest: they are made again; symbols' and stacks', which are large, in
+ *     one go behind the last redo (bucket_redone).
  * R3  A redo comes from a file and is not trusted: every id, length and count is checked before it is used, and no thing
  *     may be there already.  One that is refused leaves a bucket that can only be let go.
  */

@@ -2,7 +2,7 @@
 #include "index/block_probe.h"
 #include "index/bucket.h"
 
-enum { COST_MAX = 64 << 20 };
+enum { COST_MAX = 64 << 20, ROUNDING_MAX = 320 << 10 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,10 +44,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t had = bucket_bytes(b), most = bucket_redo_cost(b, SLICE("t"), redo);
         is_good = bucket_redo(b, redo, &why) == CODE_OK;
         assert(bucket_bytes(b) - had <= most);
-        if (is_good)
-            bucket_publish(b);
     }
-    if (is_good && bucket_stats(b).profiles > 0)
+    size_t had = bucket_bytes(b);
+    is_good = is_good && bucket_redone(b, &why) == CODE_OK;
+    assert(bucket_bytes(b) <= had + had / 3 + ROUNDING_MAX); /* charged ahead, but for what chunks leave free */
+    if (!is_good)
+        return bucket_unref(b), 0;
+    bucket_publish(b);
+    if (bucket_stats(b).profiles > 0)
         seal_and_ask(b);
     bucket_unref(b);
     return 0;

@@ -1,6 +1,6 @@
 /*
  * Goal: a redo that was damaged behind a checksum is refused, or makes a bucket that can be sealed and asked; and none costs
- * more than what is in it.
+ * more than what is in it.  What is there twice is found behind the last one.
  * Method: the redos of a small bucket with everything in it are cut at every length and changed at every byte; a forged one has
  * a stack at each node of a path of 300,000.  What a shard makes of redos is keeper_test's, any bytes are redo_fuzz's.
  */
@@ -61,6 +61,11 @@ static void seal_and_ask(const struct bucket *live)
     buf_free(&out);
 }
 
+static bool is_refusal(enum code code)
+{
+    return code == CODE_DATA_LOSS && slice_starts(slice_of(why.text), SLICE("redo: "));
+}
+
 /* All of them, of the k-th only the first `n` bytes; false: that one was refused. */
 static bool is_taken(const struct buf redos[REDOS], size_t k, size_t n)
 {
@@ -71,13 +76,16 @@ static bool is_taken(const struct buf redos[REDOS], size_t k, size_t n)
         struct block_image own = probe_copy(slice_make(redos[i].p, i == k ? n : redos[i].n));
         code = bucket_redo(b, own.bytes, &why);
         own.release(own.bytes);
-        assert(code == CODE_OK ||
-               (i == k && code == CODE_DATA_LOSS && slice_starts(slice_of(why.text), SLICE("redo: "))));
-        if (code == CODE_OK)
-            bucket_publish(b);
+        assert(code == CODE_OK || (i == k && is_refusal(code)));
     }
-    if (code == CODE_OK)
+    if (code == CODE_OK) {
+        code = bucket_redone(b, &why);
+        assert(code == CODE_OK || is_refusal(code));
+    }
+    if (code == CODE_OK) {
+        bucket_publish(b);
         seal_and_ask(b);
+    }
     bucket_unref(b);
     return code == CODE_OK;
 }
@@ -111,7 +119,6 @@ static void a_gap_is_refused(const struct buf redos[REDOS])
     struct bucket *b = bucket_make();
 
     assert(bucket_redo(b, buf_view(&redos[0]), &why) == CODE_OK);
-    bucket_publish(b);
     assert(bucket_redo(b, buf_view(&redos[2]), &why) == CODE_DATA_LOSS);
     assert(strstr(why.text, "it is batch 2 of a bucket that has 1") != NULL);
     assert(bucket_redo(b, buf_view(&redos[0]), &why) == CODE_DATA_LOSS);
@@ -125,6 +132,12 @@ static void put(struct buf *out, uint64_t v)
     out->n += (size_t)(uvarint_put(at, v) - at);
 }
 
+static void put_all(struct buf *out, const uint64_t *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put(out, v[i]);
+}
+
 /* main calls main calls main: a path of `n` nodes, a stack at each. */
 static void deep_redo(struct buf *out, uint32_t n)
 {
@@ -133,12 +146,60 @@ static void deep_redo(struct buf *out, uint32_t n)
         symbols[] = { 0, /* service */ 0, 0, 0, 0, /* function */ 0, 0, 0, 1, 0, 0 /* location, its line */ };
 
     buf_put(out, &h, sizeof h);
-    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++)
-        put(out, symbols[i]);
+    put_all(out, symbols, sizeof symbols / sizeof *symbols);
     for (uint32_t i = 0; i < 2 * n; i++)
         put(out, 0);
     for (uint32_t i = 1; i <= n; i++)
         put(out, i);
+}
+
+enum twice {
+    TWICE_NONE,
+    TWICE_STRING,
+    TWICE_FUNCTION,
+    TWICE_LOCATION,
+    TWICE_NODE,
+    TWICE_STACK,
+    TWICE_FRAME,
+    TWICE_KINDS
+};
+
+/* A, called by b, each with a stack; or one of them is the other once more. */
+static void pair_redo(struct buf *out, enum twice twice)
+{
+    struct redo_head h = { .strings = 2,
+                           .text_bytes = 2,
+                           .functions = 2,
+                           .lines = 2,
+                           .locations = 2,
+                           .nodes = 2,
+                           .frames = twice == TWICE_FRAME ? 1 : 2,
+                           .stacks = 2 };
+    const uint64_t   functions[] = { 1, 0, 0, 0, twice == TWICE_FUNCTION ? 1 : 2, 0, 0, 0 };
+    const uint64_t   locations[] = { 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, twice != TWICE_LOCATION, 0 };
+    const uint64_t   stacks[] = { 0, 0, twice == TWICE_NODE, twice != TWICE_NODE, 1, twice == TWICE_STACK ? 1 : 2 };
+
+    buf_put(out, &h, sizeof h);
+    buf_slice(out, slice_make("\0\1a\1", 4)); /* no service, two strings */
+    buf_slice(out, twice == TWICE_STRING ? SLICE("a") : SLICE("b"));
+    put_all(out, functions, sizeof functions / sizeof *functions);
+    put_all(out, locations, sizeof locations / sizeof *locations);
+    put_all(out, stacks, sizeof stacks / sizeof *stacks);
+}
+
+static void what_is_twice_is_refused(void)
+{
+    for (int twice = TWICE_NONE; twice < TWICE_KINDS; twice++) {
+        struct bucket *b = bucket_make();
+        struct buf     redo = { 0 };
+        pair_redo(&redo, (enum twice)twice);
+        enum code code = bucket_redo(b, buf_view(&redo), &why);
+        assert(code == CODE_OK);
+        code = bucket_redone(b, &why);
+        assert(twice == TWICE_NONE ? code == CODE_OK : is_refusal(code));
+        bucket_unref(b);
+        buf_free(&redo);
+    }
 }
 
 static double cpu_s(void)
@@ -158,6 +219,8 @@ static void a_deep_one_costs_what_is_in_it(void)
     double    began_s = cpu_s();
     enum code code = bucket_redo(b, buf_view(&redo), &why);
     assert(code == CODE_OK);
+    code = bucket_redone(b, &why);
+    assert(code == CODE_OK);
     printf("redo: 300,000 stacks of up to 300,000 frames in %.2f s\n", cpu_s() - began_s);
     assert(cpu_s() - began_s < 10); /* 45 thousand million steps would take longer */
     bucket_unref(b);
@@ -172,6 +235,7 @@ int main(void)
     every_cut_is_refused(redos);
     every_change_is_refused_or_harmless(redos);
     a_gap_is_refused(redos);
+    what_is_twice_is_refused();
     a_deep_one_costs_what_is_in_it();
     for (size_t k = 0; k < REDOS; k++)
         buf_free(&redos[k]);

@@ -20,48 +20,55 @@ static bool check_part(struct bytes *b, struct bytes *part)
     return true;
 }
 
-static bool check_pack(struct bytes *b, uint32_t n, uint64_t *words)
-{
-    return (b->at = pack_check(b->at, b->end, n, words)) != NULL;
-}
-
 static bool check_ids(struct bytes b, uint64_t n, uint64_t *end)
 {
     uint64_t words[ROWS_PACK], next = 0;
 
     for (uint64_t i = 0; i < n; i += ROWS_PACK) {
         uint32_t count = pack_of(n - i);
-        if (!check_pack(&b, count, words))
+        uint64_t all = 0, sum = 0;
+        if ((b.at = pack_check(b.at, b.end, count, words)) == NULL)
             return false;
         for (uint32_t k = 0; k < count; k++) {
-            if (words[k] >= UINT32_MAX - next)
-                return false;
-            next += words[k] + 1;
+            all |= words[k];
+            sum += words[k];
         }
+        next += sum + count;
+        if (all > UINT32_MAX || next > UINT32_MAX)
+            return false;
     }
     *end = next;
     return b.at == b.end;
 }
 
-/* No value may leave int64; *top is the largest word, bias included. */
-static bool check_words(struct bytes b, uint64_t n, uint64_t bias, uint64_t *top)
-{
-    uint64_t words[ROWS_PACK];
+/* The largest word of a pack, or what none is above; NULL: it is no pack. */
+typedef const uint8_t *top_fn(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t *top);
 
-    for (uint64_t i = 0; i < n; i += ROWS_PACK) {
-        uint32_t count = pack_of(n - i);
-        if (!check_pack(&b, count, words))
-            return false;
-        for (uint32_t k = 0; k < count; k++) {
-            if (__builtin_add_overflow(words[k], bias, &words[k]))
-                return false;
-            *top = words[k] > *top ? words[k] : *top;
-        }
-    }
-    return b.at == b.end;
+static const uint8_t *pack_top(const uint8_t *at, const uint8_t *end, uint32_t n, uint64_t *top)
+{
+    uint64_t       words[PACK];
+    const uint8_t *next = pack_check(at, end, n, words);
+
+    *top = 0;
+    for (uint32_t k = 0; k < n && next != NULL; k++)
+        *top = words[k] > *top ? words[k] : *top;
+    return next;
 }
 
-static bool check_column(struct bytes b, uint64_t n, uint32_t c, uint64_t *tops)
+/* No value may leave int64; *top is the largest word, bias included. */
+static bool check_words(struct bytes b, uint64_t n, uint64_t bias, top_fn *top_of, uint64_t *top)
+{
+    uint64_t most = 0, here;
+
+    for (uint64_t i = 0; i < n; i += ROWS_PACK) {
+        if ((b.at = top_of(b.at, b.end, pack_of(n - i), &here)) == NULL)
+            return false;
+        most = here > most ? here : most;
+    }
+    return b.at == b.end && !__builtin_add_overflow(most, bias, top);
+}
+
+static bool check_column(struct bytes b, uint64_t n, uint32_t c, top_fn *top_of, uint64_t *tops)
 {
     uint64_t scale, kind, bias;
 
@@ -74,11 +81,10 @@ static bool check_column(struct bytes b, uint64_t n, uint32_t c, uint64_t *tops)
         tops[c] = UINT64_MAX;
         return tops[kind - 1] <= INT64_MAX / scale;
     }
-    tops[c] = 0;
-    return check_uvarint(&b, &bias) && check_words(b, n, bias, &tops[c]) && tops[c] <= INT64_MAX / scale;
+    return check_uvarint(&b, &bias) && check_words(b, n, bias, top_of, &tops[c]) && tops[c] <= INT64_MAX / scale;
 }
 
-bool rows_measure(struct slice block, uint64_t *ids_end)
+static bool measure(struct slice block, top_fn *top_of, uint64_t *ids_end)
 {
     static const uint8_t pad[ROWS_PAD];
     struct bytes         b = { (const uint8_t *)block.p, (const uint8_t *)block.p }, part;
@@ -95,9 +101,15 @@ bool rows_measure(struct slice block, uint64_t *ids_end)
     if (columns == 0 || !check_part(&b, &part) || !check_ids(part, n, ids_end))
         return false;
     for (uint32_t c = 0; c < columns; c++)
-        if (!check_part(&b, &part) || !check_column(part, n, c, tops))
+        if (!check_part(&b, &part) || !check_column(part, n, c, top_of, tops))
             return false;
     return b.at == b.end;
+}
+
+/* Values are nearly always so small that widths prove it; else each is looked at. */
+bool rows_measure(struct slice block, uint64_t *ids_end)
+{
+    return measure(block, pack_check_bound, ids_end) || measure(block, pack_top, ids_end);
 }
 
 bool rows_check(struct slice block, uint64_t ids_end)

@@ -41,6 +41,7 @@ void stacks_free(struct stacks *k, struct slab *s)
     paths_free(&k->locations, s);
     paths_free(&k->functions, s);
     table_free(&k->ids, s);
+    slab_give(s, k->by_leaf, k->n_by_leaf * sizeof *k->by_leaf);
 }
 
 /* The frames of one location below function node `at`. */
@@ -59,9 +60,8 @@ static uint32_t frames_below(struct stacks *k, struct slab *s, const struct symt
     return at;
 }
 
-/* The child of location node `parent`, made with its function nodes when missing. */
-uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
-                     bool *is_new)
+static uint32_t node_add(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
+                         bool *is_new)
 {
     uint32_t node = paths_child(&k->locations, s, parent, location, is_new);
 
@@ -70,6 +70,13 @@ uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, u
         vec_add(&k->function_of, s, &below);
     }
     return node;
+}
+
+uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location)
+{
+    bool is_new;
+
+    return node_add(k, s, t, parent, location, &is_new);
 }
 
 static uint32_t begin_of(const struct stack_list *list, uint32_t i) { return i ? list->ends[i - 1] : 0; }
@@ -167,17 +174,13 @@ static uint32_t stack_add(struct stacks *k, struct slab *s, uint32_t node, uint6
     return id;
 }
 
-/* Where stacks_leaf keeps the stack of a node: a path is its last node, so nobody has to walk it (T4). */
-static uint64_t leaf_hash(uint32_t node) { return hash_pair(node, HASH_STEP); }
-
+/* Of those that came by their leaves: a path is its last node, so nobody has to walk it (T4). */
 static bool leaf_find(const struct stacks *k, uint32_t node, uint32_t *id)
 {
-    struct table_walk w = table_walk(&k->ids, leaf_hash(node));
-
-    while (table_next(&k->ids, &w, id))
-        if (leaf_at(k, *id) == node)
-            return true;
-    return false;
+    if (node >= k->n_by_leaf || k->by_leaf[node] == 0)
+        return false;
+    *id = k->by_leaf[node] - 1;
+    return true;
 }
 
 /* The next one who looks for it finds it by its path. */
@@ -195,7 +198,7 @@ static uint32_t stack_make(struct add *x, uint32_t i, uint64_t hash)
     bool           is_new = false;
 
     for (uint32_t at = x->list->ends[i] - shared; at > begin_of(x->list, i); at--)
-        node = stacks_node(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
+        node = node_add(k, x->s, x->t, node, location_at(x, at - 1), &is_new);
     if (!is_new && leaf_find(k, node, &id))
         return stack_known(x, id, hash);
     return stack_add(k, x->s, node, hash);
@@ -268,21 +271,106 @@ void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const 
 {
     struct add x = { .k = k, .s = s, .t = t, .list = list, .stack = UINT32_MAX };
 
+    assert(vec_n(&k->function_of) == vec_n(&k->locations.nodes));
     seen_init(&x, scratch);
     for (uint32_t at = 0; at < list->n; at = group_add(&x, at, ids))
         at = run_find(&x, at, ids);
 }
 
-/* ---- one by one ----------------------------------------------------------------------------------------------------- */
+/* ---- of a log ------------------------------------------------------------------------------------------------------- */
 
-bool stacks_leaf(struct stacks *k, struct slab *s, uint32_t node)
+enum { MANY = UINT32_MAX };
+
+static uint32_t nodes_unmade(const struct stacks *k) { return vec_n(&k->locations.nodes) - vec_n(&k->function_of); }
+
+size_t stacks_make_cost(const struct stacks *k, size_t nodes, size_t frames)
 {
-    uint32_t id;
+    return paths_cost(&k->locations, nodes) + vec_cost(&k->function_of, nodes_unmade(k) + nodes) +
+           paths_cost(&k->functions, k->unmade.frames + frames) +
+           (vec_n(&k->locations.nodes) + nodes - k->n_by_leaf) * sizeof *k->by_leaf;
+}
 
-    if (leaf_find(k, node, &id))
+void stacks_take(struct stacks *k, struct slab *s, const struct stacks_log *log)
+{
+    vec_extend(&k->locations.nodes, s, log->nodes, log->n_nodes);
+    vec_extend(&k->all, s, log->stacks, log->n_stacks);
+    k->unmade.stacks += log->n_stacks;
+    k->unmade.frames += log->frames;
+}
+
+/* The name that each location shows, or MANY. */
+static uint32_t *names_of(const struct symtab *t, struct arena *scratch)
+{
+    uint32_t  n = vec_n(&t->locations);
+    uint32_t *names = arena_array(scratch, n, sizeof *names);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct symbol_location *l = vec_at(&t->locations, i);
+        names[i] = l->n_lines == 0 ? l->line_at : MANY;
+        if (l->n_lines == 1) {
+            const struct symbol_line *line = vec_at(&t->lines, l->line_at);
+            names[i] = ((const struct symbol_function *)vec_at(&t->functions, line->function))->name;
+        }
+    }
+    return names;
+}
+
+/* The function nodes of all location nodes, in an array: most follow at once from the one before. */
+static uint32_t *functions_of(const struct stacks *k, struct arena *scratch)
+{
+    uint32_t *of = arena_array(scratch, vec_n(&k->locations.nodes), sizeof *of);
+
+    for (uint32_t i = 0; i < vec_n(&k->function_of); i++)
+        of[i] = vec_u32(&k->function_of, i);
+    return of;
+}
+
+static bool functions_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch)
+{
+    const uint32_t *names = names_of(t, scratch);
+    uint32_t        first = vec_n(&k->function_of), n = vec_n(&k->locations.nodes), *of = functions_of(k, scratch);
+    uint32_t        end = vec_n(&k->functions.nodes) + k->unmade.frames;
+    bool            is_new;
+
+    /* what frames come to is checked below: until then no more is taken for them than for nodes, which are there */
+    paths_reserve(&k->functions, s, k->unmade.frames < n - first ? k->unmade.frames : n - first);
+    for (uint32_t i = first; i < n && vec_n(&k->functions.nodes) <= end; i++) {
+        struct path at = paths_at(&k->locations, i);
+        of[i] = names[at.key] != MANY ? paths_child(&k->functions, s, of[at.parent], names[at.key], &is_new)
+                                      : frames_below(k, s, t, of[at.parent], at.key);
+    }
+    if (vec_n(&k->functions.nodes) != end)
         return false;
-    stack_add(k, s, node, leaf_hash(node));
+    vec_extend(&k->function_of, s, of + first, n - first);
     return true;
+}
+
+/* Nobody has seen a stack that is unmade: it may still change. */
+static bool leaves_make(struct stacks *k, struct slab *s)
+{
+    uint32_t n = vec_n(&k->all), made = n - k->unmade.stacks;
+    bool     is_each_once = true;
+
+    slab_give(s, k->by_leaf, k->n_by_leaf * sizeof *k->by_leaf);
+    k->n_by_leaf = vec_n(&k->locations.nodes);
+    k->by_leaf = slab_take(s, k->n_by_leaf * sizeof *k->by_leaf);
+    for (uint32_t i = 0; i < n; i++) {
+        struct stack *at = (struct stack *)vec_at(&k->all, i);
+        if (i >= made)
+            at->function = vec_u32(&k->function_of, at->location);
+        is_each_once &= k->by_leaf[at->location] == 0;
+        k->by_leaf[at->location] = i + 1;
+    }
+    return is_each_once;
+}
+
+bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch)
+{
+    if (nodes_unmade(k) == 0 && k->unmade.stacks == 0)
+        return true;
+    bool is_good = paths_index(&k->locations, s) && functions_make(k, s, t, scratch) && leaves_make(k, s);
+    k->unmade.stacks = k->unmade.frames = 0;
+    return is_good;
 }
 
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames)

@@ -8,8 +8,10 @@
  * T2  Its nodes are there before the stack is: a reader who has a stack finds both paths whole.
  * T3  Inlined lines are nodes of their own in the function tree (the last line of a location is the outermost), so no
  *     query ever looks at locations, lines or functions to build a flame graph.
- * T4  A stack is found by a hash of its locations, or, when it came by its leaf, of that node: so a log costs what is in it,
+ * T4  A stack is found by a hash of its locations, or, when it came by its leaf, by that node: so a log costs what is in it,
  *     whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
+ * T5  What a log has is first taken as it is, location nodes and leaves of stacks, and lies there unmade: without function
+ *     nodes, found by nobody.  All that follows from it is then made in one go.
  */
 #pragma once
 
@@ -28,6 +30,13 @@ struct stacks {
     struct vec   function_of; /* uint32_t: the function node of each location node */
     struct vec   all;         /* struct stack */
     struct table ids;
+
+    uint32_t *by_leaf; /* of the first location nodes: the stack + 1 that ends there, or 0; of what came with a log */
+    uint32_t  n_by_leaf;
+
+    struct {
+        uint32_t stacks, frames;
+    } unmade; /* T5; and the nodes that function_of does not have yet */
 };
 
 void stacks_init(struct stacks *k, struct slab *s);
@@ -45,13 +54,22 @@ struct stack_list {
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
                 struct arena *scratch, uint32_t *ids);
 
-/*
- * One by one, as they came to be elsewhere: a node (*is_new: it was not there), a stack that ends at a node.  False: it came by
- * that already.
- */
-uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location,
-                     bool *is_new);
-bool     stacks_leaf(struct stacks *k, struct slab *s, uint32_t node);
+/* The child of location node `parent`, made with its function nodes when it is not there. */
+uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location);
+
+/* What was added to stacks like these (T5): nodes, parents first, which add `frames` function nodes; stacks without those. */
+struct stacks_log {
+    const struct path  *nodes;
+    const struct stack *stacks;
+    uint32_t            n_nodes, n_stacks, frames;
+};
+void stacks_take(struct stacks *k, struct slab *s, const struct stacks_log *log);
+
+/* False: a node or stack is there twice, or function nodes are not so many: to be let go. */
+bool stacks_make(struct stacks *k, struct slab *s, const struct symtab *t, struct arena *scratch);
 
 /* Most bytes asked for by `stacks` new stacks of `nodes` new locations on them, which show `frames` names. */
 size_t stacks_cost(const struct stacks *k, size_t stacks, size_t nodes, size_t frames);
+
+/* Of taking so many nodes and frames more, and of stacks_make then. */
+size_t stacks_make_cost(const struct stacks *k, size_t nodes, size_t frames);

@@ -45,14 +45,22 @@ static const void *item_warm(const struct vec *v, const struct table *t, uint64_
 
 /* ---- strings -------------------------------------------------------------------------------------------------------- */
 
-static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, uint64_t hash)
+static bool string_find(const struct symtab *t, struct slice text, uint64_t hash, uint32_t *id)
 {
     struct table_walk w = table_walk(&t->string_ids, hash);
-    uint32_t          i;
 
-    while (table_next(&t->string_ids, &w, &i))
-        if (slice_eq(symtab_text(t, i), text))
-            return i;
+    while (table_next(&t->string_ids, &w, id))
+        if (slice_eq(symtab_text(t, *id), text))
+            return true;
+    return false;
+}
+
+static uint32_t string_add(struct symtab *t, struct slab *s, struct slice text, uint64_t hash)
+{
+    uint32_t i;
+
+    if (string_find(t, text, hash, &i))
+        return i;
     struct slice copy = slab_copy(s, text);
     i = vec_add(&t->strings, s, &copy);
     table_put(&t->string_ids, s, hash, i);
@@ -111,9 +119,11 @@ static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const
     return i;
 }
 
+static uint64_t mapping_hash(const struct symbol_mapping *m) { return hash64(m, sizeof *m); }
+
 uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m)
 {
-    return record_add(&t->mappings, &t->mapping_ids, s, m, sizeof *m, hash64(m, sizeof *m));
+    return record_add(&t->mappings, &t->mapping_ids, s, m, sizeof *m, mapping_hash(m));
 }
 
 static uint64_t function_hash(const struct symbol_function *f)
@@ -158,20 +168,34 @@ void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_func
 
 /* ---- locations ------------------------------------------------------------------------------------------------------ */
 
+static uint64_t bare_hash(const struct symbol_location *l)
+{
+    return hash_pair(l->address, (uint64_t)l->mapping << 8 | l->flags);
+}
+
+static uint64_t line_hash(uint64_t hash, const struct symbol_line *line)
+{
+    return hash_pair(hash ^ line->function, (uint64_t)line->line);
+}
+
 static uint64_t location_hash(const struct symbol_location *l, const struct symbol_line *lines)
 {
-    uint64_t hash = hash_pair(l->address, (uint64_t)l->mapping << 8 | l->flags);
+    uint64_t hash = bare_hash(l);
 
     for (uint32_t i = 0; i < l->n_lines; i++)
-        hash = hash_pair(hash ^ lines[i].function, (uint64_t)lines[i].line);
+        hash = line_hash(hash, &lines[i]);
     return hash;
+}
+
+static bool is_bare_same(const struct symbol_location *a, const struct symbol_location *b)
+{
+    return a->address == b->address && a->mapping == b->mapping && a->flags == b->flags && a->n_lines == b->n_lines;
 }
 
 static bool location_is(const struct symtab *t, const struct symbol_location *have, const struct symbol_location *l,
                         const struct symbol_line *lines)
 {
-    if (have->address != l->address || have->mapping != l->mapping || have->flags != l->flags ||
-        have->n_lines != l->n_lines)
+    if (!is_bare_same(have, l))
         return false;
     for (uint32_t k = 0; k < l->n_lines; k++) {
         const struct symbol_line *line = vec_at(&t->lines, have->line_at + k);
@@ -182,14 +206,20 @@ static bool location_is(const struct symtab *t, const struct symbol_location *ha
 }
 
 /* S3 */
-static uint32_t bare_name(struct symtab *t, struct slab *s, const struct symbol_location *l)
+static struct slice bare_name(const struct symtab *t, const struct symbol_location *l, char room[LOCATION_NAME_ROOM])
 {
-    char         room[LOCATION_NAME_ROOM];
     struct slice file = SLICE("");
 
     if (l->mapping != BATCH_NONE)
         file = symtab_text(t, ((const struct symbol_mapping *)vec_at(&t->mappings, l->mapping))->file);
-    struct slice name = location_bare_name(file, l->address, room);
+    return location_bare_name(file, l->address, room);
+}
+
+static uint32_t bare_name_add(struct symtab *t, struct slab *s, const struct symbol_location *l)
+{
+    char         room[LOCATION_NAME_ROOM];
+    struct slice name = bare_name(t, l, room);
+
     return string_add(t, s, name, hash_slice(name));
 }
 
@@ -202,7 +232,7 @@ static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_loc
     while (table_next(&t->location_ids, &w, &i))
         if (location_is(t, vec_at(&t->locations, i), &l, lines))
             return i;
-    l.line_at = l.n_lines > 0 ? vec_n(&t->lines) : bare_name(t, s, &l);
+    l.line_at = l.n_lines > 0 ? vec_n(&t->lines) : bare_name_add(t, s, &l);
     for (uint32_t k = 0; k < l.n_lines; k++)
         vec_add(&t->lines, s, &lines[k]);
     i = vec_add(&t->locations, s, &l);
@@ -251,13 +281,95 @@ void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_loca
     }
 }
 
+/* ---- tables of what was put into the vecs (S4) --------------------------------------------------------------------- */
+
+static uint64_t string_hash_at(const void *strings, uint32_t i)
+{
+    return hash_slice(*(const struct slice *)vec_at(strings, i));
+}
+
+static bool is_string_same(const void *strings, uint32_t i, uint32_t j)
+{
+    return slice_eq(*(const struct slice *)vec_at(strings, i), *(const struct slice *)vec_at(strings, j));
+}
+
+static uint64_t mapping_hash_at(const void *mappings, uint32_t i) { return mapping_hash(vec_at(mappings, i)); }
+
+static uint64_t function_hash_at(const void *functions, uint32_t i) { return function_hash(vec_at(functions, i)); }
+
+static bool is_record_same(const void *records, uint32_t i, uint32_t j)
+{
+    return memcmp(vec_at(records, i), vec_at(records, j), ((const struct vec *)records)->item_bytes) == 0;
+}
+
+static uint64_t location_hash_at(const void *of, uint32_t i)
+{
+    const struct symtab          *t = of;
+    const struct symbol_location *l = vec_at(&t->locations, i);
+    uint64_t                      hash = bare_hash(l);
+
+    for (uint32_t k = 0; k < l->n_lines; k++)
+        hash = line_hash(hash, vec_at(&t->lines, l->line_at + k));
+    return hash;
+}
+
+static bool is_location_same(const void *of, uint32_t i, uint32_t j)
+{
+    const struct symtab          *t = of;
+    const struct symbol_location *a = vec_at(&t->locations, i), *b = vec_at(&t->locations, j);
+    bool                          is_same = is_bare_same(a, b);
+
+    for (uint32_t k = 0; is_same && k < a->n_lines; k++)
+        is_same = is_record_same(&t->lines, a->line_at + k, b->line_at + k);
+    return is_same;
+}
+
+/* Nobody has seen what is in no table: it may still change. */
+static bool bare_names_find(struct symtab *t)
+{
+    char room[LOCATION_NAME_ROOM];
+
+    for (uint32_t i = t->location_ids.n, n = vec_n(&t->locations); i < n; i++) {
+        struct symbol_location *l = (struct symbol_location *)vec_at(&t->locations, i);
+        if (l->n_lines > 0)
+            continue;
+        struct slice name = bare_name(t, l, room);
+        if (!string_find(t, name, hash_slice(name), &l->line_at))
+            return false;
+    }
+    return true;
+}
+
+bool symtab_make(struct symtab *t, struct slab *s)
+{
+    const struct vec *strings = &t->strings, *mappings = &t->mappings, *functions = &t->functions;
+
+    return table_fill(&t->string_ids, s, strings, vec_n(strings), string_hash_at, is_string_same) &&
+           table_fill(&t->mapping_ids, s, mappings, vec_n(mappings), mapping_hash_at, is_record_same) &&
+           table_fill(&t->function_ids, s, functions, vec_n(functions), function_hash_at, is_record_same) &&
+           bare_names_find(t) &&
+           table_fill(&t->location_ids, s, t, vec_n(&t->locations), location_hash_at, is_location_same);
+}
+
+/* Of a table that will have all there is and so many more. */
+static size_t ids_cost(const struct vec *v, const struct table *ids, size_t more)
+{
+    return table_cost(ids, vec_n(v) - ids->n + more);
+}
+
+size_t symtab_make_cost(const struct symtab *t)
+{
+    return ids_cost(&t->strings, &t->string_ids, 0) + ids_cost(&t->mappings, &t->mapping_ids, 0) +
+           ids_cost(&t->functions, &t->function_ids, 0) + ids_cost(&t->locations, &t->location_ids, 0);
+}
+
 size_t symtab_cost(const struct symtab *t, const struct symtab_more *more)
 {
     size_t strings = more->strings + more->locations; /* each location may need a name */
 
-    return vec_cost(&t->strings, strings) + table_cost(&t->string_ids, strings) + more->text_bytes +
+    return vec_cost(&t->strings, strings) + ids_cost(&t->strings, &t->string_ids, strings) + more->text_bytes +
            more->locations * LOCATION_NAME_ROOM + vec_cost(&t->mappings, more->mappings) +
-           table_cost(&t->mapping_ids, more->mappings) + vec_cost(&t->functions, more->functions) +
-           table_cost(&t->function_ids, more->functions) + vec_cost(&t->lines, more->lines) +
-           vec_cost(&t->locations, more->locations) + table_cost(&t->location_ids, more->locations);
+           ids_cost(&t->mappings, &t->mapping_ids, more->mappings) + vec_cost(&t->functions, more->functions) +
+           ids_cost(&t->functions, &t->function_ids, more->functions) + vec_cost(&t->lines, more->lines) +
+           vec_cost(&t->locations, more->locations) + ids_cost(&t->locations, &t->location_ids, more->locations);
 }

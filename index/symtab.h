@@ -5,6 +5,8 @@
  * S2  String 0 is "".
  * S3  A location has lines (innermost first, as pprof has them), or a name instead: `basename(mapping)!0xaddress`, and
  *     `unknown!0x...` without a mapping or its file.  So every frame has a name, and no frame is lost.
+ * S4  What a log has is first put into the vecs as it is, and found by nobody; then symtab_make makes the tables in one go.
+ *     How far a table is, its n says.
  *
  * Written by the shard's writer, read by anyone (vec.h); the lookups are the writer's.
  */
@@ -61,7 +63,11 @@ void symtab_functions(struct symtab *t, struct slab *s, const struct symbol_func
 void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_location *locations,
                       const struct symbol_line *lines, uint32_t n, uint32_t *ids);
 
-/* Most bytes asked for when so many of each are added; strings have `text_bytes` in sum. */
+/* S4; a location without lines gets its string.  False: a thing is there twice, or no such string: to be let go. */
+bool   symtab_make(struct symtab *t, struct slab *s);
+size_t symtab_make_cost(const struct symtab *t);
+
+/* Most bytes asked for when so many of each are added and found; strings have `text_bytes` in sum. */
 struct symtab_more {
     size_t strings, text_bytes, mappings, functions, lines, locations;
 };

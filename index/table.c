@@ -4,7 +4,7 @@
 
 #include "index/vec.h"
 
-enum { CAP_FIRST = 8 };
+enum { CAP_FIRST = 8, GROUP = 64 };
 
 uint32_t table_cap(uint32_t cap, uint64_t n)
 {
@@ -46,6 +46,37 @@ void table_put(struct table *t, struct slab *s, uint64_t hash, uint32_t index)
         table_grow(t, s, cap);
     table_place(t, (struct table_slot){ table_tag(hash), index + 1 });
     t->n++;
+}
+
+static bool is_there(const struct table *t, uint64_t hash, const void *of, uint32_t i, table_same_fn *same)
+{
+    struct table_walk w = table_walk(t, hash);
+    uint32_t          j;
+
+    while (table_next(t, &w, &j))
+        if (same(of, i, j))
+            return true;
+    return false;
+}
+
+bool table_fill(struct table *t, struct slab *s, const void *of, uint32_t n, table_hash_fn *hash, table_same_fn *same)
+{
+    uint64_t hashes[GROUP];
+    uint32_t cap = table_cap(t->cap, n);
+    bool     is_each_once = true;
+
+    if (cap != t->cap)
+        table_grow(t, s, cap);
+    for (uint32_t i = t->n; i < n; i = t->n) {
+        uint32_t count = n - i < GROUP ? n - i : GROUP;
+        for (uint32_t k = 0; k < count; k++)
+            table_warm(t, hashes[k] = hash(of, i + k));
+        for (uint32_t k = 0; k < count; k++) {
+            is_each_once &= !is_there(t, hashes[k], of, i + k, same);
+            table_put(t, s, hashes[k], i + k);
+        }
+    }
+    return is_each_once;
 }
 
 void table_free(struct table *t, struct slab *s) { slab_give(s, t->slots, t->cap * sizeof *t->slots); }

@@ -73,5 +73,12 @@ void   table_put(struct table *t, struct slab *s, uint64_t hash, uint32_t index)
 void   table_free(struct table *t, struct slab *s);
 size_t table_cost(const struct table *t, size_t more); /* bytes taken, at its peak, by `more` puts */
 
+/* The hash of a thing, and whether two are the same; `of` holds them. */
+typedef uint64_t table_hash_fn(const void *of, uint32_t i);
+typedef bool     table_same_fn(const void *of, uint32_t i, uint32_t j);
+
+/* Of n things the first are there: puts in the rest.  False: two are the same. */
+bool table_fill(struct table *t, struct slab *s, const void *of, uint32_t n, table_hash_fn *hash, table_same_fn *same);
+
 /* The capacity that a table of u32 or slots grows to from `cap` to hold `n` at a load of at most 4/5. */
 uint32_t table_cap(uint32_t cap, uint64_t n);

@@ -23,20 +23,38 @@ static void vec_widen(struct vec *v, struct slab *s)
     atomic_store_explicit(&v->dir, dir, memory_order_release); /* V3 */
 }
 
-uint32_t vec_add(struct vec *v, struct slab *s, const void *item)
+/* Where item n will lie: its segment is there. */
+static char *vec_room(struct vec *v, struct slab *s, struct vec_place p)
 {
-    uint32_t         n = atomic_load_explicit(&v->n, memory_order_relaxed);
-    struct vec_place p = vec_place(v, n);
-
-    assert(n < VEC_MAX);
     if (p.segment == v->dir_cap)
         vec_widen(v, s);
     char **dir = atomic_load_explicit(&v->dir, memory_order_relaxed);
     if (p.offset == 0)
         dir[p.segment] = slab_new(s, (size_t)p.n * v->item_bytes);
-    memcpy(dir[p.segment] + (size_t)p.offset * v->item_bytes, item, v->item_bytes);
+    return dir[p.segment] + (size_t)p.offset * v->item_bytes;
+}
+
+uint32_t vec_add(struct vec *v, struct slab *s, const void *item)
+{
+    uint32_t n = atomic_load_explicit(&v->n, memory_order_relaxed);
+
+    assert(n < VEC_MAX);
+    memcpy(vec_room(v, s, vec_place(v, n)), item, v->item_bytes);
     atomic_store_explicit(&v->n, n + 1, memory_order_release); /* V2 */
     return n;
+}
+
+void vec_extend(struct vec *v, struct slab *s, const void *items, uint32_t n)
+{
+    uint32_t at = atomic_load_explicit(&v->n, memory_order_relaxed), end = at + n, run;
+
+    assert(n <= VEC_MAX - at);
+    for (const char *from = items; at < end; at += run, from += (size_t)run * v->item_bytes) {
+        struct vec_place p = vec_place(v, at);
+        run = p.n - p.offset < end - at ? p.n - p.offset : end - at;
+        memcpy(vec_room(v, s, p), from, (size_t)run * v->item_bytes);
+    }
+    atomic_store_explicit(&v->n, end, memory_order_release); /* V2 */
 }
 
 size_t vec_cost(const struct vec *v, size_t more)

@@ -37,6 +37,9 @@ void vec_init(struct vec *v, size_t item_bytes, unsigned base_log2);
 /* The index of the new item, a copy of `item`.  Writer only. */
 uint32_t vec_add(struct vec *v, struct slab *s, const void *item);
 
+/* The same for n items side by side, seen at once. */
+void vec_extend(struct vec *v, struct slab *s, const void *items, uint32_t n);
+
 /* What slab_alloc is asked for in sum when `more` items are added. */
 size_t vec_cost(const struct vec *v, size_t more);
 

@@ -124,6 +124,16 @@ static enum code redo_record(struct shard *s, const struct record *r, struct hel
     return *h != NULL ? redo_more(s, r, h, why) : CODE_OK;
 }
 
+/* The log has no more of it. */
+static enum code complete(struct held *h, struct fault *why)
+{
+    enum code code = bucket_redone(h->bucket, why);
+
+    if (code == CODE_OK)
+        bucket_publish(h->bucket);
+    return code;
+}
+
 enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint64_t last_seq, int64_t now_ns,
                      struct fault *why)
 {
@@ -143,7 +153,8 @@ enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint
     h->touched_ns = now_ns;
     h->newest_seq = h->pending_seq = seq;
     bucket_know(h->bucket, r->key, now_ns);
-    bucket_publish(h->bucket);
+    if (seq == h->until_seq && (code = complete(h, why)) != CODE_OK)
+        return code;
     directory_weigh(s->directory, directory_tenant(s->directory, r->tenant), h);
     metric_add(s->metrics.appended, 1);
     if (seq == h->until_seq)

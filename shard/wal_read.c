@@ -7,9 +7,7 @@
 #include "base/crc.h"
 #include "base/mem.h"
 #include "shard/wal_priv.h"
-
-/* Nothing the writer makes is larger: a record, and a segment's worth of others before it. */
-#define FILE_BYTES_MAX (WAL_PAYLOAD_BYTES_MAX + ((size_t)1 << 30))
+#include "shard/wal_window.h"
 
 const char wal_magic[8] = { 'H', 'E', 'A', 'R', 'T', 'H', 'W', 'L' };
 
@@ -94,13 +92,13 @@ bool wal_record_read(struct slice bytes, const struct wal_segment *s, uint64_t a
     return true;
 }
 
-/* What anything behind `at` proves to have been durable. */
-static uint64_t proof_behind(struct slice bytes, const struct wal_segment *s, uint64_t at)
+/* What anything in the rest of a segment proves to have been durable. */
+static uint64_t proof_in(struct slice bytes, const struct wal_segment *s)
 {
     uint64_t         proof = 0;
     struct wal_frame f;
 
-    for (; at + sizeof f <= bytes.n; at += 8)
+    for (uint64_t at = 0; at + sizeof f <= bytes.n; at += 8)
         if (frame_read(bytes, at, s->salt, &f) && f.durable >= s->next && f.durable > proof &&
             frame_is_whole(bytes, at, &f))
             proof = f.durable;
@@ -110,42 +108,14 @@ static uint64_t proof_behind(struct slice bytes, const struct wal_segment *s, ui
 /* ---- a folder */
 
 struct folder {
-    struct disk      *disk;
+    struct window     window; /* one segment at a time */
     const char       *shard;
     struct wal_found *found;
-    char             *bytes; /* of one segment at a time */
-    size_t            cap, found_cap;
+    size_t            found_cap;
     wal_glance_fn    *each; /* NULL: nobody wants to see the records */
     void             *arg;
     struct fault     *why;
 };
-
-/* The first `most` bytes of a segment, in f->bytes. */
-static enum code load(struct folder *f, uint64_t number, size_t most, struct slice *out, uint64_t *size)
-{
-    char name[WAL_NAME_BYTES];
-
-    wal_name(number, name);
-    int     file = f->disk->ops->open(f->disk, name);
-    int64_t n = file < 0 ? file : f->disk->ops->size(f->disk, file);
-    if (n > (int64_t)FILE_BYTES_MAX)
-        n = -EFBIG;
-    if (n >= 0) {
-        size_t want = (size_t)n < most ? (size_t)n : most;
-        *size = (uint64_t)n;
-        if (want > f->cap)
-            f->bytes = mem_resize(f->bytes, f->cap = want);
-        n = f->disk->ops->read(f->disk, file, f->bytes, want, 0);
-        if (n >= 0 && (size_t)n < want)
-            n = -EIO;
-    }
-    if (file >= 0)
-        f->disk->ops->close(f->disk, file);
-    if (n < 0)
-        return wal_disk_fault("cannot read", name, n, f->why);
-    *out = slice_make(f->bytes, (size_t)n);
-    return CODE_OK;
-}
 
 static void on_name(void *arg, const char *name)
 {
@@ -178,16 +148,18 @@ static enum code name_fault(uint64_t number, struct fault *why)
 
 static enum code header_load(struct folder *f, struct wal_segment *s)
 {
-    uint64_t     number = s->number, size;
+    uint64_t     number = s->number;
     struct slice bytes;
-    enum code    code = load(f, number, WAL_HEADER_BYTES, &bytes, &size);
+    enum code    code = window_open(&f->window, number, f->why);
 
+    if (code == CODE_OK)
+        code = window_look(&f->window, 0, WAL_HEADER_BYTES, &bytes, f->why);
     if (code != CODE_OK)
         return code;
     code = wal_header_read(bytes, f->shard, s, f->why);
     if (code == CODE_OK && s->number != number)
         code = fail(f->why, CODE_DATA_LOSS, "calls itself segment %llu", (unsigned long long)s->number);
-    s->size = size;
+    s->size = f->window.size;
     return code == CODE_OK ? code : name_fault(number, f->why);
 }
 
@@ -195,7 +167,8 @@ static enum code header_load(struct folder *f, struct wal_segment *s)
 static enum code headers_load(struct folder *f)
 {
     struct wal_found *found = f->found;
-    int               got = f->disk->ops->list(f->disk, on_name, f);
+    struct disk      *disk = f->window.disk;
+    int               got = disk->ops->list(disk, on_name, f);
 
     if (got < 0)
         return wal_disk_fault("cannot list", "the log", got, f->why);
@@ -218,24 +191,43 @@ static enum code headers_load(struct folder *f)
     return CODE_OK;
 }
 
+/* The record at `at`, if there is a good one: else r->kind is 0. */
+static enum code record_look(struct folder *f, const struct wal_segment *s, uint64_t at, struct wal_record *r)
+{
+    struct wal_frame frame;
+    struct slice     bytes;
+    enum code        code = window_look(&f->window, at, sizeof frame, &bytes, f->why);
+
+    *r = (struct wal_record){ 0 };
+    if (code != CODE_OK || bytes.n < sizeof frame)
+        return code;
+    memcpy(&frame, bytes.p, sizeof frame);
+    code = window_look(&f->window, at, sizeof frame + frame.n, &bytes, f->why);
+    if (code == CODE_OK)
+        wal_record_read(bytes, s, 0, r);
+    return code;
+}
+
 /* Walks the good records: those below `limit`, the first of the next segment (L2). */
-static void records_walk(const struct folder *f, struct slice bytes, struct wal_segment *s, uint64_t limit)
+static enum code records_walk(struct folder *f, struct wal_segment *s, uint64_t limit)
 {
     struct wal_record r;
+    enum code         code = CODE_OK;
 
-    while (s->next < limit && wal_record_read(bytes, s, s->end, &r) && r.seq == s->next) {
+    while (s->next < limit && (code = record_look(f, s, s->end, &r)) == CODE_OK && r.kind != 0 && r.seq == s->next) {
         s->next++;
         s->end += WAL_RECORD_BYTES + r.payload.n;
         if (f->each != NULL && r.kind == WAL_ADDED)
             f->each(f->arg, &r);
     }
+    return code;
 }
 
-static uint64_t not_zero_behind(struct slice bytes, uint64_t at)
+static uint64_t not_zero(struct slice bytes)
 {
-    while (bytes.n > at && bytes.p[bytes.n - 1] == '\0')
+    while (bytes.n > 0 && bytes.p[bytes.n - 1] == '\0')
         bytes.n--;
-    return bytes.n - at;
+    return bytes.n;
 }
 
 static enum code damaged(const struct wal_segment *s, uint64_t proof, struct fault *why)
@@ -247,30 +239,41 @@ static enum code damaged(const struct wal_segment *s, uint64_t proof, struct fau
     return name_fault(s->number, why);
 }
 
+/* L3: behind the last good record of all nothing may prove more. */
+static enum code tail_check(struct folder *f, const struct wal_segment *s)
+{
+    struct slice rest;
+    enum code    code = window_look(&f->window, s->end, s->size - s->end, &rest, f->why);
+
+    if (code != CODE_OK)
+        return code;
+    uint64_t proof = proof_in(rest, s);
+    if (proof >= s->next)
+        return damaged(s, proof, f->why);
+    f->found->torn_bytes = not_zero(rest);
+    return CODE_OK;
+}
+
 /* L3: what is missing must not have been durable. */
 static enum code segment_check(struct folder *f, size_t i)
 {
     struct wal_found         *found = f->found;
     struct wal_segment       *s = &found->at[i];
     const struct wal_segment *after = i + 1 < found->n ? s + 1 : NULL;
-    uint64_t                  limit = after ? after->first : UINT64_MAX, size;
-    struct slice              bytes;
-    enum code                 code = load(f, s->number, FILE_BYTES_MAX, &bytes, &size);
+    uint64_t                  limit = after ? after->first : UINT64_MAX;
+    enum code                 code = window_open(&f->window, s->number, f->why);
 
+    if (code == CODE_OK)
+        code = records_walk(f, s, limit);
     if (code != CODE_OK)
         return code;
-    records_walk(f, bytes, s, limit);
     found->bytes += s->end;
     found->next = s->next;
-    if (s->next == limit)
-        return CODE_OK;
-    uint64_t proof = after ? after->durable : proof_behind(bytes, s, s->end);
-    if (proof >= s->next)
-        return damaged(s, proof, f->why);
-    if (after != NULL)
-        found->lost += limit - s->next;
-    else
-        found->torn_bytes = not_zero_behind(bytes, s->end);
+    if (after == NULL)
+        return tail_check(f, s);
+    if (s->next < limit && after->durable >= s->next)
+        return damaged(s, after->durable, f->why);
+    found->lost += limit - s->next;
     return CODE_OK;
 }
 
@@ -282,13 +285,13 @@ enum code wal_inspect(struct disk *d, const char *shard, struct wal_found *out, 
 enum code wal_inspect_each(struct disk *d, const char *shard, wal_glance_fn *each, void *arg, struct wal_found *out,
                            struct fault *why)
 {
-    struct folder f = { .disk = d, .shard = shard, .found = out, .each = each, .arg = arg, .why = why };
+    struct folder f = { .window = { .disk = d }, .shard = shard, .found = out, .each = each, .arg = arg, .why = why };
 
     *out = (struct wal_found){ .next = 1 };
     enum code code = headers_load(&f);
     for (size_t i = 0; code == CODE_OK && i < out->n; i++)
         code = segment_check(&f, i);
-    free(f.bytes);
+    window_fini(&f.window);
     return code;
 }
 
@@ -301,13 +304,13 @@ void wal_found_free(struct wal_found *f)
 /* The segment was found good before; a disk that now gives other bytes is at fault. */
 static enum code segment_replay(struct folder *f, const struct wal_segment *s, wal_record_fn *each, void *arg)
 {
-    struct slice bytes;
-    uint64_t     size;
-    enum code    code = load(f, s->number, s->end, &bytes, &size);
+    struct wal_record r;
+    enum code         code = window_open(&f->window, s->number, f->why);
 
     for (uint64_t at = WAL_HEADER_BYTES; code == CODE_OK && at < s->end;) {
-        struct wal_record r;
-        if (!wal_record_read(bytes, s, at, &r)) {
+        if ((code = record_look(f, s, at, &r)) != CODE_OK)
+            return code;
+        if (r.kind == 0) {
             fail(f->why, CODE_DATA_LOSS, "changed while it was read, at offset %llu", (unsigned long long)at);
             return name_fault(s->number, f->why);
         }
@@ -321,7 +324,7 @@ static enum code segment_replay(struct folder *f, const struct wal_segment *s, w
 enum code wal_replay(struct disk *d, const struct wal_found *found, wal_record_fn *each, wal_progress_fn *progress,
                      void *arg, struct fault *why)
 {
-    struct folder f = { .disk = d, .found = (struct wal_found *)found, .why = why };
+    struct folder f = { .window = { .disk = d }, .found = (struct wal_found *)found, .why = why };
     uint64_t      bytes = 0;
     enum code     code = CODE_OK;
 
@@ -331,6 +334,6 @@ enum code wal_replay(struct disk *d, const struct wal_found *found, wal_record_f
         if (code == CODE_OK)
             code = progress(arg, bytes, why);
     }
-    free(f.bytes);
+    window_fini(&f.window);
     return code;
 }
