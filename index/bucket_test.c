@@ -27,6 +27,7 @@ static void append(struct bucket *b, struct batch_make *m)
         printf("%s\n", why.text);
     assert(code == CODE_OK);
     size_t had = bucket_bytes(b), most = bucket_cost_max(b, &read);
+    assert(most <= bucket_cost_roughly(b, &read));
     assert(bucket_append(b, &read, &why) == CODE_OK);
     assert(bucket_bytes(b) - had <= most);
     buf_free(&bytes);

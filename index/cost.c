@@ -1,4 +1,7 @@
-/* What a batch can cost a bucket at most: every part of it taken for new, but labels, which are cheap to look up. */
+/*
+ * What a batch can cost a bucket at most: every part of it taken for new, but labels, which are looked up; roughly, which
+ * is asked for every batch and suffices while there is memory, without that.
+ */
 #include <assert.h>
 
 #include "index/bucket_priv.h"
@@ -41,28 +44,48 @@ static void count_nodes_roughly(const struct batch *b, size_t *nodes, size_t *fr
     *frames = *nodes * most;
 }
 
-typedef void count_fn(const struct batch *b, size_t *nodes, size_t *frames);
+static void count_labels(const struct label_index *x, const struct batch *b, struct label_cost *c)
+{
+    for (uint32_t i = 0; i < b->n_labels; i++)
+        label_index_count(x, batch_string(b, b->labels[i].name), batch_string(b, b->labels[i].value), c);
+}
 
-static size_t group_cost(const struct group *g, const struct batch *b, count_fn *count)
+static void count_labels_roughly(const struct label_index *x, const struct batch *b, struct label_cost *c)
+{
+    size_t text_bytes = 0;
+
+    for (uint32_t i = 0; i < b->n_labels; i++)
+        text_bytes += batch_string(b, b->labels[i].name).n + batch_string(b, b->labels[i].value).n;
+    label_index_count_unseen(x, b->n_labels, text_bytes, c);
+}
+
+/* How closely a batch is looked at. */
+struct look {
+    void (*nodes)(const struct batch *b, size_t *nodes, size_t *frames);
+    void (*labels)(const struct label_index *x, const struct batch *b, struct label_cost *c);
+};
+
+static const struct look closely = { count_nodes, count_labels };
+static const struct look roughly = { count_nodes_roughly, count_labels_roughly };
+
+static size_t group_cost(const struct group *g, const struct batch *b, const struct look *look)
 {
     struct symtab_more more = { b->n_strings,  b->string_end[b->n_strings - 1],
                                 b->n_mappings, b->n_functions,
                                 b->n_lines,    b->n_locations };
     size_t             nodes, frames;
 
-    count(b, &nodes, &frames);
+    look->nodes(b, &nodes, &frames);
     return symtab_cost(&g->symtab, &more) + stacks_cost(&g->stacks, b->n_stacks, nodes, frames) +
            vec_cost(&g->series, b->n_parts);
 }
 
-static size_t labels_cost(const struct bucket *to, const struct batch *b)
+static size_t labels_cost(const struct bucket *to, const struct batch *b, const struct look *look)
 {
     struct label_cost labels = { 0 };
     size_t            series = vec_n(&to->series.all) + (size_t)b->n_parts;
 
-    for (uint32_t i = 0; i < b->n_labels; i++)
-        label_index_count(&to->labels, batch_string(b, b->labels[i].name), batch_string(b, b->labels[i].value),
-                          &labels);
+    look->labels(&to->labels, b, &labels);
     return label_index_cost(&to->labels, &labels) + b->n_labels * postings_cost_max(series);
 }
 
@@ -86,11 +109,11 @@ static size_t rows_cost(const struct batch *b)
     return sum;
 }
 
-static size_t cost_in(const struct bucket *to, const struct group *g, const struct batch *b, count_fn *count)
+static size_t cost_in(const struct bucket *to, const struct group *g, const struct batch *b, const struct look *look)
 {
     size_t streams = (size_t)b->n_parts * b->n_types;
 
-    return group_cost(g, b, count) + labels_cost(to, b) + types_cost(&to->types, b->n_types, types_text(b)) +
+    return group_cost(g, b, look) + labels_cost(to, b, look) + types_cost(&to->types, b->n_types, types_text(b)) +
            rows_cost(b) + vec_cost(&to->keys, 1) + series_cost(&to->series, b->n_parts, b->n_labels, streams);
 }
 
@@ -122,40 +145,37 @@ static size_t elsewhere_cost(const struct elsewhere *e, const struct bucket *to,
            table_cost(&to->group_ids, 1);
 }
 
-static size_t cost_of_new_group(const struct bucket *to, const struct batch *b, count_fn *count)
+static size_t cost_of_new_group(const struct bucket *to, const struct batch *b, const struct look *look)
 {
     struct elsewhere e;
 
     elsewhere_init(&e);
-    size_t bytes = elsewhere_cost(&e, to, batch_string(b, b->service).n) + cost_in(to, &e.group, b, count);
+    size_t bytes = elsewhere_cost(&e, to, batch_string(b, b->service).n) + cost_in(to, &e.group, b, look);
     elsewhere_fini(&e);
     return bytes;
 }
 
-static size_t cost(const struct bucket *b, const struct batch *batch, count_fn *count)
+static size_t cost(const struct bucket *b, const struct batch *batch, const struct look *look)
 {
     const struct group *g = bucket_group(b, batch_string(batch, batch->service));
-    return slab_cost_max(&b->slab, g != NULL ? cost_in(b, g, batch, count) : cost_of_new_group(b, batch, count));
+    return slab_cost_max(&b->slab, g != NULL ? cost_in(b, g, batch, look) : cost_of_new_group(b, batch, look));
 }
 
-static size_t cost_anywhere(const struct bucket *b, const struct batch *batch, count_fn *count)
+static size_t cost_anywhere(const struct bucket *b, const struct batch *batch, const struct look *look)
 {
     if (b != NULL)
-        return cost(b, batch, count);
+        return cost(b, batch, look);
     struct bucket *fresh = bucket_new(batch->tenant, 0, 1, NULL);
-    size_t         bytes = bucket_bytes(fresh) + cost(fresh, batch, count);
+    size_t         bytes = bucket_bytes(fresh) + cost(fresh, batch, look);
     bucket_unref(fresh);
     return bytes;
 }
 
-size_t bucket_cost_max(const struct bucket *b, const struct batch *batch)
-{
-    return cost_anywhere(b, batch, count_nodes);
-}
+size_t bucket_cost_max(const struct bucket *b, const struct batch *batch) { return cost_anywhere(b, batch, &closely); }
 
 size_t bucket_cost_roughly(const struct bucket *b, const struct batch *batch)
 {
-    return cost_anywhere(b, batch, count_nodes_roughly);
+    return cost_anywhere(b, batch, &roughly);
 }
 
 /* ---- of a redo ------------------------------------------------------------------------------------------------------ */

@@ -160,6 +160,18 @@ void label_index_count(const struct label_index *x, struct slice name, struct sl
         c->bytes += sizeof(struct label_name) + name.n + 16;
 }
 
+/* Without a look whether they are new.  No name has more values than there are in all. */
+void label_index_count_unseen(const struct label_index *x, size_t n, size_t text_bytes, struct label_cost *c)
+{
+    struct vec kind;
+
+    vec_init(&kind, sizeof(struct label_value *), 1);
+    c->labels += n;
+    c->bytes +=
+        n * (sizeof(struct label_name) + sizeof(struct label_value) + 32 + vec_cost_max(&kind, x->by_value.n, n)) +
+        text_bytes;
+}
+
 size_t label_index_cost(const struct label_index *x, const struct label_cost *c)
 {
     return c->bytes + vec_cost(&x->names, c->labels) + table_room(&x->by_name, c->labels) +

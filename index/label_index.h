@@ -54,4 +54,5 @@ struct label_cost {
     size_t labels, bytes; /* new ones; bytes asked for beside the tables */
 };
 void   label_index_count(const struct label_index *x, struct slice name, struct slice value, struct label_cost *c);
+void   label_index_count_unseen(const struct label_index *x, size_t n, size_t text_bytes, struct label_cost *c);
 size_t label_index_cost(const struct label_index *x, const struct label_cost *c);

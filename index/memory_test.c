@@ -52,6 +52,7 @@ static void append_large(struct bucket *b, uint32_t i)
         make_row(&m, arena_printf(a, "main;f%u;g%u;h%u_%u", k % 7, k % 31, k, k % 3 ? 0 : i).p,
                  (int64_t[]){ 1 + k % 4 });
     size_t    had = bucket_bytes(b), most = bucket_cost_max(b, make_end(&m));
+    assert(most <= bucket_cost_roughly(b, &m.b));
     enum code code = bucket_append(b, &m.b, &why);
     assert(code == CODE_OK && bucket_bytes(b) - had <= most);
     arena_free(a);

@@ -77,3 +77,12 @@ size_t vec_cost(const struct vec *v, size_t more)
     }
     return bytes;
 }
+
+/* What is added fills all new segments but the last; the directories double, up to UINT8_MAX pointers. */
+size_t vec_cost_max(const struct vec *kind, size_t n, size_t more)
+{
+    if (n + more >= VEC_MAX)
+        return COST_OF_TOO_MANY;
+    return (more + vec_place(kind, (uint32_t)(n + more)).n) * kind->item_bytes + (more + 1) * 8 +
+           2 * UINT8_MAX * sizeof(char *);
+}

@@ -43,6 +43,9 @@ void vec_extend(struct vec *v, struct slab *s, const void *items, uint32_t n);
 /* What slab_alloc is asked for in sum when `more` items are added. */
 size_t vec_cost(const struct vec *v, size_t more);
 
+/* The most that it can be for a vec like `kind` with at most `n` items, however they fill their segments. */
+size_t vec_cost_max(const struct vec *kind, size_t n, size_t more);
+
 static inline uint32_t vec_n(const struct vec *v) { return atomic_load_explicit(&v->n, memory_order_acquire); }
 
 struct vec_place {

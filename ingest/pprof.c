@@ -87,40 +87,36 @@ static enum code tables_get(struct job *j, struct slice bytes)
     return labels_prepare(labels, j->limits, j->scratch, &j->labels, j->why);
 }
 
+static bool is_within(struct go_depths d, uint32_t depth) { return depth >= d.least && depth <= d.most; }
+
 /*
  * Samples of Go may have to be read as they were sent, to be repaired.  Whether they must is known for sure only once
- * all are read; the longest tells beforehand, and when it was wrong they are read again.
+ * all are read; the longest tells beforehand, and when it was wrong they are read again.  Which language it is takes a
+ * look at many strings, so that is asked last.
  */
-static enum code go_samples_get(struct job *j, struct symbols *symbols, struct go_depths cut, struct samples *s)
-{
-    struct pprof *p = &j->p;
-    uint32_t      guess = samples_depth(p->longest_sample);
-    enum code     code = CODE_OK;
-
-    if (guess < cut.least || guess > cut.most) {
-        code = samples_read(p, &symbols->locations, false, j->labels, s, j->why);
-        if (code != CODE_OK || s->depth_max < cut.least || s->depth_max > cut.most)
-            return code;
-    }
-    struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
-    code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
-    if (code == CODE_OK && s->depth_max >= cut.least && s->depth_max <= cut.most)
-        go_stacks_repair(sent.order, s);
-    return code;
-}
-
 static enum code samples_get(struct job *j, struct symbols *symbols, struct samples *s)
 {
     struct pprof    *p = &j->p;
     struct go_depths cut = go_depths_of_cut(p);
-    bool             is_go = (p->has_brackets || cut.least <= cut.most) && language_is_go(p, j->labels);
+    bool             is_go = p->has_brackets && language_is_go(p, j->labels);
+    bool             is_guessed = is_within(cut, samples_depth(p->longest_sample));
+    enum code        code = CODE_OK;
 
-    if (p->has_brackets && is_go)
+    if (is_go)
         go_shapes_drop(p);
     symbols_resolve(p, symbols);
-    if (is_go && cut.least <= cut.most)
-        return go_samples_get(j, symbols, cut, s);
-    return samples_read(p, &symbols->locations, false, j->labels, s, j->why);
+    if (!is_guessed) {
+        code = samples_read(p, &symbols->locations, false, j->labels, s, j->why);
+        if (code != CODE_OK || !is_within(cut, s->depth_max))
+            return code;
+    }
+    if (!is_go && !language_is_go(p, j->labels))
+        return is_guessed ? samples_read(p, &symbols->locations, false, j->labels, s, j->why) : CODE_OK;
+    struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
+    code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
+    if (code == CODE_OK && is_within(cut, s->depth_max))
+        go_stacks_repair(sent.order, s);
+    return code;
 }
 
 /* What makes a second sending of the same profile the same: architecture.md §5. */

@@ -172,19 +172,25 @@ static void left(struct sock *s, struct outq *wire, size_t n)
     }
 }
 
+/* Most answers are one piece, for which send has less to look at. */
+static ssize_t send_pieces(int fd, struct iovec *iov, int n)
+{
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+
+    return n == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL) : sendmsg(fd, &msg, MSG_NOSIGNAL);
+}
+
 /* False when nothing more can go now: the socket is full, broken or closed. */
 static bool send_some(struct sock *s)
 {
-    struct outq  *wire = wire_of(s);
-    struct iovec  iov[IOV_N];
-    struct msghdr msg = { .msg_iov = iov };
+    struct outq *wire = wire_of(s);
+    struct iovec iov[IOV_N];
 
     if (s->tls != NULL && wire->n == 0 && !tls_session_seal(s->tls, &s->out, &s->n_sealed)) {
         s->ops->on_broken(s->owner, tls_session_why(s->tls));
         return false;
     }
-    msg.msg_iovlen = (size_t)outq_view(wire, iov, IOV_N);
-    ssize_t n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+    ssize_t n = send_pieces(s->fd, iov, outq_view(wire, iov, IOV_N));
     if (n < 0) {
         s->is_blocked = errno == EAGAIN || errno == EINTR;
         if (!s->is_blocked)
@@ -281,16 +287,15 @@ static void on_poll_closed(uv_handle_t *h)
 /* An alert tells why, and close_notify that nothing is missing: as far as the socket takes them at once. */
 static void say_goodbye(struct sock *s)
 {
-    struct iovec  iov[IOV_N];
-    struct msghdr msg = { .msg_iov = iov };
+    struct iovec iov[IOV_N];
 
     if (s->tls == NULL || s->is_connecting || s->is_blocked)
         return;
     if (s->out.n == 0)
         tls_session_bye(s->tls);
-    msg.msg_iovlen = (size_t)outq_view(wire_of(s), iov, IOV_N);
-    if (msg.msg_iovlen > 0)
-        (void)sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+    int n = outq_view(wire_of(s), iov, IOV_N);
+    if (n > 0)
+        (void)send_pieces(s->fd, iov, n);
 }
 
 void sock_close(struct sock *s)

@@ -392,10 +392,11 @@ static void place_parcels(struct push *p, const size_t *at, size_t n)
 bool router_is_elsewhere(struct router *r, const struct parcel *p)
 {
     struct shard_map *m = router_map(r);
-    bool              is_ours = m->owner[place(p->tenant, p->service, p->labels, m->spread)] == m->self;
+    bool              is_alone = m->n_shards == 1 && m->self != MAP_NOBODY;
+    bool is_elsewhere = !is_alone && m->owner[place(p->tenant, p->service, p->labels, m->spread)] != m->self;
 
     map_unref(m);
-    return !is_ours;
+    return is_elsewhere;
 }
 
 void router_push(struct router *r, const struct parcel *parcels, size_t n, int64_t deadline_ns, push_fn *each,

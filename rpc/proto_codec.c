@@ -166,7 +166,8 @@ void proto_encode(const ProtobufCMessage *message, struct buf *out)
 {
     size_t n = protobuf_c_message_get_packed_size(message);
 
-    out->n += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(out, n));
+    if (n > 0)
+        out->n += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(out, n));
 }
 
 static enum code measure(const struct json_type *type, struct slice bytes, size_t memory_bytes_max,

@@ -17,7 +17,10 @@
 
 #define RETRY_NS (250 * NS_PER_MS) /* after a segment could not be made: a full disk is not asked at every commit */
 
-enum { KEPT_BYTES = 8 << 20 }; /* of memory for pending records, between commits */
+enum {
+    KEPT_BYTES = 8 << 20,   /* of memory for pending records, between commits */
+    AHEAD_BYTES = 128 << 10 /* see pending_write */
+};
 
 struct wal {
     struct wal_config   config;
@@ -25,6 +28,7 @@ struct wal {
     size_t              n, cap;
     int                 file; /* the last segment; -1: the next commit begins one */
     uint64_t            end, size;
+    uint64_t            written; /* up to here the segment was, be it with zeros */
     struct buf          pending;
     uint64_t            next, begun; /* records: the one to be added next, the first of those pending */
     uint64_t            durable;     /* all up to here are on disk */
@@ -259,27 +263,45 @@ static enum code segment_begin(struct wal *w, uint64_t need, int64_t now_ns, str
     }
     w->broken.code = CODE_OK;
     w->file = file;
-    w->end = WAL_HEADER_BYTES;
+    w->end = w->written = WAL_HEADER_BYTES;
     w->size = size;
     return CODE_OK;
 }
 
 /* ---- commits */
 
-static enum code pending_write(struct wal *w, struct fault *why)
+static enum code write_all(const struct wal *w, struct slice bytes, uint64_t at, struct fault *why)
 {
     struct disk *d = disk_of(w);
     char         name[WAL_NAME_BYTES];
 
-    for (size_t done = 0; done < w->pending.n;) {
-        int64_t got = d->ops->write(d, w->file, w->pending.p + done, w->pending.n - done, w->end + done);
+    while (bytes.n > 0) {
+        int64_t got = d->ops->write(d, w->file, bytes.p, bytes.n, at);
         if (got <= 0) {
             wal_name(w->last_number, name);
             return wal_disk_fault("cannot write", name, got < 0 ? got : -EIO, why);
         }
-        done += (size_t)got;
+        bytes = slice_from(bytes, (size_t)got);
+        at += (uint64_t)got;
     }
     return CODE_OK;
+}
+
+/*
+ * What was reserved and is written for the first time makes the file system note so, and a sync then has that to write
+ * as well.  So zeros go ahead of the records, for many commits at once: most syncs have nothing but records to write.
+ */
+static enum code pending_write(struct wal *w, struct fault *why)
+{
+    static char zeros[AHEAD_BYTES];
+    uint64_t    end = w->end + w->pending.n, left = w->size - end;
+    enum code   code = write_all(w, buf_view(&w->pending), w->end, why);
+
+    if (code != CODE_OK || end <= w->written)
+        return code;
+    struct slice ahead = slice_make(zeros, left < sizeof zeros ? (size_t)left : sizeof zeros);
+    w->written = end + ahead.n;
+    return write_all(w, ahead, end, why);
 }
 
 static enum code pending_commit(struct wal *w, bool is_sync, int64_t now_ns, struct fault *why)
