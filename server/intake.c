@@ -266,7 +266,7 @@ static void finish(struct job *j)
 
 static void on_done(void *arg);
 
-static void send(struct job *j)
+static void send_parcels(struct job *j)
 {
     int64_t latest = clock_mono_ns() + PUSH_WAIT_NS;
 
@@ -288,7 +288,7 @@ static void take_due(void *arg)
     for (size_t i = 0; i < j->in.n_items; i++)
         if (j->is_due[i])
             take(j, i);
-    send(j);
+    send_parcels(j);
 }
 
 static void refuse_due(struct job *j)
@@ -329,5 +329,5 @@ void intake_run(const struct intake *in)
         j->ordinals[i] = ordinals_next(&ordinals, &in->items[i], in->n_items);
         take(j, i);
     }
-    send(j);
+    send_parcels(j);
 }
