@@ -360,17 +360,25 @@ static int64_t found_or_refused(void)
     return found;
 }
 
-/* The log has it all still, the block has it all, too: wherever that is spoilt it is refused, or set aside and not missed. */
-static void each_byte_of_a_block_counts(void)
+/* Three profiles of a span that is over, behind what keeps the log from going. */
+static struct machine started_with_three(void)
 {
-    struct arena  *a = arena_new(0);
     struct machine m = started(SIZE_MAX);
-    struct fault   why;
-    char           path[512];
 
     insist(&m, "slow", T0, 100000, 10);
     for (unsigned i = 0; i < 3; i++)
         insist(&m, "a", T0 - 3 * SPAN + i, i, 5);
+    return m;
+}
+
+/* The log has it all still, the block has it all, too: wherever that is spoilt it is refused, or set aside and not missed. */
+static void each_byte_of_a_block_counts(void)
+{
+    struct arena  *a = arena_new(0);
+    struct machine m = started_with_three();
+    struct fault   why;
+    char           path[512];
+
     for (int i = 0; i < 20000 && files_n("blocks", ".block", path) < 1; i++) {
         keeper_step(m.keeper, T0 + 6 * NS_PER_S); /* old, and idle for long enough */
         usleep(500);
@@ -423,13 +431,10 @@ static struct machine set_aside(int64_t profiles)
 static void a_block_put_back_counts_once(void)
 {
     struct arena  *a = arena_new(0);
-    struct machine m = started(SIZE_MAX);
+    struct machine m = started_with_three();
     struct fault   why;
     char           path[512];
 
-    insist(&m, "slow", T0, 100000, 10);
-    for (unsigned i = 0; i < 3; i++)
-        insist(&m, "a", T0 - 3 * SPAN + i, i, 5);
     await_sealed(&m, "a", 1, T0 + 6 * NS_PER_S);
     stop(&m);
     assert(files_n("blocks", ".block", path) == 1);

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 
-from hearth import BIN, RpcError, Server, folder, wait_until, write_file
+from hearth import BIN, Server, folder, refused, wait_until, write_file
 from pprof import pprof
 
 MINUTE, data = 60, folder("data")
@@ -35,15 +35,6 @@ def push(server, tenant, minutes_ago, value=1):
 
 def total(server, tenant):
     return server.total(headers=org(tenant))
-
-
-def refused(code, word, call):
-    try:
-        call()
-    except RpcError as e:
-        assert e.code == code and word in e.text, e
-        return
-    raise AssertionError(f"not refused: {code}")
 
 
 def is_read_again(server, text):

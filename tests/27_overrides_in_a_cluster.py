@@ -4,7 +4,7 @@ import sys, pathlib; sys.path.insert(0, str(pathlib.Path(__file__).parent / "lib
 import signal
 import time
 
-from hearth import Cluster, RpcError, wait_until, write_file
+from hearth import Cluster, refused, wait_until, write_file
 from pprof import pprof
 
 MINUTE, SERVICES = 60, 12  # enough that each shard has some
@@ -46,15 +46,6 @@ def push_all(cluster, tenant, minutes_ago, value=1):
 
 def total(cluster, tenant):
     return cluster.queriers[0].total(headers=org(tenant))
-
-
-def refused(code, word, call):
-    try:
-        call()
-    except RpcError as e:
-        assert e.code == code and word in e.text, e
-        return
-    raise AssertionError(f"not refused: {code}")
 
 
 def is_read_again(cluster, text):

@@ -218,6 +218,16 @@ class Server:
             print(f"--- log of {self.name}\n{self.tail()}", file=sys.stderr)
 
 
+def refused(code, word, call):
+    """The call has to end in this fault, with this word in its text."""
+    try:
+        call()
+    except RpcError as e:
+        assert e.code == code and word in e.text, e
+        return
+    raise AssertionError(f"not refused: {code}")
+
+
 def push_body(profile, pairs):
     return {"series": [{"labels": [{"name": k, "value": v} for k, v in pairs.items()],
                         "samples": [{"rawProfile": base64.b64encode(profile).decode()}]}]}
