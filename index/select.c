@@ -123,8 +123,10 @@ static void add_values_of_series(const struct view *v, struct slice name, struct
     struct values in = bucket_values(v->bucket, at);
     const bool   *has = v->takes_all_series || view_n(v) > in.n ? NULL : values_had(v, &in);
     for (uint32_t i = 0; i < in.n; i++) {
+        if (has != NULL && !has[i])
+            continue; /* most have not, and a look at each is a miss of the cache */
         struct value value = bucket_value(v->bucket, &in, i);
-        add_present(out, value.text, v->takes_all_series || (has != NULL ? has[i] : any_series(v, &value)));
+        add_present(out, value.text, v->takes_all_series || has != NULL || any_series(v, &value));
     }
 }
 
