@@ -1,6 +1,6 @@
 /*
- * Batch: one pushed profile, decoded: strings, stacks, series, samples.  One key, one slot, one record from here to the
- * block.  The ingest decoders make it, the writer of a shard takes it in, peers and (later) the log carry it.
+ * Batch: one pushed profile, decoded: strings, stacks, series, samples.  One key, one slot.  The ingest decoders make it, the
+ * writer of a shard takes it in, a peer is sent it where it was decoded before its shard was reached (router/parcel.h).
  *
  *     profile: name, types[k], time          parts[p]: labels + rows
  *     strings <-- mappings <-- functions <-- lines <-- locations <-- stacks (leaf first) <-- rows: stack, value[k]

@@ -2,19 +2,16 @@
 
 #include "model/location.h"
 #include "query/partial.h"
+#include "rpc/codec.h"
 
 typedef ProtobufCBinaryData Bytes;
-
-static Bytes bytes_of(struct slice s) { return (Bytes){ .len = s.n, .data = (uint8_t *)(uintptr_t)s.p }; }
-
-static struct slice slice_of_bytes(Bytes b) { return slice_make(b.data, b.len); }
 
 static Bytes *list_encode(const struct slice *at, size_t n, struct arena *a)
 {
     Bytes *out = arena_array(a, n, sizeof *out);
 
     for (size_t i = 0; i < n; i++)
-        out[i] = bytes_of(at[i]);
+        out[i] = proto_bytes(at[i]);
     return out;
 }
 
@@ -23,7 +20,7 @@ static const struct slice *list_decode(const Bytes *at, size_t n, struct arena *
     struct slice *out = arena_array(a, n, sizeof *out);
 
     for (size_t i = 0; i < n; i++)
-        out[i] = slice_of_bytes(at[i]);
+        out[i] = proto_slice(at[i]);
     return out;
 }
 
@@ -46,9 +43,9 @@ Hearth__Shard__V1__QueryRequest *question_encode(const struct question *q, struc
     m->start_ns = q->start_ns;
     m->end_ns = q->end_ns;
     m->selectors = list_encode(q->selectors, m->n_selectors = q->n_selectors, a);
-    m->profile_type = bytes_of(q->profile_type);
+    m->profile_type = proto_bytes(q->profile_type);
     m->call_site = list_encode(q->call_site, m->n_call_site = q->n_call_site, a);
-    m->label = bytes_of(q->label);
+    m->label = proto_bytes(q->label);
     m->names = list_encode(q->names, m->n_names = q->n_names, a);
     m->first_ms = q->first_ms;
     m->step_ms = q->step_ms;
@@ -72,10 +69,10 @@ enum code question_decode(const Hearth__Shard__V1__QueryRequest *m, struct arena
         .end_ns = m->end_ns,
         .selectors = list_decode(m->selectors, m->n_selectors, a),
         .n_selectors = m->n_selectors,
-        .profile_type = m->profile_type.len ? slice_of_bytes(m->profile_type) : (struct slice){ 0 },
+        .profile_type = m->profile_type.len ? proto_slice(m->profile_type) : (struct slice){ 0 },
         .call_site = list_decode(m->call_site, m->n_call_site, a),
         .n_call_site = m->n_call_site,
-        .label = slice_of_bytes(m->label),
+        .label = proto_slice(m->label),
         .names = list_decode(m->names, m->n_names, a),
         .n_names = m->n_names,
         .first_ms = m->first_ms,
@@ -89,7 +86,7 @@ static void set_encode(struct strset *set, Hearth__Shard__V1__QueryResponse *m, 
     m->n_set = strset_n(set);
     m->set = arena_array(a, m->n_set, sizeof *m->set);
     for (uint32_t i = 0; i < m->n_set; i++)
-        m->set[i] = bytes_of(strset_at(set, i));
+        m->set[i] = proto_bytes(strset_at(set, i));
 }
 
 static void tree_message(const struct tree *t, Hearth__Shard__V1__QueryResponse *m, struct arena *a)
@@ -97,7 +94,7 @@ static void tree_message(const struct tree *t, Hearth__Shard__V1__QueryResponse 
     struct buf bytes = { 0 };
 
     tree_encode(t, &bytes);
-    m->tree = bytes_of(arena_copy(a, buf_view(&bytes)));
+    m->tree = proto_bytes(arena_copy(a, buf_view(&bytes)));
     m->is_clamped = t->is_clamped;
     buf_free(&bytes);
 }
@@ -109,7 +106,7 @@ static Hearth__Shard__V1__Points *points_message(const struct partial_series *s,
 
     hearth__shard__v1__points__init(m);
     labels_encode(&labels, s->labels);
-    m->labels = bytes_of(arena_copy(a, buf_view(&labels)));
+    m->labels = proto_bytes(arena_copy(a, buf_view(&labels)));
     buf_free(&labels);
     m->n_slot = m->n_sum = m->n_count = s->n;
     m->slot = s->slot;
@@ -141,7 +138,7 @@ static enum code points_decode(const Hearth__Shard__V1__Points *m, struct points
 {
     struct labels labels;
 
-    if (m->n_slot != m->n_sum || m->n_slot != m->n_count || !labels_decode(slice_of_bytes(m->labels), a, &labels))
+    if (m->n_slot != m->n_sum || m->n_slot != m->n_count || !labels_decode(proto_slice(m->labels), a, &labels))
         return fail(why, CODE_INVALID_ARGUMENT, "malformed points: %zu slots, %zu sums, %zu counts", m->n_slot,
                     m->n_sum, m->n_count);
     struct points_group *g = points_group(into, labels);
@@ -187,7 +184,7 @@ enum code partial_decode(const Hearth__Shard__V1__QueryResponse *m, struct parti
     enum code code = CODE_OK;
 
     if (into->tree != NULL)
-        return partial_decode_tree(slice_of_bytes(m->tree), m->is_clamped, into, why);
+        return partial_decode_tree(proto_slice(m->tree), m->is_clamped, into, why);
     if (into->points != NULL) {
         for (size_t i = 0; i < m->n_points && code == CODE_OK; i++)
             code = points_decode(m->points[i], into->points, into->arena, why);
@@ -195,9 +192,9 @@ enum code partial_decode(const Hearth__Shard__V1__QueryResponse *m, struct parti
     }
     struct labels labels;
     for (size_t i = 0; i < m->n_set; i++) {
-        if (into->kind == ASK_SERIES && !labels_decode(slice_of_bytes(m->set[i]), into->arena, &labels))
+        if (into->kind == ASK_SERIES && !labels_decode(proto_slice(m->set[i]), into->arena, &labels))
             return fail(why, CODE_INVALID_ARGUMENT, "malformed label set of %zu bytes", m->set[i].len);
-        strset_add(into->set, slice_of_bytes(m->set[i]));
+        strset_add(into->set, proto_slice(m->set[i]));
     }
     return CODE_OK;
 }

@@ -64,7 +64,7 @@ struct wire_append {
 
 static void appended(struct append *a) { sem_post(((struct wire_append *)(void *)a)->done); }
 
-/* What server/svc_shard.c does, one batch after the other. */
+/* What server/append.c does, one batch after the other. */
 static void serve_append(struct wire_call *c)
 {
     append_request *request = (append_request *)protobuf_c_message_unpack(

@@ -35,3 +35,11 @@ extern const struct codec codec_proto, codec_json;
 must_check enum code proto_decode(const ProtobufCMessageDescriptor *d, struct slice bytes, size_t memory_bytes_max,
                                   struct arena *a, ProtobufCMessage **out, struct fault *why);
 void                 proto_encode(const ProtobufCMessage *message, struct buf *out);
+
+/* A message's bytes, borrowed: messages are only read, though their type lets write. */
+static inline ProtobufCBinaryData proto_bytes(struct slice s)
+{
+    return (ProtobufCBinaryData){ .len = s.n, .data = (uint8_t *)(uintptr_t)s.p };
+}
+
+static inline struct slice proto_slice(ProtobufCBinaryData b) { return slice_make(b.data, b.len); }

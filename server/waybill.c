@@ -8,10 +8,6 @@ typedef Hearth__Shard__V1__Waybill__Limits limits_message;
 
 enum { MEMORY_BYTES_MAX = 16 << 20 };
 
-static ProtobufCBinaryData bytes_of(struct slice s) { return (ProtobufCBinaryData){ s.n, (uint8_t *)(uintptr_t)s.p }; }
-
-static struct slice slice_of_bytes(ProtobufCBinaryData b) { return slice_make(b.data, b.len); }
-
 static limits_message limits_encode(const struct decode_limits *l)
 {
     limits_message m = HEARTH__SHARD__V1__WAYBILL__LIMITS__INIT;
@@ -64,14 +60,14 @@ struct slice waybill_encode(const struct waybill *w, struct arena *a)
     struct buf                  labels = { 0 };
 
     labels_encode(&labels, source->labels);
-    m.tenant = bytes_of(source->tenant);
-    m.labels = bytes_of(buf_view(&labels));
-    m.client_id = bytes_of(source->client_id);
+    m.tenant = proto_bytes(source->tenant);
+    m.labels = proto_bytes(buf_view(&labels));
+    m.client_id = proto_bytes(source->client_id);
     m.ordinal = source->ordinal;
     m.now_ns = source->now_ns;
     m.is_legacy = source->hints.is_legacy;
-    m.spy_name = bytes_of(source->hints.spy_name);
-    m.type_config = bytes_of(source->hints.type_config);
+    m.spy_name = proto_bytes(source->hints.spy_name);
+    m.type_config = proto_bytes(source->hints.type_config);
     m.from_ns = source->hints.from_ns;
     m.mode = w->mode;
     m.raw_bytes = w->raw_bytes;
@@ -92,15 +88,15 @@ enum code waybill_decode(struct slice bytes, struct arena *a, struct waybill *ou
     const waybill_message *m = (const waybill_message *)message;
     struct ingest_source  *source = &out->source;
     *out = (struct waybill){ .mode = (enum batch_mode)m->mode, .raw_bytes = m->raw_bytes };
-    source->tenant = slice_of_bytes(m->tenant);
-    source->client_id = slice_of_bytes(m->client_id);
+    source->tenant = proto_slice(m->tenant);
+    source->client_id = proto_slice(m->client_id);
     source->ordinal = m->ordinal;
     source->now_ns = m->now_ns;
     source->hints.is_legacy = m->is_legacy;
-    source->hints.spy_name = slice_of_bytes(m->spy_name);
-    source->hints.type_config = slice_of_bytes(m->type_config);
+    source->hints.spy_name = proto_slice(m->spy_name);
+    source->hints.type_config = proto_slice(m->type_config);
     source->hints.from_ns = m->from_ns;
-    if (m->mode > BATCH_MEMORY || m->limits == NULL || !labels_decode(slice_of_bytes(m->labels), a, &source->labels))
+    if (m->mode > BATCH_MEMORY || m->limits == NULL || !labels_decode(proto_slice(m->labels), a, &source->labels))
         return fail(why, CODE_INVALID_ARGUMENT, "waybill: no limits, or labels or a mode that are none");
     out->limits = limits_decode(m->limits);
     return limits_are_sane(&out->limits) ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "waybill: a limit below zero");

@@ -293,7 +293,7 @@ static enum code write_all(const struct wal *w, struct slice bytes, uint64_t at,
  */
 static enum code pending_write(struct wal *w, struct fault *why)
 {
-    static char zeros[AHEAD_BYTES];
+    static const char zeros[AHEAD_BYTES];
     uint64_t    end = w->end + w->pending.n, left = w->size - end;
     enum code   code = write_all(w, buf_view(&w->pending), w->end, why);
 
