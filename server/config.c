@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/network.h"
+#include "server/container.h"
 #include "server/memory_limit.h"
 
 #define AT(field) offsetof(struct config, field)
@@ -79,7 +80,7 @@ static const struct option rows[] = {
     { "auth.hash-token", OPTION_BOOL, OPTION_COMMAND, AT(hash_token), "false", NULL,
       "read a token from standard input, print its hash for the tokens file, and exit" },
     { "net.loops", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(net_loops), "auto", NULL,
-      "threads for connections; auto: one for each core" },
+      "threads for connections; auto: one for every two cores the process may use" },
     { "net.connections-max", OPTION_INT, OPTION_AUTO | COUNT, AT(net_connections_max), "auto", NULL,
       "most open at once; auto: three quarters of the file descriptors, at most 32768" },
     { "net.connections-per-address", OPTION_INT, COUNT, AT(net_connections_per_address), "unlimited", NULL,
@@ -320,10 +321,15 @@ static int64_t connections_choose(void)
     return fits < CONNECTIONS_MAX ? fits : CONNECTIONS_MAX;
 }
 
+static void choose_count(int64_t *count, int64_t n)
+{
+    if (*count == OPTION_IS_AUTO)
+        *count = n;
+}
+
 void config_settle(struct config *c, struct arena *a)
 {
-    long    online = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t cores = online < 1 ? 1 : online > CORES_MAX ? CORES_MAX : online;
+    int64_t allowed = container_cores(""), cores = allowed > CORES_MAX ? CORES_MAX : allowed;
 
     if (strcmp(c->shard_name, "auto") == 0) /* alone its name must outlive the host's, which a container changes */
         c->shard_name = c->shard_map[0] != '\0' ? host_name(a) : "hearth-shard-0";
@@ -333,8 +339,7 @@ void config_settle(struct config *c, struct arena *a)
         c->shutdown_delay_ns = config_is_loopback(c) ? 0 : 10 * NS_PER_S;
     if (c->net_connections_max == OPTION_IS_AUTO)
         c->net_connections_max = connections_choose();
-    int64_t *counts[] = { &c->net_loops, &c->workers_decode, &c->workers_query };
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        if (*counts[i] == OPTION_IS_AUTO)
-            *counts[i] = cores;
+    choose_count(&c->net_loops, (cores + 1) / 2); /* docs/decisions/099-loops.md */
+    choose_count(&c->workers_decode, cores);
+    choose_count(&c->workers_query, cores);
 }
