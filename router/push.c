@@ -7,7 +7,7 @@
  *                  `--- place <-- hold (250 ms, until 8 s after the shard went away, at least 1 s)
  *                  `------------- hold, when the fate is unknown
  *
- * What goes to another process is a group, group.c.
+ * What goes to another process is a cart, cart.c.
  */
 #include <assert.h>
 
@@ -58,18 +58,18 @@ static void submit_local(struct item *item, const struct batch *b)
         push_answer(p, item->i, CODE_RESOURCE_EXHAUSTED, "too many profiles are waiting to be stored");
 }
 
-static void send_local(struct group *g)
+static void send_local(struct cart *c)
 {
-    struct push *p = g->push;
+    struct push *p = c->push;
     struct fault why;
 
     if (writer_check(p->router->config.writer, &why) != CODE_OK) {
-        group_answer(g, CODE_UNAVAILABLE, "%s", why.text);
+        cart_answer(c, CODE_UNAVAILABLE, "%s", why.text);
         return;
     }
-    for (size_t k = 0; k < g->n; k++)
-        submit_local(&p->items[g->at[k]], p->parcels[g->at[k]].batch);
-    group_free(g);
+    for (size_t k = 0; k < c->n; k++)
+        submit_local(&p->items[c->at[k]], p->parcels[c->at[k]].batch);
+    cart_free(c);
 }
 
 /* By the map of this moment: who is to have it. */
@@ -93,17 +93,17 @@ void push_place(struct push *p, const size_t *at, size_t n)
     for (size_t k = 0; k < n; k++) {
         if (owner[k] == MAP_NOBODY)
             continue; /* it went with an earlier one */
-        uint16_t      shard = owner[k];
-        struct group *g = group_new(p, m, shard, n - k);
+        uint16_t     shard = owner[k];
+        struct cart *c = cart_new(p, m, shard, n - k);
         for (size_t j = k; j < n; j++)
             if (owner[j] == shard) {
-                g->at[g->n++] = at[j];
+                c->at[c->n++] = at[j];
                 owner[j] = MAP_NOBODY;
             }
         if (shard == m->self)
-            send_local(g);
+            send_local(c);
         else
-            group_send(g);
+            cart_send(c);
     }
     free(owner);
     map_unref(m);

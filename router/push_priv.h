@@ -1,4 +1,4 @@
-/* Inside the room: a push and its groups. */
+/* Inside the room: a push and its carts. */
 #pragma once
 
 #include "router/router_priv.h"
@@ -26,7 +26,7 @@ struct push {
 };
 
 /* Parcels of one push that go to one shard together. */
-struct group {
+struct cart {
     struct later       later;
     struct push       *push;
     struct shard_map  *map;
@@ -44,11 +44,11 @@ void push_answer(struct push *p, size_t i, enum code code, const char *text);
 void push_place(struct push *p, const size_t *at, size_t n);
 
 /* An empty one, with room for so many. */
-struct group *group_new(struct push *p, struct shard_map *m, uint16_t shard, size_t room);
-void          group_free(struct group *g);
+struct cart *cart_new(struct push *p, struct shard_map *m, uint16_t shard, size_t room);
+void         cart_free(struct cart *c);
 
-/* The same for all of its parcels; the group is gone, and maybe its push. */
-__attribute__((format(printf, 3, 4))) void group_answer(struct group *g, enum code code, const char *format, ...);
+/* The same for all of its parcels; the cart is gone, and maybe its push. */
+__attribute__((format(printf, 3, 4))) void cart_answer(struct cart *c, enum code code, const char *format, ...);
 
 /* To the shard of another process, which it belongs to until all are answered or placed again. */
-void group_send(struct group *g);
+void cart_send(struct cart *c);

@@ -6,7 +6,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "index/bucket.h"
-#include "shard/row.h"
+#include "shard/tenant_row.h"
 
 enum { PARTS = 64 };
 

@@ -1,4 +1,4 @@
-#include "shard/row.h"
+#include "shard/tenant_row.h"
 
 #include "base/mem.h"
 
