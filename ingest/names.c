@@ -73,15 +73,21 @@ static bool config_is_valid(json_t *root)
     return true;
 }
 
+/* Empty where it is not in the table, which is left for the checks to find. */
+static struct slice type_text(const struct pprof *p, uint32_t i)
+{
+    return p->types[i].type < p->n_strings ? ref_text(p, p->types[i].type) : (struct slice){ 0 };
+}
+
 static struct slice name_by_types(const struct pprof *p, json_t *root)
 {
     struct slice name = { 0 };
 
     for (uint32_t i = 0; i < p->n_types; i++)
-        if (slice_is(ref_text(p, p->types[i].type), "wall"))
+        if (slice_is(type_text(p, i), "wall"))
             return SLICE("wall");
     for (uint32_t i = 0; i < p->n_types; i++) {
-        struct slice type = ref_text(p, p->types[i].type);
+        struct slice type = type_text(p, i);
         name = root == NULL ? builtin_name(type) : configured_name(p, root, type);
         const char *known = known_metric(name);
         if (known != NULL)

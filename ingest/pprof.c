@@ -74,15 +74,16 @@ static enum code tables_get(struct job *j, struct slice bytes)
 
     if (code != CODE_OK)
         return code;
-    if (hints->is_legacy)
+    if (hints->is_legacy) {
         pprof_fix_legacy(&j->p, hints, config_is_dashed(hints->type_config));
+        if ((code = name_legacy(j, &labels)) != CODE_OK)
+            return code;
+    }
     j->stated_ns = j->p.time_ns;
     if (j->p.time_ns <= 0)
         j->p.time_ns = j->source->now_ns;
     if ((code = pprof_check_whole(&j->p, labels, j->why)) != CODE_OK ||
         (code = pprof_check_tables(&j->p, j->why)) != CODE_OK)
-        return code;
-    if (hints->is_legacy && (code = name_legacy(j, &labels)) != CODE_OK)
         return code;
     return labels_prepare(labels, j->limits, j->scratch, &j->labels, j->why);
 }

@@ -47,6 +47,32 @@ static void wholes_are_refused(void)
     refused(&p, "sample values add up to more than 64 bits hold");
 }
 
+/* /ingest is refused in the words of push.v1: it has the name by then that its types give it. */
+static void legacy_is_refused_by_its_name(void)
+{
+    static const char *const configs[] = { "", "{\"x\":{\"display-name\":\"cpu\"}}" };
+    struct push              p;
+    uint64_t                 main = push_simple(&p);
+
+    p.source.hints.is_legacy = true;
+    p.source.labels = (struct labels){ p.labels + 1, 1 };
+    p.limits.samples_max = 1;
+    sample(&p, &main, 1, 1, NULL, 0);
+    sample(&p, &main, 1, 1, NULL, 0);
+    refused(&p, "the profile with labels '{__name__=\"process_cpu\", service_name=\"shop\"}' exceeds the samples");
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        push_simple(&p);
+        p.source.hints = (struct pprof_hints){ .is_legacy = true, .type_config = slice_of(configs[i]) };
+        size_t opened = pb_open(&p.m.out, 1);
+        pb_put_varint(&p.m.out, 1, 1000);
+        pb_close(&p.m.out, opened);
+        refused(&p, "sample type type string index out of range");
+    }
+    push_simple(&p);
+    p.source.hints = (struct pprof_hints){ .is_legacy = true, .type_config = SLICE("[]") };
+    refused(&p, "sample_type_config: not a JSON object of sample types");
+}
+
 /* One field in a message of its own behind a simple profile. */
 static void spoilt(uint32_t message, uint32_t field, uint64_t value, const char *text)
 {
@@ -168,6 +194,7 @@ static void hostile_bytes_are_refused(void)
 int main(void)
 {
     wholes_are_refused();
+    legacy_is_refused_by_its_name();
     tables_are_refused();
     labels_are_refused();
     hostile_bytes_are_refused();

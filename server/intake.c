@@ -22,6 +22,12 @@ struct counters {
     struct metric *discarded[CODE_UNAUTHENTICATED + 1];
 };
 
+/* A parcel on its way: which item it is, and as how large it was admitted. */
+struct sent {
+    uint32_t item;
+    size_t   raw_bytes;
+};
+
 struct job {
     struct intake          in;
     struct intake_outcome *outcomes; /* [n_items] */
@@ -29,7 +35,7 @@ struct job {
     uint32_t              *ordinals; /* [n_items] */
     bool                  *is_due;   /* [n_items]: a worker is to decode it here */
     struct parcel         *parcels;  /* [n_parcels]: those of the items that were taken */
-    uint32_t              *item_of;
+    struct sent           *sent;     /* [n_parcels] */
     size_t                 n_parcels;
     _Atomic size_t         n_due;
     struct admission       admission;
@@ -56,7 +62,7 @@ static struct counters counters;
 void intake_metrics(void)
 {
     counters.profiles = metric_counter("hearth_ingest_profiles_total", "Profiles taken in and acknowledged.", "");
-    counters.bytes = metric_counter("hearth_ingest_bytes_total", "Bytes of profiles decoded, inflated.", "");
+    counters.bytes = metric_counter("hearth_ingest_bytes_total", "Bytes of those profiles, inflated.", "");
     for (int code = 0; code <= CODE_UNAUTHENTICATED; code++)
         counters.discarded[code] = metric_counter("hearth_discarded_profiles_total", "Profiles refused, by reason.",
                                                   reason_of((enum code)code));
@@ -66,6 +72,12 @@ static void refuse(struct job *j, size_t i, enum code code, const char *text)
 {
     j->outcomes[i] = (struct intake_outcome){ code, strdup(text) };
     metric_add(counters.discarded[code <= CODE_UNAUTHENTICATED ? code : CODE_UNKNOWN], 1);
+}
+
+static void count_taken(size_t raw_bytes)
+{
+    metric_add(counters.profiles, 1);
+    metric_add(counters.bytes, (int64_t)raw_bytes);
 }
 
 static int64_t lesser(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -149,18 +161,12 @@ static struct ingest_source source_of(const struct job *j, size_t i)
                                    .hints = item->hints };
 }
 
-static enum code admit(struct job *j, const struct intake_item *item, size_t raw_bytes, struct fault *why)
-{
-    metric_add(counters.bytes, (int64_t)raw_bytes);
-    return admission_take(&j->admission, item->labels, raw_bytes, why);
-}
-
-static enum code decode(struct job *j, size_t i, struct parcel *out, struct fault *why)
+static enum code decode(struct job *j, size_t i, struct parcel *out, size_t *raw_bytes, struct fault *why)
 {
     const struct intake_item *item = &j->in.items[i];
     struct ingest_source      source = source_of(j, i);
     struct arena             *a = j->in.arena;
-    size_t                    raw_bytes = 0, before = arena_bytes(a);
+    size_t                    before = arena_bytes(a);
 
     if (!server_await_memory(j->in.app->server, j->taken_bytes, !j->in.is_on_loop))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "memory for requests is used up, try again");
@@ -168,12 +174,12 @@ static enum code decode(struct job *j, size_t i, struct parcel *out, struct faul
     if (code != CODE_OK)
         return code;
     out->batch = arena_alloc(a, sizeof *out->batch);
-    code = ingest_pprof(item->body, &source, &j->limits, a, out->batch, &raw_bytes, why);
+    code = ingest_pprof(item->body, &source, &j->limits, a, out->batch, raw_bytes, why);
     out->batch->mode = (enum batch_mode)j->in.limits->wal_mode;
     size_t more = arena_bytes(a) - before;
     server_take_memory(j->in.app->server, more);
     j->taken_bytes += more;
-    return code == CODE_OK ? admit(j, item, raw_bytes, why) : code;
+    return code == CODE_OK ? admission_take(&j->admission, item->labels, *raw_bytes, why) : code;
 }
 
 /* By the labels alone: a place is the same whether the profile has been decoded or not. */
@@ -191,7 +197,7 @@ static bool goes_as_it_came(struct job *j, const struct intake_item *item, const
            router_is_elsewhere(j->in.app->router, p);
 }
 
-static enum code forward(struct job *j, size_t i, struct parcel *out, struct fault *why)
+static enum code forward(struct job *j, size_t i, struct parcel *out, size_t *raw_bytes, struct fault *why)
 {
     const struct intake_item *item = &j->in.items[i];
     struct waybill            waybill = { .source = source_of(j, i),
@@ -199,9 +205,10 @@ static enum code forward(struct job *j, size_t i, struct parcel *out, struct fau
                                           .mode = (enum batch_mode)j->in.limits->wal_mode,
                                           .raw_bytes = admission_claim(&j->admission, item->body) };
 
+    *raw_bytes = waybill.raw_bytes;
     out->pprof = item->body;
     out->waybill = waybill_encode(&waybill, j->in.arena);
-    return admit(j, item, waybill.raw_bytes, why);
+    return admission_take(&j->admission, item->labels, waybill.raw_bytes, why);
 }
 
 static void leave_to_worker(struct job *j, size_t i)
@@ -215,41 +222,44 @@ static void take(struct job *j, size_t i)
     const struct intake_item *item = &j->in.items[i];
     struct fault              why = { 0 };
     struct parcel             p = parcel_of(j, item);
+    struct sent               sent = { .item = (uint32_t)i };
     bool                      is_forwarded = !j->is_due[i] && goes_as_it_came(j, item, &p);
 
     if (!is_forwarded && j->in.is_on_loop && item->body.n > INTAKE_QUICK_BYTES) {
         leave_to_worker(j, i);
         return;
     }
-    enum code code = is_forwarded ? forward(j, i, &p, &why) : decode(j, i, &p, &why);
-    if (code != CODE_OK)
+    enum code code = is_forwarded ? forward(j, i, &p, &sent.raw_bytes, &why) : decode(j, i, &p, &sent.raw_bytes, &why);
+    if (code != CODE_OK) {
         refuse(j, i, code, why.text);
-    if (code != CODE_OK || (p.batch != NULL && p.batch->n_rows == 0))
-        return; /* nothing remained: a success without anything to store */
-    j->item_of[j->n_parcels] = (uint32_t)i;
-    j->parcels[j->n_parcels++] = p;
+    } else if (p.batch != NULL && p.batch->n_rows == 0) {
+        count_taken(sent.raw_bytes); /* nothing remained: a success without anything to store */
+    } else {
+        j->sent[j->n_parcels] = sent;
+        j->parcels[j->n_parcels++] = p;
+    }
 }
 
-/* What was admitted and then refused for what it is, or came back, does not count. */
-static void dismiss(struct job *j, const struct intake_item *item)
+/* What is refused for what it is or for want of memory, or came back, has certainly not been stored. */
+static bool is_given_back(enum code code)
 {
-    admission_give_back(&j->admission, item->labels, admission_claim(&j->admission, item->body));
+    return code == CODE_ABORTED || code == CODE_INVALID_ARGUMENT || code == CODE_RESOURCE_EXHAUSTED;
 }
 
 static void on_each(void *arg, size_t i, enum code code, const char *text)
 {
-    struct job *j = arg;
-    size_t      item = j->item_of[i];
-    bool        is_forwarded = j->parcels[i].batch == NULL;
+    struct job        *j = arg;
+    const struct sent *sent = &j->sent[i];
+    bool               is_forwarded = j->parcels[i].batch == NULL;
 
-    if (is_forwarded && (code == CODE_ABORTED || code == CODE_INVALID_ARGUMENT))
-        dismiss(j, &j->in.items[item]);
+    if (is_given_back(code))
+        admission_give_back(&j->admission, j->in.items[sent->item].labels, sent->raw_bytes);
     if (code == CODE_OK)
-        metric_add(counters.profiles, 1);
+        count_taken(sent->raw_bytes);
     else if (is_forwarded && code == CODE_ABORTED)
-        leave_to_worker(j, item);
+        leave_to_worker(j, sent->item);
     else
-        refuse(j, item, code, text);
+        refuse(j, sent->item, code, text);
 }
 
 static void finish(struct job *j)
@@ -324,7 +334,7 @@ void intake_run(const struct intake *in)
     j->ordinals = arena_array(in->arena, in->n_items, sizeof *j->ordinals);
     j->is_due = arena_zalloc(in->arena, in->n_items);
     j->parcels = arena_array(in->arena, in->n_items, sizeof *j->parcels);
-    j->item_of = arena_array(in->arena, in->n_items, sizeof *j->item_of);
+    j->sent = arena_array(in->arena, in->n_items, sizeof *j->sent);
     for (size_t i = 0; i < in->n_items; i++) {
         j->ordinals[i] = ordinals_next(&ordinals, &in->items[i], in->n_items);
         take(j, i);

@@ -6,14 +6,9 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "index/bucket.h"
+#include "shard/tenant_row.h"
 
 enum { PARTS = 64 };
-
-struct row {
-    ck_epoch_entry_t reclaim;
-    size_t           n;
-    struct held      at[]; /* [n] by start_ns, then by turn */
-};
 
 struct tenant {
     ck_epoch_entry_t      reclaim;
@@ -42,12 +37,10 @@ struct dropped {
     struct bucket   *bucket;
 };
 
-CK_EPOCH_CONTAINER(struct row, reclaim, row_of)
 CK_EPOCH_CONTAINER(struct tenant, reclaim, tenant_of)
 CK_EPOCH_CONTAINER(struct part, reclaim, part_of)
 CK_EPOCH_CONTAINER(struct dropped, reclaim, dropped_of)
 
-static void row_free(ck_epoch_entry_t *e) { free(row_of(e)); }
 static void tenant_free(ck_epoch_entry_t *e) { free(tenant_of(e)); }
 static void part_free(ck_epoch_entry_t *e) { free(part_of(e)); }
 
@@ -104,21 +97,6 @@ static size_t part_find(const struct part *p, struct slice name, bool *is_there)
             hi = mid, *is_there = order == 0;
     }
     return hi;
-}
-
-/* The first bucket of a later span: where the next generation of this one belongs. */
-static size_t row_behind(const struct row *r, int64_t start_ns)
-{
-    size_t lo = 0, hi = r->n;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (r->at[mid].start_ns <= start_ns)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
 }
 
 static struct tenant *tenant_look(const struct directory *d, struct slice name, memory_order order)
@@ -249,30 +227,6 @@ static void part_replace(struct directory *d, size_t index, size_t i, struct ten
         epoch_retire(d->epoch, &old->reclaim, part_free);
 }
 
-static struct row *row_with(const struct row *old, size_t i, const struct held *h)
-{
-    size_t      n = old ? old->n : 0;
-    struct row *r = mem_alloc(sizeof *r + (n + 1) * sizeof *r->at);
-
-    r->n = n + 1;
-    if (old != NULL && i > 0)
-        memcpy(r->at, old->at, i * sizeof *r->at);
-    if (old != NULL && n > i)
-        memcpy(r->at + i + 1, old->at + i, (n - i) * sizeof *r->at);
-    r->at[i] = *h;
-    return r;
-}
-
-static struct row *row_without(const struct row *old, size_t i)
-{
-    struct row *r = mem_alloc(sizeof *r + old->n * sizeof *r->at);
-
-    r->n = old->n - 1;
-    memcpy(r->at, old->at, i * sizeof *r->at);
-    memcpy(r->at + i, old->at + i + 1, (r->n - i) * sizeof *r->at);
-    return r;
-}
-
 static void row_replace(struct directory *d, struct tenant *t, struct row *r)
 {
     struct row *old = atomic_load_explicit(&t->row, memory_order_relaxed);
@@ -340,12 +294,10 @@ static void let_go(struct directory *d, struct bucket *b)
 void directory_replace(struct directory *d, struct tenant *t, size_t i, struct bucket *bucket)
 {
     const struct row *r = atomic_load_explicit(&t->row, memory_order_relaxed);
-    struct row       *now = mem_alloc(sizeof *now + r->n * sizeof *now->at);
+    struct row       *now = row_copy(r);
     struct bucket    *old = r->at[i].bucket;
 
     assert(i < r->n);
-    now->n = r->n;
-    memcpy(now->at, r->at, r->n * sizeof *now->at);
     now->at[i].bucket = bucket;
     row_replace(d, t, now);
     directory_weigh_less(d, t, &now->at[i]);

@@ -200,44 +200,14 @@ static struct wal_header header_make(const struct wal *w, uint64_t number)
     return h;
 }
 
-/* The file under its made-up name, with room and a header that is on disk; its handle. */
-static int segment_create(struct wal *w, uint64_t number, uint64_t size)
-{
-    struct disk      *d = disk_of(w);
-    struct wal_header h = header_make(w, number);
-    int               file = d->ops->create(d, WAL_NEW_NAME);
-
-    if (file < 0)
-        return file;
-    int64_t got = d->ops->reserve(d, file, size);
-    if (got >= 0)
-        got = d->ops->write(d, file, &h, sizeof h, 0);
-    if (got >= 0)
-        got = got == sizeof h ? d->ops->sync(d, file) : -EIO;
-    if (got >= 0)
-        return file;
-    d->ops->close(d, file);
-    d->ops->remove(d, WAL_NEW_NAME);
-    return (int)got;
-}
-
 /* The next segment stands under its name; its handle. */
 static int segment_place(struct wal *w, uint64_t size)
 {
-    struct disk *d = disk_of(w);
-    char         name[WAL_NAME_BYTES];
-    uint64_t     number = w->last_number + 1;
+    struct wal_header h = header_make(w, w->last_number + 1);
+    int               file = wal_segment_make(disk_of(w), &h, size);
 
-    wal_name(number, name);
-    int file = segment_create(w, number, size), got = file < 0 ? file : d->ops->rename(d, WAL_NEW_NAME, name);
-    if (got >= 0)
-        got = d->ops->sync_names(d);
-    if (got < 0) {
-        if (file >= 0)
-            d->ops->close(d, file);
-        return got;
-    }
-    segment_push(w, number, w->begun);
+    if (file >= 0)
+        segment_push(w, h.number, h.first);
     return file;
 }
 

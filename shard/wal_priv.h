@@ -33,3 +33,6 @@ extern const char wal_magic[8];
 
 /* A fault of the disk: `error` is what one of its functions returned. */
 enum code wal_disk_fault(const char *what, const char *name, int64_t error, struct fault *why);
+
+/* The next segment under its name, its header on disk, with room for `size` bytes: its handle, or what the disk said. */
+int wal_segment_make(struct disk *d, const struct wal_header *h, uint64_t size);

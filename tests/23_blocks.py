@@ -61,7 +61,7 @@ assert done.returncode not in (0, -6, -11) and "listening on" in done.stdout, (d
 assert f"{blocks()[0].name}: block: damaged: bytes 0 to" in done.stderr and "set-aside" in done.stderr, done.stderr
 assert ctl("ls", data + "/none")[0] == 1 and ctl("sing", data)[0] == 2
 
-# set aside, on request, what it held is gone unless the log still has it (shard/shard_load_test.c), and that is said
+# set aside, on request, what it held is gone unless the log still has it (shard/load_damage_test.c), and that is said
 damaged = blocks()[0]
 shutil.rmtree(pathlib.Path(data, "wal"))
 with Server(f"--data.dir={data}", "--data.damaged-blocks=set-aside") as server:

@@ -36,6 +36,8 @@ BODIES = {
     "good": gzip.compress(GOOD),
     "good again": gzip.compress(GOOD, 1),
     "good, not packed": GOOD,
+    "nothing remains": gzip.compress(pprof({"main;f": 0})),
+    "nothing remains, not packed": pprof({"main;f": 0}),
 }
 LABELS = {
     "no service": {"service_name": None},
@@ -58,6 +60,10 @@ def outcome(server, body, **labels):
 def outcome_of_ingest(server, body):
     status, _, text = server.request("POST", f"/ingest?name=app%7Bpod%3Db%7D&format=pprof&from={int(time.time())}", body)
     return status, text
+
+
+def counted(server):
+    return {k: v for k, v in server.metrics().items() if k.startswith(("hearth_ingest_", "hearth_discarded_"))}
 
 
 def flames(server):
@@ -87,8 +93,9 @@ with Server() as one, Cluster(shards=3, frontends=1, queriers=1) as cluster:
     assert answers[0][0] == answers[1][0] == 400 and answers[0][2] == answers[1][2], answers
     assert one.flame('{service_name="mixed"}') == querier.flame('{service_name="mixed"}')
     assert querier.total('{service_name="mixed"}') == 3 + sum(range(1, 3001))
+    assert counted(one) == counted(front), f"{counted(one)}, through a frontend {counted(front)}"
 
-# What is refused for what it is does not count against the rate; what is taken does, as large as it is, whatever it says.
+# What is refused, for what it is or for want of memory, does not count against the rate; what is taken does, as large as it is, whatever it says.
 SMALL_RATE = ["--limits.ingestion_rate_mb=0.01", "--limits.ingestion_burst_size_mb=0.3",
               "--limits.max_profile_size_bytes=100000"]
 PADDED = pprof({"main;" + "x" * 60000: 1})  # 60 KB, and a bad one as large
@@ -101,3 +108,13 @@ with Server(*SMALL_RATE) as one, Cluster(shards=2, frontends=1, queriers=0, args
         statuses = [outcome(server, body)[0] for body in GIVEN]
         assert statuses[:2] == [200, 200] and statuses[-1] == 429, f"{server.name}: {statuses}"
         assert outcome(server, two_members(PADDED, at=-1))[0] == 429, server.name
+
+SMALL = ["--memory-limit=64MiB", "--limits.ingestion_rate_mb=0.01", "--limits.ingestion_burst_size_mb=70",
+         "--limits.max_profile_size_bytes=67108864", "--limits.max_profile_symbol_value_length=67108864"]
+TOO_LARGE = gzip.compress(pprof({"x" * (48 << 20): 1}))  # more than the index may hold; of what the rate lets through, most
+with Server(*SMALL) as one, Cluster(shards=2, frontends=1, queriers=0, args=SMALL) as cluster:
+    for server in (one, cluster.frontends[0]):
+        for _ in range(3):
+            status, text = outcome(server, TOO_LARGE)
+            assert status == 429 and "memory limit" in text, f"{server.name}: {status} {text[:500]}"
+        assert outcome(server, gzip.compress(GOOD))[0] == 200, server.name

@@ -2,6 +2,7 @@
 
     The promise: what breaks it
     red: the tests that must fail
+    under: the preset they are built with; dev when it is left out
     --- room/file.c
     text that stands there once
     +++
@@ -11,6 +12,7 @@ run.py [WORD...]: only those whose names have one of the words.  A copy of the t
 into it in turn; the tests named must be green without any.  One that survives, or no longer applies, is an error.
 """
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -20,7 +22,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "build" / "faults"
-TREE, OUT = WORK / "tree", WORK / "out"
+TREE = WORK / "tree"
+ENV = {**os.environ, "TSAN_OPTIONS": "halt_on_error=1"}
 SECONDS = 240  # a test that takes longer has not ended well
 
 
@@ -28,7 +31,8 @@ class Fault:
     def __init__(self, path):
         head, *edits = ("\n" + path.read_text()).split("\n--- ")
         promise, red = head.strip().split("\nred: ")
-        self.name, self.promise, self.tests, self.edits = path.stem, promise, red.split(), []
+        red, _, preset = red.partition("\nunder: ")
+        self.name, self.promise, self.tests, self.preset, self.edits = path.stem, promise, red.split(), preset or "dev", []
         for edit in edits:
             file, rest = edit.split("\n", 1)
             old, new = ("\n" + rest).split("\n+++\n")
@@ -49,7 +53,8 @@ class Fault:
 
 def run(*command, seconds=3600):
     try:
-        done = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds)
+        done = subprocess.run(command, cwd=TREE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds,
+                              env=ENV)
         return done.returncode, done.stdout
     except subprocess.TimeoutExpired:
         return 1, "too long"
@@ -60,31 +65,38 @@ def targets(tests):
     return sorted({t for test in tests for t in (["hearth", "hearthctl", "short_writes"] if test[0].isdigit() else [test])})
 
 
-def build(tests):
-    status, text = run("cmake", "--build", OUT, "-j2", "--target", *targets(tests))
+def build(preset, tests):
+    status, text = run("cmake", "--build", WORK / preset, "-j2", "--target", *targets(tests))
     return None if status == 0 else "does not build:\n" + text[-2000:]
 
 
-def is_red(test, log=None):
-    status, text = run("ctest", "--test-dir", OUT, "--timeout", str(SECONDS), "-R", f"^{test}$", "--no-tests=error",
+def is_red(preset, test, log=None):
+    status, text = run("ctest", "--test-dir", WORK / preset, "--timeout", str(SECONDS), "-R", f"^{test}$", "--no-tests=error",
                        "--output-on-failure", seconds=SECONDS + 60)
     if log:
         log.write(text)
     return status != 0
 
 
-def copy_tree():
+def copy_tree(presets):
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.copytree(ROOT, TREE, ignore=shutil.ignore_patterns("build", ".git", "__pycache__"))
-    status, text = run("cmake", "--preset", "dev", "-B", OUT)
-    assert status == 0, text
+    for preset in presets:
+        status, text = run("cmake", "--preset", preset, "-B", WORK / preset)
+        assert status == 0, text
+
+
+def complain(faults, preset):
+    """What is wrong without any fault."""
+    tests = sorted({t for f in faults if f.preset == preset for t in f.tests})
+    return build(preset, tests) or ", ".join(t for t in tests if is_red(preset, t))
 
 
 def verdict(fault):
     before, complaint = fault.plant()
-    complaint = complaint or build(fault.tests)
+    complaint = complaint or build(fault.preset, fault.tests)
     with open(WORK / f"{fault.name}.log", "w") as log:  # how each turned red
-        survived = [] if complaint else [t for t in fault.tests if not is_red(t, log)]
+        survived = [] if complaint else [t for t in fault.tests if not is_red(fault.preset, t, log)]
     for path, text in before.items():
         path.write_text(text)
     return complaint or (f"survived {', '.join(survived)}" if survived else None)
@@ -92,9 +104,9 @@ def verdict(fault):
 
 def main(words):
     faults = [Fault(p) for p in sorted(HERE.glob("*.fault")) if not words or any(w in p.stem for w in words)]
-    tests = sorted({t for f in faults for t in f.tests})
-    copy_tree()
-    complaint = build(tests) or ", ".join(t for t in tests if is_red(t))
+    presets = sorted({f.preset for f in faults})
+    copy_tree(presets)
+    complaint = "; ".join(filter(None, (complain(faults, p) for p in presets)))
     if not faults or complaint:
         sys.exit(f"not green without any fault: {complaint}" if faults else "no such fault")
     bad = 0
