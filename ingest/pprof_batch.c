@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "ingest/pprof_stacks.h"
+#include "model/stack_hash.h"
 
 /* Numbers given on first use: new[old] or NOT_YET. */
 #define NOT_YET UINT32_MAX
@@ -247,5 +248,6 @@ enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const stru
     stacks_unite(s, g.location_new, a, out, g.stack_of);
     parts_build(&g, split);
     strings_build(&g);
+    out->stack_hash = stack_hashes(out, a, p->scratch);
     return rows_build(&g, s, split, why);
 }

@@ -98,6 +98,7 @@ struct batch {
     const struct batch_location *locations;
     const uint32_t              *stack_end; /* [n_stacks]; stack i is stack_locations[end[i-1], end[i]) */
     const uint32_t              *stack_locations;
+    const struct hash128        *stack_hash; /* [n_stacks], model/stack_hash.h; NULL: not made yet */
     const struct batch_type     *types;
     const struct batch_label    *labels;
     const struct batch_part     *parts;
