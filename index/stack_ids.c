@@ -33,7 +33,7 @@ void stack_ids_put(struct stack_ids *t, struct slab *s, struct hash128 hash, uin
     assert(stack < UINT32_MAX);
     if (cap != t->cap)
         slots_grow(t, s, cap);
-    slot_place(t, (struct stack_slot){ hash.lo, (uint32_t)hash.hi, stack + 1 });
+    slot_place(t, (struct stack_slot){ hash.lo, (uint32_t)(hash.hi >> 32), stack + 1 });
     t->n++;
 }
 
@@ -42,7 +42,7 @@ bool stack_ids_get(const struct stack_ids *t, struct hash128 hash, uint32_t *sta
     if (t->cap == 0)
         return false;
     for (uint32_t at = stack_ids_home(t, hash.lo); t->slots[at].stack1 != 0; at = at + 1 == t->cap ? 0 : at + 1)
-        if (t->slots[at].lo == hash.lo && t->slots[at].hi == (uint32_t)hash.hi) {
+        if (t->slots[at].lo == hash.lo && t->slots[at].hi == hash.hi >> 32) {
             *stack = t->slots[at].stack1 - 1;
             return true;
         }

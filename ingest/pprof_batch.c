@@ -3,7 +3,6 @@
 #include <assert.h>
 
 #include "ingest/pprof_stacks.h"
-#include "model/stack_hash.h"
 
 /* Numbers given on first use: new[old] or NOT_YET. */
 #define NOT_YET UINT32_MAX
@@ -81,17 +80,12 @@ static void location_make(struct building *g, uint32_t old)
     g->location_new[old] = b->n_locations++;
 }
 
-/* Equal locations get one number.  In the order of the table: memory is walked, not jumped about in. */
+/* In the order of the table: memory is walked, not jumped about in. */
 static void locations_build(struct building *g, const struct samples *s)
 {
-    for (uint32_t i = 0; i < g->p->n_locations; i++) {
-        uint32_t same = g->symbols->same[i];
-        if (!s->is_needed[i])
-            continue;
-        if (g->location_new[same] == NOT_YET)
-            location_make(g, same);
-        g->location_new[i] = g->location_new[same];
-    }
+    for (uint32_t i = 0; i < g->p->n_locations; i++)
+        if (s->is_needed[i])
+            location_make(g, i);
 }
 
 static void parts_build(struct building *g, const struct split *split)
@@ -219,7 +213,7 @@ static struct building building_new(struct pprof *p, const struct symbols *symbo
     g.string_old = arena_array(p->scratch, p->n_strings, sizeof *g.string_old);
     g.function_new = numbers_new(p->scratch, p->n_functions);
     g.mapping_new = numbers_new(p->scratch, p->n_mappings);
-    g.location_new = numbers_new(p->scratch, p->n_locations);
+    g.location_new = arena_array(p->scratch, p->n_locations, sizeof *g.location_new);
     g.functions = arena_array(a, p->n_functions, sizeof *g.functions);
     g.mappings = arena_array(a, p->n_mappings, sizeof *g.mappings);
     g.locations = arena_array(a, p->n_locations, sizeof *g.locations);
@@ -244,10 +238,9 @@ enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const stru
     out->service = string_of(&g, service);
     types_build(&g);
     locations_build(&g, s);
-    g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
-    stacks_unite(s, g.location_new, a, out, g.stack_of);
     parts_build(&g, split);
     strings_build(&g);
-    out->stack_hash = stack_hashes(out, a, p->scratch);
+    g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
+    stacks_unite(s, g.location_new, a, out, g.stack_of);
     return rows_build(&g, s, split, why);
 }

@@ -4,18 +4,21 @@
  */
 #include "ingest/pprof_stacks.h"
 
+#include "model/stack_hash.h"
+
 enum { AHEAD = 16 };
 
-struct waiting {  /* a stack not yet known to be new */
-    uint32_t raw; /* its number in samples */
-    uint32_t n;
-    uint64_t hash;
+struct waiting {        /* a stack not yet known to be new */
+    uint32_t       raw; /* its number in samples */
+    uint32_t       n;
+    struct hash128 hash;
 };
 
 struct uniting {
     const struct samples *s;
     const uint32_t       *number;
     uint32_t             *at, *end; /* the batch's stacks */
+    struct hash128       *hash;     /* and what they say: equal ones may have other numbers */
     uint32_t             *known_as; /* [s->n_stacks] -> the batch's stack */
     struct table          seen;
     uint32_t              n, n_at; /* settled stacks and their locations; those that wait lie behind */
@@ -25,10 +28,8 @@ struct uniting {
 
 static bool same_stack(const void *items, uint32_t i, uint32_t j)
 {
-    const struct uniting *u = items;
-    uint32_t              a = i ? u->end[i - 1] : 0, b = j ? u->end[j - 1] : 0, n = u->end[i] - a;
-
-    return n == u->end[j] - b && (n == 0 || memcmp(u->at + a, u->at + b, n * sizeof *u->at) == 0);
+    const struct hash128 *hash = items;
+    return hash[i].lo == hash[j].lo && hash[i].hi == hash[j].hi;
 }
 
 static void waiting_settle(struct uniting *u)
@@ -40,7 +41,8 @@ static void waiting_settle(struct uniting *u)
         if (from != u->at + u->n_at)
             memmove(u->at + u->n_at, from, w->n * sizeof *from);
         u->end[u->n] = u->n_at + w->n;
-        u->known_as[w->raw] = table_put(&u->seen, w->hash, u->n, same_stack, u);
+        u->hash[u->n] = w->hash;
+        u->known_as[w->raw] = table_put(&u->seen, w->hash.lo, u->n, same_stack, u->hash);
         if (u->known_as[w->raw] == u->n)
             u->n_at = u->end[u->n++];
     }
@@ -77,21 +79,23 @@ static size_t locations_most(const struct samples *s)
 
 void stacks_unite(const struct samples *s, const uint32_t *number, struct arena *a, struct batch *b, uint32_t *stack_of)
 {
-    struct arena  *scratch = s->p->scratch;
-    struct uniting u = { .s = s, .number = number, .seen = table_new(scratch, s->n_stacks) };
-    uint32_t       next = 0, *to;
+    struct arena         *scratch = s->p->scratch;
+    const struct hash128 *locations = location_hashes(b, scratch);
+    struct uniting        u = { .s = s, .number = number, .seen = table_new(scratch, s->n_stacks) };
+    uint32_t              next = 0, *to;
 
     u.known_as = arena_array(scratch, s->n_stacks, sizeof *u.known_as);
     u.end = arena_array(a, s->n_stacks, sizeof *u.end);
+    u.hash = arena_array(a, s->n_stacks, sizeof *u.hash);
     u.at = to = arena_array(a, locations_most(s), sizeof *u.at);
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t raw = s->stack[i];
         if (raw < next) /* numbers ascend where they are new */
             continue;
         next = raw + 1;
-        uint32_t n = stack_write(&u, raw, to);
-        uint64_t hash = table_hash(to, n);
-        table_prefetch(&u.seen, hash);
+        uint32_t       n = stack_write(&u, raw, to);
+        struct hash128 hash = stack_hash(to, n, locations);
+        table_prefetch(&u.seen, hash.lo);
         u.waiting[u.n_waiting++] = (struct waiting){ raw, n, hash };
         to += n;
         if (u.n_waiting == AHEAD) {
@@ -105,5 +109,6 @@ void stacks_unite(const struct samples *s, const uint32_t *number, struct arena 
     b->stack_locations = u.at;
     b->n_stack_locations = u.n_at;
     b->stack_end = u.end;
+    b->stack_hash = u.hash;
     b->n_stacks = u.n;
 }

@@ -1,8 +1,14 @@
 #include "model/stack_hash.h"
 
-/* Odd numbers, one for each half: a location counts by how far from the root it stands. */
+/* Odd numbers, one for each half of a hash. */
 #define STEP_LO UINT64_C(0x9E3779B97F4A7C15)
 #define STEP_HI UINT64_C(0xD6E8FEB86659FD93)
+
+/* What stands further to the left counts for more steps.  Hashes under a key are numbers drawn at random: sums of them will do. */
+static inline struct hash128 joined(struct hash128 a, struct hash128 b)
+{
+    return (struct hash128){ a.lo * STEP_LO + b.lo, a.hi * STEP_HI + b.hi };
+}
 
 static struct hash128 *strings_hash(const struct batch *b, struct arena *a)
 {
@@ -37,11 +43,8 @@ static struct hash128 *functions_hash(const struct batch *b, const struct hash12
 
     for (uint32_t i = 0; i < b->n_functions; i++) {
         const struct batch_function *f = &b->functions[i];
-        struct {
-            struct hash128 name, system_name, file;
-            int64_t        start_line;
-        } all = { strings[f->name], strings[f->system_name], strings[f->file], f->start_line };
-        of[i] = hash128_keyed(&all, sizeof all);
+        struct hash128               start = { (uint64_t)f->start_line, (uint64_t)f->start_line };
+        of[i] = joined(joined(joined(start, strings[f->name]), strings[f->system_name]), strings[f->file]);
     }
     return of;
 }
@@ -51,11 +54,12 @@ struct frame { /* a line, or the location itself, whose function is its mapping 
     uint64_t       number, more;
 };
 
-static struct hash128 *locations_hash(const struct batch *b, const struct hash128 *mappings,
-                                      const struct hash128 *functions, struct arena *a)
+const struct hash128 *location_hashes(const struct batch *b, struct arena *scratch)
 {
-    struct hash128 *of = arena_array(a, b->n_locations, sizeof *of);
-    struct frame   *all = arena_array(a, (size_t)b->n_lines + 1, sizeof *all);
+    const struct hash128 *strings = strings_hash(b, scratch), *mappings = mappings_hash(b, strings, scratch);
+    const struct hash128 *functions = functions_hash(b, strings, scratch);
+    struct hash128       *of = arena_array(scratch, b->n_locations, sizeof *of);
+    struct frame         *all = arena_array(scratch, (size_t)b->n_lines + 1, sizeof *all);
 
     for (uint32_t i = 0; i < b->n_locations; i++) {
         const struct batch_location *l = &b->locations[i];
@@ -70,36 +74,27 @@ static struct hash128 *locations_hash(const struct batch *b, const struct hash12
     return of;
 }
 
-/* Of the frames that stand at even and at odd places apart: no sum waits for the one before. */
-static struct hash128 stack_hash(const struct batch_stack *s, const struct hash128 *locations)
+/* Two at a time, as the sum so far is the longest to be waited for. */
+struct hash128 stack_hash(const uint32_t *locations, uint32_t n, const struct hash128 *of)
 {
-    uint64_t sums[5] = { 0, 0, 0, 0, s->n };
-    uint32_t i = 0;
+    struct hash128 sum = { n, n };
+    uint32_t       i = 0;
 
-    for (; i + 2 <= s->n; i += 2) {
-        const struct hash128 *one = &locations[s->locations[i]], *two = &locations[s->locations[i + 1]];
-        sums[0] = (sums[0] + one->lo) * STEP_LO;
-        sums[1] = (sums[1] + one->hi) * STEP_HI;
-        sums[2] = (sums[2] + two->lo) * STEP_LO;
-        sums[3] = (sums[3] + two->hi) * STEP_HI;
+    for (; i + 2 <= n; i += 2) {
+        struct hash128 two = joined(of[locations[i]], of[locations[i + 1]]);
+        sum = (struct hash128){ sum.lo * (STEP_LO * STEP_LO) + two.lo, sum.hi * (STEP_HI * STEP_HI) + two.hi };
     }
-    if (i < s->n) {
-        sums[0] = (sums[0] + locations[s->locations[i]].lo) * STEP_LO;
-        sums[1] = (sums[1] + locations[s->locations[i]].hi) * STEP_HI;
-    }
-    return hash128_keyed(sums, sizeof sums);
+    return i < n ? joined(sum, of[locations[i]]) : sum;
 }
 
 const struct hash128 *stack_hashes(const struct batch *b, struct arena *a, struct arena *scratch)
 {
     struct hash128       *of = arena_array(a, b->n_stacks, sizeof *of);
-    const struct hash128 *strings = strings_hash(b, scratch);
-    const struct hash128 *locations =
-        locations_hash(b, mappings_hash(b, strings, scratch), functions_hash(b, strings, scratch), scratch);
+    const struct hash128 *locations = location_hashes(b, scratch);
 
     for (uint32_t i = 0; i < b->n_stacks; i++) {
         struct batch_stack s = batch_stack(b, i);
-        of[i] = stack_hash(&s, locations);
+        of[i] = stack_hash(s.locations, s.n, locations);
     }
     return of;
 }

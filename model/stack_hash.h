@@ -10,5 +10,11 @@
 
 #include "model/batch.h"
 
-/* [n_stacks] of a batch that has been checked; in `a`, which may be `scratch`. */
+/* Of the locations of a batch, [n_locations].  In scratch. */
+const struct hash128 *location_hashes(const struct batch *b, struct arena *scratch);
+
+/* Of a stack of n such locations. */
+struct hash128 stack_hash(const uint32_t *locations, uint32_t n, const struct hash128 *of);
+
+/* Of all stacks of a batch, [n_stacks]; in `a`, which may be `scratch`. */
 const struct hash128 *stack_hashes(const struct batch *b, struct arena *a, struct arena *scratch);

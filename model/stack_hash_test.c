@@ -161,7 +161,7 @@ static void whatever_it_says_matters(struct arena *a)
         change(s, i);
         seen[i] = hash_of(s, a);
         for (int k = 0; k < i; k++)
-            assert(seen[k].lo != seen[i].lo && (uint32_t)seen[k].hi != (uint32_t)seen[i].hi);
+            assert(seen[k].lo != seen[i].lo && seen[k].hi >> 32 != seen[i].hi >> 32);
     }
 }
 
