@@ -16,7 +16,6 @@ struct waiting {        /* a stack not yet known to be new */
 
 struct uniting {
     const struct samples *s;
-    const uint32_t       *number;
     uint32_t             *at, *end; /* the batch's stacks */
     struct hash128       *hash;     /* and what they say: equal ones may have other numbers */
     uint32_t             *known_as; /* [s->n_stacks] -> the batch's stack */
@@ -52,19 +51,17 @@ static void waiting_settle(struct uniting *u)
 /* Writes the stack at `to`; returns how many locations it has. */
 static uint32_t stack_write(const struct uniting *u, uint32_t raw, uint32_t *to)
 {
-    struct frames   own = samples_stack(u->s, raw);
-    const uint32_t *number = u->number;
+    struct frames own = samples_stack(u->s, raw);
 
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < own.n; i++)
-        to[i] = number[own.at[i]];
+    if (own.n > 0)
+        memcpy(to, own.at, own.n * sizeof *to);
     if (u->s->lent == NULL)
         return own.n;
     struct frames lent = u->s->lent[raw];
     uint32_t      n = own.n;
     for (uint32_t i = 0; i < lent.n; i++)
         if (lent.at[i] != NO_LOCATION) /* the stack that lends may be a dropped sample's */
-            to[n++] = number[lent.at[i]];
+            to[n++] = lent.at[i];
     return n;
 }
 
@@ -77,11 +74,11 @@ static size_t locations_most(const struct samples *s)
     return n;
 }
 
-void stacks_unite(const struct samples *s, const uint32_t *number, struct arena *a, struct batch *b, uint32_t *stack_of)
+void stacks_unite(const struct samples *s, struct arena *a, struct batch *b, uint32_t *stack_of)
 {
     struct arena         *scratch = s->p->scratch;
     const struct hash128 *locations = location_hashes(b, scratch);
-    struct uniting        u = { .s = s, .number = number, .seen = table_new(scratch, s->n_stacks) };
+    struct uniting        u = { .s = s, .seen = table_new(scratch, s->n_stacks) };
     uint32_t              next = 0, *to;
 
     u.known_as = arena_array(scratch, s->n_stacks, sizeof *u.known_as);

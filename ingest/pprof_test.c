@@ -90,7 +90,7 @@ static void stacks_that_say_the_same_unite(void)
     sample(&p, &empty, 1, 8, NULL, 0);
     assert(push_made(&p) == CODE_OK && p.b.n_rows == 2 && p.b.n_stacks == 2 && p.b.n_mappings == 1);
     assert(p.b.row_values[0] == 3 && p.b.row_values[1] == 4 && p.b.mappings[0].start == 0);
-    assert(p.b.locations[0].address == 0 && p.b.locations[2].address == 6000 && p.b.locations[2].n_lines == 0);
+    assert(p.b.locations[1].address == 0 && p.b.locations[3].address == 6000 && p.b.locations[3].n_lines == 0);
     push_fini(&p);
 }
 
