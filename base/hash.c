@@ -1,5 +1,9 @@
 #include "base/hash.h"
 
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define XXH_INLINE_ALL /* most of what is hashed is short: a call or two more would be felt */
 #include <xxhash.h>
 
 uint64_t hash64(const void *bytes, size_t n) { return XXH3_64bits(n ? bytes : "", n); }
@@ -7,5 +11,19 @@ uint64_t hash64(const void *bytes, size_t n) { return XXH3_64bits(n ? bytes : ""
 struct hash128 hash128(const void *bytes, size_t n)
 {
     XXH128_hash_t h = XXH3_128bits(n ? bytes : "", n);
+    return (struct hash128){ h.low64, h.high64 };
+}
+
+static uint64_t key;
+
+__attribute__((constructor)) static void key_draw(void)
+{
+    if (getrandom(&key, sizeof key, 0) != sizeof key)
+        abort();
+}
+
+struct hash128 hash128_keyed(const void *bytes, size_t n)
+{
+    XXH128_hash_t h = XXH3_128bits_withSeed(n ? bytes : "", n, key);
     return (struct hash128){ h.low64, h.high64 };
 }

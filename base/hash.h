@@ -15,6 +15,12 @@ struct hash128 {
 uint64_t       hash64(const void *bytes, size_t n);
 struct hash128 hash128(const void *bytes, size_t n);
 
+/*
+ * Under a key that this process drew when it began: for what never leaves it, where equal hashes are taken for equal things
+ * and nobody outside may be able to look for two that are not.
+ */
+struct hash128 hash128_keyed(const void *bytes, size_t n);
+
 static inline uint64_t hash_slice(struct slice s) { return hash64(s.p, s.n); }
 
 /* Two words mixed into one: for keys made of ids. */

@@ -7,6 +7,8 @@
 #include "index/bucket_priv.h"
 #include "index/publish.h"
 #include "index/redo.h"
+#include "index/symbols_take.h"
+#include "model/stack_hash.h"
 
 /* One append. */
 struct intake {
@@ -14,121 +16,31 @@ struct intake {
     const struct batch *from;
     struct group       *group;
     struct arena       *scratch;
-    uint32_t           *strings; /* what the batch's ids are in the bucket; garbage for strings that are no symbols' */
-    uint32_t           *mappings, *functions, *locations, *stacks, *types;
-    struct redo         redo; /* .out NULL: none is wanted */
+    uint32_t           *stacks, *types; /* what the batch's ids are in the bucket */
+    struct redo         redo;           /* .out NULL: none is wanted */
 };
 
-/* ---- symbols -------------------------------------------------------------------------------------------------------- */
+/* ---- stacks -------------------------------------------------------------------------------------------------------- */
 
-/* Strings that name labels and types are not the symbols'. */
-static uint8_t *find_strings(const struct intake *in)
-{
-    const struct batch *from = in->from;
-    uint8_t            *is_used = arena_zalloc(in->scratch, from->n_strings);
-
-    for (uint32_t i = 0; i < from->n_mappings; i++)
-        is_used[from->mappings[i].file] = is_used[from->mappings[i].build_id] = true;
-    for (uint32_t i = 0; i < from->n_functions; i++) {
-        const struct batch_function *f = &from->functions[i];
-        is_used[f->name] = is_used[f->system_name] = is_used[f->file] = true;
-    }
-    return is_used;
-}
-
-static void take_strings(struct intake *in)
-{
-    const struct batch *from = in->from;
-    const uint8_t      *is_used = find_strings(in);
-    uint32_t           *used = arena_array(in->scratch, from->n_strings, sizeof *used);
-    uint32_t           *ids = arena_array(in->scratch, from->n_strings, sizeof *ids), n = 0;
-    struct slice       *texts = arena_array(in->scratch, from->n_strings, sizeof *texts);
-
-    for (uint32_t i = 0; i < from->n_strings; i++) {
-        used[n] = i;
-        texts[n] = batch_string(from, i);
-        n += is_used[i];
-    }
-    symtab_strings(&in->group->symtab, &in->to->slab, texts, n, ids);
-    in->strings = arena_array(in->scratch, from->n_strings, sizeof *in->strings);
-    for (uint32_t k = 0; k < n; k++)
-        in->strings[used[k]] = ids[k];
-}
-
-static void take_mappings(struct intake *in)
-{
-    const struct batch *from = in->from;
-
-    in->mappings = arena_array(in->scratch, from->n_mappings, sizeof *in->mappings);
-    for (uint32_t i = 0; i < from->n_mappings; i++) {
-        const struct batch_mapping *m = &from->mappings[i];
-        in->mappings[i] = symtab_mapping(&in->group->symtab, &in->to->slab,
-                                         &(struct symbol_mapping){ .start = m->start,
-                                                                   .limit = m->limit,
-                                                                   .offset = m->offset,
-                                                                   .file = in->strings[m->file],
-                                                                   .build_id = in->strings[m->build_id],
-                                                                   .flags = m->flags });
-    }
-}
-
-static void take_functions(struct intake *in)
-{
-    const struct batch     *from = in->from;
-    struct symbol_function *made = arena_array(in->scratch, from->n_functions, sizeof *made);
-
-    for (uint32_t i = 0; i < from->n_functions; i++) {
-        const struct batch_function *f = &from->functions[i];
-        made[i] = (struct symbol_function){ .name = in->strings[f->name],
-                                            .system_name = in->strings[f->system_name],
-                                            .file = in->strings[f->file],
-                                            .start_line = f->start_line };
-    }
-    in->functions = arena_array(in->scratch, from->n_functions, sizeof *in->functions);
-    symtab_functions(&in->group->symtab, &in->to->slab, made, from->n_functions, in->functions);
-}
-
-static void take_locations(struct intake *in)
-{
-    const struct batch     *from = in->from;
-    struct symbol_location *made = arena_array(in->scratch, from->n_locations, sizeof *made);
-    struct symbol_line     *lines = arena_array(in->scratch, from->n_lines, sizeof *lines);
-
-    for (uint32_t i = 0; i < from->n_lines; i++)
-        lines[i] =
-            (struct symbol_line){ .function = in->functions[from->lines[i].function], .line = from->lines[i].line };
-    for (uint32_t i = 0; i < from->n_locations; i++) {
-        const struct batch_location *l = &from->locations[i];
-        made[i] = (struct symbol_location){ .address = l->address,
-                                            .mapping = l->mapping == BATCH_NONE ? BATCH_NONE : in->mappings[l->mapping],
-                                            .line_at = l->line_at,
-                                            .n_lines = l->n_lines,
-                                            .flags = l->flags };
-    }
-    in->locations = arena_array(in->scratch, from->n_locations, sizeof *in->locations);
-    symtab_locations(&in->group->symtab, &in->to->slab, made, lines, from->n_locations, in->locations);
-}
-
-/* All of them: a decoder keeps none that no stack leads to. */
-static void take_symbols(struct intake *in)
-{
-    take_strings(in);
-    take_mappings(in);
-    take_functions(in);
-    take_locations(in);
-    publish_step(PUBLISHED_SYMBOLS);
-}
-
+/* Symbols are looked at only where a stack is not known: a profile like those before it has few such. */
 static void take_stacks(struct intake *in)
 {
-    const struct batch *from = in->from;
+    const struct batch   *from = in->from;
+    const struct hash128 *hashes =
+        from->stack_hash != NULL ? from->stack_hash : stack_hashes(from, in->scratch, in->scratch);
 
     in->stacks = arena_array(in->scratch, from->n_stacks, sizeof *in->stacks);
-    stacks_add(
-        &in->group->stacks, &in->to->slab, &in->group->symtab,
-        &(struct stack_list){
-            .locations = from->stack_locations, .ends = from->stack_end, .of = in->locations, .n = from->n_stacks },
-        in->scratch, in->stacks);
+    if (stacks_find(&in->group->stacks, hashes, from->n_stacks, in->stacks) == 0)
+        return;
+    const uint32_t *locations = symbols_take(&in->group->symtab, &in->to->slab, from, in->stacks, in->scratch);
+    publish_step(PUBLISHED_SYMBOLS);
+    stacks_add(&in->group->stacks, &in->to->slab, &in->group->symtab,
+               &(struct stack_list){ .hashes = hashes,
+                                     .locations = from->stack_locations,
+                                     .ends = from->stack_end,
+                                     .of = locations,
+                                     .n = from->n_stacks },
+               in->stacks);
     publish_step(PUBLISHED_STACKS);
 }
 
@@ -383,7 +295,6 @@ enum code bucket_take(struct bucket *b, const struct batch *batch, struct buf *r
         in.group = bucket_group_add(b, service);
     if (redo != NULL)
         in.redo = redo_begin(redo, b, in.group, batch->time_ns, is_new);
-    take_symbols(&in);
     take_stacks(&in);
     take_types(&in);
     if (redo != NULL)

@@ -443,7 +443,8 @@ static void what_comes_twice_is_one(bool also_lists)
     stacks = (uint32_t *)twice.stack_locations;
     if (also_lists)
         memcpy(stacks + 2, stacks, 2 * sizeof *stacks);
-    assert(batch_check(&twice, a, &why) == CODE_INVALID_ARGUMENT && batch_check_quick(&twice, a, &why) == CODE_OK);
+    assert(batch_check(&twice, a, &why) == (also_lists ? CODE_INVALID_ARGUMENT : CODE_OK));
+    assert(batch_check_quick(&twice, a, &why) == CODE_OK);
     size_t most = bucket_cost_max(b, &twice);
     assert(bucket_append(b, &twice, &why) == CODE_OK && bucket_bytes(b) <= most);
     tree_is(b, "{}", 0, 600, "process_cpu:cpu:nanoseconds:cpu:nanoseconds", NULL, 0, "main 0\nmain;work 15\n");

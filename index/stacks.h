@@ -8,7 +8,7 @@
  * T2  Its nodes are there before the stack is: a reader who has a stack finds both paths whole.
  * T3  Inlined lines are nodes of their own in the function tree (the last line of a location is the outermost), so no
  *     query ever looks at locations, lines or functions to build a flame graph.
- * T4  A stack is found by a hash of its locations, or, when it came by its leaf, by that node: so a log costs what is in it,
+ * T4  A stack is found by its hash (model/stack_hash.h), or, when it came by its leaf, by that node: so a log costs what is in it,
  *     whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
  * T5  What a log has is first taken as it is, location nodes and leaves of stacks, and lies there unmade: without function
  *     nodes, found by nobody.  All that follows from it is then made in one go.
@@ -17,19 +17,19 @@
 
 #include "base/arena.h"
 #include "index/paths.h"
+#include "index/stack_ids.h"
 #include "index/symtab.h"
-#include "index/table.h"
 
 struct stack {
     uint32_t location, function; /* nodes */
 };
 
 struct stacks {
-    struct paths locations;   /* key: a location */
-    struct paths functions;   /* key: a string */
-    struct vec   function_of; /* uint32_t: the function node of each location node */
-    struct vec   all;         /* struct stack */
-    struct table ids;
+    struct paths     locations;   /* key: a location */
+    struct paths     functions;   /* key: a string */
+    struct vec       function_of; /* uint32_t: the function node of each location node */
+    struct vec       all;         /* struct stack */
+    struct stack_ids ids;
 
     uint32_t *by_leaf; /* of the first location nodes: the stack + 1 that ends there, or 0; of what came with a log */
     uint32_t  n_by_leaf;
@@ -42,17 +42,22 @@ struct stacks {
 void stacks_init(struct stacks *k, struct slab *s);
 void stacks_free(struct stacks *k, struct slab *s);
 
-/* Stacks as a batch has them, leaf first, and what its locations are in this symtab; the empty one is the root of both trees. */
+#define STACK_UNKNOWN UINT32_MAX
+
+/* The indexes of stacks with these hashes go to ids[0, n); how many are STACK_UNKNOWN. */
+uint32_t stacks_find(const struct stacks *k, const struct hash128 *hashes, uint32_t n, uint32_t *ids);
+
+/* Stacks as a batch has them, leaf first; the empty one is the root of both trees. */
 struct stack_list {
-    const uint32_t *locations;
-    const uint32_t *ends; /* stack i is locations[ends[i-1], ends[i]) */
-    const uint32_t *of;   /* of[location]: here */
-    uint32_t        n;
+    const struct hash128 *hashes;
+    const uint32_t       *locations;
+    const uint32_t       *ends; /* stack i is locations[ends[i-1], ends[i]) */
+    const uint32_t       *of;   /* what a location is in this symtab, asked for only where a stack is not known */
+    uint32_t              n;
 };
 
-/* The indexes of the stacks of a list go to ids[0, n). */
-void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list,
-                struct arena *scratch, uint32_t *ids);
+/* Adds those that are unknown in ids[0, n), as stacks_find left it; then none is. */
+void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list, uint32_t *ids);
 
 /* The child of location node `parent`, made with its function nodes when it is not there. */
 uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, uint32_t parent, uint32_t location);

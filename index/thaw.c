@@ -17,18 +17,15 @@ static struct section section_of(const struct thaw_work *x, enum group_section k
 static void vec_over(struct vec *v, struct arena *a, void *items, uint32_t n, size_t item_bytes)
 {
     enum { BASE_LOG2 = 15 };
-    size_t at = 0;
 
     vec_init(v, item_bytes, BASE_LOG2);
     atomic_init(&v->n, n);
     if (n == 0)
         return;
-    uint32_t segments = vec_place(v, n - 1).segment + 1;
-    char   **dir = arena_array(a, segments, sizeof *dir);
-    for (uint32_t i = 0; i < segments; i++) {
-        dir[i] = (char *)items + at;
-        at += item_bytes << (BASE_LOG2 + i / 4);
-    }
+    uint32_t   segments = vec_place(v, n - 1).segment + 1;
+    uintptr_t *dir = arena_array(a, segments, sizeof *dir);
+    for (uint32_t i = 0; i < segments; i++)
+        dir[i] = (uintptr_t)items; /* V4 */
     atomic_init(&v->dir, dir);
 }
 

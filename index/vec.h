@@ -9,7 +9,9 @@
  * V2  The writer fills the item, then the directory, then stores n (release).  A reader loads n (acquire) first, then the
  *     directory: pointer-then-length would be a read out of bounds.
  * V3  The directory is copied when full.  Old copies stay until the slab dies: they double, so they cost less than the live
- *     one, which has four pointers for each doubling of the items.
+ *     one, which has four addresses for each doubling of the items.
+ * V4  An entry of the directory is where item 0 would lie if its segment reached back to it: so an item is found by its index
+ *     alone, whatever its segment.  An address, for no pointer may point there.
  */
 #pragma once
 
@@ -25,11 +27,11 @@ enum { VEC_MAX = 1 << 30 };
 #define COST_OF_TOO_MANY (SIZE_MAX / 64)
 
 struct vec {
-    _Atomic uint32_t n;
-    uint16_t         item_bytes;
-    uint8_t          base_log2;
-    uint8_t          dir_cap; /* the writer's */
-    _Atomic(char **) dir;
+    _Atomic uint32_t     n;
+    uint16_t             item_bytes;
+    uint8_t              base_log2;
+    uint8_t              dir_cap; /* the writer's */
+    _Atomic(uintptr_t *) dir;
 };
 
 void vec_init(struct vec *v, size_t item_bytes, unsigned base_log2);
@@ -57,15 +59,15 @@ static inline struct vec_place vec_place(const struct vec *v, uint32_t i)
     uint32_t j = i + (4u << v->base_log2);
     uint32_t e = (31u ^ (uint32_t)__builtin_clz(j)) - 2; /* log2 of the segment's items; so written, one instruction */
 
-    return (struct vec_place){ (e - v->base_log2) * 4 + (j >> e & 3), j & ((1u << e) - 1), 1u << e };
+    return (struct vec_place){ (e - v->base_log2) * 4 + (j >> e) - 4, j & ((1u << e) - 1), 1u << e };
 }
 
 /* Item i < vec_n, as the caller has loaded it. */
 static inline const void *vec_at(const struct vec *v, uint32_t i)
 {
-    struct vec_place p = vec_place(v, i);
+    uintptr_t item0 = atomic_load_explicit(&v->dir, memory_order_acquire)[vec_place(v, i).segment];
 
-    return atomic_load_explicit(&v->dir, memory_order_acquire)[p.segment] + (size_t)p.offset * v->item_bytes;
+    return (const void *)(item0 + (size_t)i * v->item_bytes);
 }
 
 /* The items from i on that lie side by side: at least one, at most n - i; how many is stored in `run`. */

@@ -240,16 +240,6 @@ static void groups_lend(struct repair *r)
     }
 }
 
-static void lent_are_needed(struct samples *s)
-{
-    for (uint32_t i = 0; i < s->n; i++) {
-        struct frames lent = s->lent[s->stack[i]];
-        for (uint32_t k = 0; k < lent.n; k++)
-            if (lent.at[k] != NO_LOCATION)
-                s->is_needed[lent.at[k]] = true;
-    }
-}
-
 void go_stacks_repair(const uint64_t *order, struct samples *s)
 {
     struct repair r = { .s = s, .groups = go_groups_make(s, order) };
@@ -262,5 +252,4 @@ void go_stacks_repair(const uint64_t *order, struct samples *s)
     chains_follow(&r);
     s->lent = arena_zalloc(s->p->scratch, ((size_t)s->n_stacks + 1) * sizeof *s->lent);
     groups_lend(&r);
-    lent_are_needed(s);
 }

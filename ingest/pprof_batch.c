@@ -4,94 +4,88 @@
 
 #include "ingest/pprof_stacks.h"
 
-/* Numbers given on first use: new[old] or NOT_YET. */
-#define NOT_YET UINT32_MAX
-
 struct building {
-    struct pprof          *p;
-    const struct symbols  *symbols;
-    struct arena          *a;
-    struct batch          *b;
-    uint32_t              *string_new, *string_old; /* [n_strings]: ref -> string and back */
-    uint32_t              *function_new, *mapping_new, *location_new;
-    struct batch_function *functions;
-    struct batch_mapping  *mappings;
-    struct batch_location *locations;
-    struct batch_line     *lines;
-    struct batch_part     *parts;
-    uint32_t              *stack_of; /* each sample's stack */
+    struct pprof         *p;
+    const struct symbols *symbols;
+    struct arena         *a;
+    struct batch         *b;
+    struct batch_part    *parts;
+    uint32_t             *stack_of; /* each sample's stack */
 };
 
-static uint32_t *numbers_new(struct arena *a, size_t n)
-{
-    uint32_t *numbers = arena_array(a, n, sizeof *numbers);
-    return memset(numbers, 0xff, n * sizeof *numbers);
-}
+/* ---- symbols: as they were sent, also those that no stack leads to; of them a bucket takes what is new to it ---------- */
 
-static uint32_t string_of(struct building *g, uint32_t ref)
+static void mappings_build(struct building *g)
 {
-    if (g->string_new[ref] == NOT_YET) {
-        g->string_new[ref] = g->b->n_strings;
-        g->string_old[g->b->n_strings++] = ref;
+    struct batch_mapping *mappings = arena_array(g->a, g->p->n_mappings, sizeof *mappings);
+
+    for (uint32_t i = 0; i < g->p->n_mappings; i++) {
+        const struct raw_mapping *m = &g->p->mappings[i];
+        mappings[i] = (struct batch_mapping){ m->start, m->limit, m->offset, m->file, m->build_id, m->flags, 0 };
     }
-    return g->string_new[ref];
+    g->b->mappings = mappings;
+    g->b->n_mappings = g->p->n_mappings;
 }
 
-static uint32_t function_of(struct building *g, uint32_t old)
+static void functions_build(struct building *g)
 {
-    if (g->function_new[old] == NOT_YET) {
-        const struct raw_function *f = &g->p->functions[old];
-        g->function_new[old] = g->b->n_functions;
-        g->functions[g->b->n_functions++] = (struct batch_function){ .name = string_of(g, f->name),
-                                                                     .system_name = string_of(g, f->system_name),
-                                                                     .file = string_of(g, f->file),
-                                                                     .start_line = f->start_line };
+    struct batch_function *functions = arena_array(g->a, g->p->n_functions, sizeof *functions);
+
+    for (uint32_t i = 0; i < g->p->n_functions; i++) {
+        const struct raw_function *f = &g->p->functions[i];
+        functions[i] = (struct batch_function){ f->name, f->system_name, f->file, 0, f->start_line };
     }
-    return g->function_new[old];
+    g->b->functions = functions;
+    g->b->n_functions = g->p->n_functions;
 }
 
-static uint32_t mapping_of(struct building *g, uint32_t old)
+/* One that does not exist is left without lines, for they may name no function. */
+static void locations_build(struct building *g)
 {
-    if (old == BATCH_NONE)
-        return BATCH_NONE;
-    if (g->mapping_new[old] == NOT_YET) {
-        const struct raw_mapping *m = &g->p->mappings[old];
-        g->mapping_new[old] = g->b->n_mappings;
-        g->mappings[g->b->n_mappings++] =
-            (struct batch_mapping){ m->start, m->limit, m->offset, string_of(g, m->file), string_of(g, m->build_id),
-                                    m->flags, 0 };
-    }
-    return g->mapping_new[old];
-}
+    struct batch_location *locations = arena_array(g->a, g->p->n_locations, sizeof *locations);
+    struct batch_line     *lines = arena_array(g->a, g->p->n_lines, sizeof *lines);
+    uint32_t               n_lines = 0;
 
-static void location_make(struct building *g, uint32_t old)
-{
-    const struct raw_location *l = &g->p->locations[old];
-    struct batch              *b = g->b;
-    g->locations[b->n_locations] = (struct batch_location){ .address = l->address,
-                                                            .mapping = mapping_of(g, g->symbols->mapping[old]),
-                                                            .line_at = b->n_lines,
-                                                            .n_lines = l->n_lines,
-                                                            .flags = l->is_folded ? BATCH_IS_FOLDED : 0 };
-    for (uint32_t i = 0; i < l->n_lines; i++) {
-        const struct raw_line *line = &g->p->lines[l->line_at + i];
-        g->lines[b->n_lines++] = (struct batch_line){ function_of(g, (uint32_t)line->function_id), 0, line->line };
-    }
-    g->location_new[old] = b->n_locations++;
-}
-
-/* Equal locations get one number.  In the order of the table: memory is walked, not jumped about in. */
-static void locations_build(struct building *g, const struct samples *s)
-{
     for (uint32_t i = 0; i < g->p->n_locations; i++) {
-        uint32_t same = g->symbols->same[i];
-        if (!s->is_needed[i])
-            continue;
-        if (g->location_new[same] == NOT_YET)
-            location_make(g, same);
-        g->location_new[i] = g->location_new[same];
+        const struct raw_location *l = &g->p->locations[i];
+        bool                       exists = g->symbols->exists[i];
+        locations[i] = (struct batch_location){ .address = l->address,
+                                                .mapping = exists ? g->symbols->mapping[i] : BATCH_NONE,
+                                                .line_at = n_lines,
+                                                .n_lines = exists ? l->n_lines : 0,
+                                                .flags = l->is_folded ? BATCH_IS_FOLDED : 0 };
+        for (uint32_t k = 0; k < locations[i].n_lines; k++) {
+            const struct raw_line *line = &g->p->lines[l->line_at + k];
+            lines[n_lines++] = (struct batch_line){ (uint32_t)line->function_id, 0, line->line };
+        }
     }
+    g->b->locations = locations;
+    g->b->lines = lines;
+    g->b->n_locations = g->p->n_locations;
+    g->b->n_lines = n_lines;
 }
+
+static void strings_build(struct building *g)
+{
+    const struct slice *texts = g->p->strings;
+    uint32_t            n_strings = g->p->n_strings, *end = arena_array(g->a, n_strings, sizeof *end);
+    size_t              n = 0;
+
+    for (uint32_t i = 0; i < n_strings; i++) {
+        n += texts[i].n;
+        end[i] = (uint32_t)n;
+    }
+    assert(n <= UINT32_MAX); /* of at most 2 GiB of input, names cut */
+    char *bytes = arena_alloc(g->a, n);
+    for (uint32_t i = 0, from = 0; i < n_strings; from = end[i++])
+        if (end[i] > from)
+            memcpy(bytes + from, texts[i].p, end[i] - from);
+    g->b->string_end = end;
+    g->b->string_bytes = bytes;
+    g->b->n_strings = n_strings;
+}
+
+/* ---- the profile ---------------------------------------------------------------------------------------------------- */
 
 static void parts_build(struct building *g, const struct split *split)
 {
@@ -106,8 +100,7 @@ static void parts_build(struct building *g, const struct split *split)
         parts[i].label_at = b->n_labels;
         parts[i].n_labels = split->parts[i].n_labels;
         for (uint32_t j = 0; j < parts[i].n_labels; j++)
-            labels[b->n_labels++] = (struct batch_label){ string_of(g, split->parts[i].labels[j].name),
-                                                          string_of(g, split->parts[i].labels[j].value) };
+            labels[b->n_labels++] = split->parts[i].labels[j];
     }
     b->labels = labels;
     b->parts = g->parts = parts;
@@ -181,71 +174,31 @@ static void types_build(struct building *g)
     struct batch_type *types = arena_array(g->a, p->n_types, sizeof *types);
 
     for (uint32_t i = 0; i < p->n_types; i++)
-        types[i] = (struct batch_type){ string_of(g, p->types[i].type), string_of(g, p->types[i].unit) };
+        types[i] = (struct batch_type){ p->types[i].type, p->types[i].unit };
     b->types = types;
     b->n_types = p->n_types;
     b->time_ns = p->time_ns;
     b->duration_ns = p->duration_ns;
     b->period = p->period;
-    b->period_type = string_of(g, p->period_type.type);
-    b->period_unit = string_of(g, p->period_type.unit);
-}
-
-static void strings_build(struct building *g)
-{
-    struct batch *b = g->b;
-    uint32_t     *end = arena_array(g->a, b->n_strings, sizeof *end);
-    size_t        n = 0;
-
-    for (uint32_t i = 0; i < b->n_strings; i++) {
-        n += ref_text(g->p, g->string_old[i]).n;
-        end[i] = (uint32_t)n;
-    }
-    assert(n <= UINT32_MAX); /* of at most 2 GiB of input, names cut */
-    char *bytes = arena_alloc(g->a, n);
-    for (uint32_t i = 0, from = 0; i < b->n_strings; from = end[i++])
-        if (end[i] > from)
-            memcpy(bytes + from, ref_text(g->p, g->string_old[i]).p, end[i] - from);
-    b->string_end = end;
-    b->string_bytes = bytes;
-}
-
-static struct building building_new(struct pprof *p, const struct symbols *symbols, struct arena *a, struct batch *out)
-{
-    struct building g = { .p = p, .symbols = symbols, .a = a, .b = out };
-
-    g.string_new = numbers_new(p->scratch, p->n_strings);
-    g.string_old = arena_array(p->scratch, p->n_strings, sizeof *g.string_old);
-    g.function_new = numbers_new(p->scratch, p->n_functions);
-    g.mapping_new = numbers_new(p->scratch, p->n_mappings);
-    g.location_new = numbers_new(p->scratch, p->n_locations);
-    g.functions = arena_array(a, p->n_functions, sizeof *g.functions);
-    g.mappings = arena_array(a, p->n_mappings, sizeof *g.mappings);
-    g.locations = arena_array(a, p->n_locations, sizeof *g.locations);
-    g.lines = arena_array(a, p->n_lines, sizeof *g.lines);
-    out->functions = g.functions;
-    out->mappings = g.mappings;
-    out->locations = g.locations;
-    out->lines = g.lines;
-    return g;
+    b->period_type = p->period_type.type;
+    b->period_unit = p->period_type.unit;
 }
 
 enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const struct samples *s,
                       const struct split *split, struct labels series, struct arena *a, struct batch *out,
                       struct fault *why)
 {
-    uint32_t        name = ref_add(p, labels_get(series, SLICE("__name__")));
-    uint32_t        service = ref_add(p, labels_get(series, SLICE("service_name")));
-    struct building g = building_new(p, symbols, a, out);
+    struct building g = { .p = p, .symbols = symbols, .a = a, .b = out };
 
-    string_of(&g, 0); /* string 0 is "" */
-    out->name = string_of(&g, name);
-    out->service = string_of(&g, service);
+    out->name = ref_add(p, labels_get(series, SLICE("__name__")));
+    out->service = ref_add(p, labels_get(series, SLICE("service_name")));
     types_build(&g);
-    locations_build(&g, s);
-    g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
-    stacks_unite(s, g.location_new, a, out, g.stack_of);
+    mappings_build(&g);
+    functions_build(&g);
+    locations_build(&g);
     parts_build(&g, split);
     strings_build(&g);
+    g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
+    stacks_unite(s, a, out, g.stack_of);
     return rows_build(&g, s, split, why);
 }

@@ -19,8 +19,8 @@ struct reading {
     const struct idmap *map;
     struct labels       labels;
     struct fault       *why;
-    const uint8_t      *bytes_end;                  /* of the profile */
-    bool               *unneeded;                   /* as s->is_needed, for what nobody wants to know */
+    const uint8_t      *bytes_end;    /* of the profile */
+    uint32_t            locations_or; /* of the sample's locations: all bits are set where one is NO_LOCATION */
     size_t              locations_from, pairs_from; /* where its own begin */
     struct packed       packed;                     /* its locations while nobody has read them */
     int64_t            *values;                     /* [n_types] */
@@ -35,8 +35,7 @@ static void locations_reserve(struct samples *s, size_t more)
     if (s->locations_cap - s->n_locations >= more)
         return;
     s->locations_cap = (s->locations_cap + more) * 2;
-    s->locations =
-        array_grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
+    s->locations = array_grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
 }
 
 uint32_t samples_depth(struct slice sample)
@@ -69,10 +68,10 @@ static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
  * The hot loop of the room.  `out` has room: each id takes a byte at least.  Ids come in long runs of one byte in small
  * profiles and of two in others, so eight or four of them are taken at a time.
  */
-static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, bool *needed,
-                                     uint32_t **out)
+static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t **out,
+                                     uint32_t *all_or)
 {
-    uint32_t          *o = *out;
+    uint32_t          *o = *out, bits = *all_or;
     const struct idmap m = *map;
     const uint64_t     beyond = (uint16_t)-m.n_direct * UINT64_C(0x0001000100010001); /* bits that its ids lack */
     uint64_t           word, id;
@@ -84,7 +83,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
             if (more == 0) {
 #pragma GCC unroll 8
                 for (int i = 0; i < 8; i++)
-                    needed[(int32_t)(o[i] = m.direct[word >> 8 * i & 0x7f])] = true; /* IDMAP_LEAST */
+                    bits |= o[i] = m.direct[word >> 8 * i & 0x7f]; /* IDMAP_LEAST */
                 o += 8;
                 p += 8;
                 continue;
@@ -93,7 +92,7 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
             if (more == 0x0080008000800080 && (pairs & beyond) == 0) {
 #pragma GCC unroll 4
                 for (int i = 0; i < 4; i++)
-                    needed[(int32_t)(o[i] = m.direct[pairs >> 16 * i & 0xffff])] = true;
+                    bits |= o[i] = m.direct[pairs >> 16 * i & 0xffff];
                 o += 4;
                 p += 8;
                 continue;
@@ -101,20 +100,21 @@ static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, 
         }
         if ((p = varint_read(p, end, &id)) == NULL)
             return NULL;
-        needed[(int32_t)(*o++ = idmap_get(&m, id))] = true;
+        bits |= *o++ = idmap_get(&m, id);
     }
     *out = o;
+    *all_or = bits;
     return p;
 }
 
 /* Appends the sample's locations that were left packed. */
-static bool packed_read(struct reading *r, bool *needed)
+static bool packed_read(struct reading *r)
 {
     struct samples *s = r->s;
     uint32_t       *out = s->locations + s->n_locations;
     const uint8_t  *p = r->packed.p;
 
-    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, needed, &out)) == NULL)
+    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, &out, &r->locations_or)) == NULL)
         return false;
     s->n_locations = (size_t)(out - s->locations);
     r->packed.p = NULL;
@@ -158,9 +158,9 @@ static const uint8_t *location_read(struct reading *r, const uint8_t *p, const u
 {
     uint64_t id;
 
-    if ((r->packed.p != NULL && !packed_read(r, r->unneeded)) || (p = varint_read(p, end, &id)) == NULL)
+    if ((r->packed.p != NULL && !packed_read(r)) || (p = varint_read(p, end, &id)) == NULL)
         return NULL;
-    r->s->locations[r->s->n_locations++] = idmap_get(r->map, id);
+    r->locations_or |= r->s->locations[r->s->n_locations++] = idmap_get(r->map, id);
     return p;
 }
 
@@ -168,10 +168,10 @@ static const uint8_t *locations_leave(struct reading *r, const uint8_t *p, const
 {
     const uint8_t *stop = packed_end(&p, end);
 
-    if (stop == NULL || (r->packed.p != NULL && !packed_read(r, r->unneeded)))
+    if (stop == NULL || (r->packed.p != NULL && !packed_read(r)))
         return NULL;
     r->packed = (struct packed){ p, (uint32_t)(stop - p), 0 };
-    return r->s->n_locations == r->locations_from || packed_read(r, r->unneeded) ? stop : NULL;
+    return r->s->n_locations == r->locations_from || packed_read(r) ? stop : NULL;
 }
 
 /* The fields of one sample; *p is NULL afterwards where they are broken. */
@@ -218,22 +218,6 @@ static enum code fields_read(struct reading *r, struct slice bytes)
     return code;
 }
 
-static void needed_mark(struct samples *s, const uint32_t *at, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        s->is_needed[(int32_t)at[i]] = true;
-}
-
-/* Anew, without what samples had that turned out to be broken, or frames that they lost. */
-static void needed_recount(struct samples *s)
-{
-    memset(s->is_needed, 0, s->p->n_locations);
-    for (uint32_t i = 0; i < s->n; i++) {
-        struct frames own = samples_stack(s, s->stack[i]);
-        needed_mark(s, own.at, own.n);
-    }
-}
-
 /* A stack too deep loses its leaf frames. */
 static void stack_cut(struct reading *r)
 {
@@ -245,7 +229,6 @@ static void stack_cut(struct reading *r)
     if (depth <= max)
         return;
     memmove(s->locations + r->locations_from, s->locations + s->n_locations - max, max * sizeof *s->locations);
-    s->needs_recount = true;
     s->n_locations = r->locations_from + max;
 }
 
@@ -262,11 +245,9 @@ static bool is_worth_keeping(const struct reading *r)
 static uint32_t stack_close(struct reading *r, bool is_kept)
 {
     struct samples *s = r->s;
-    bool            is_whole = !s->is_needed[-1];
+    bool            is_whole = r->locations_or != NO_LOCATION;
 
     stack_cut(r);
-    s->is_needed[-1] = false;
-    s->needs_recount |= !is_whole;
     if (!r->keeps_all_stacks && !(is_whole && is_kept)) {
         s->n_locations = r->locations_from;
         return NO_LOCATION;
@@ -300,9 +281,7 @@ static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
         r->n_repeated++;
         return true;
     }
-    if (is_kept)
-        needed_mark(s, s->locations + r->locations_from, s->n_locations - r->locations_from);
-    if (!packed_read(r, is_kept ? s->is_needed : r->unneeded))
+    if (!packed_read(r))
         return false;
     *stack = stack_close(r, is_kept);
     if (is_packed)
@@ -321,6 +300,7 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     r->values = s->values + (size_t)s->n * s->p->n_types;
     r->n_values = r->n_labels = 0;
     r->labels_hash = 0;
+    r->locations_or = 0;
     enum code code = fields_read(r, bytes);
     if (code != CODE_OK)
         return code;
@@ -340,12 +320,6 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     return CODE_OK;
 }
 
-/* One for each location, and at -1 one for all that do not exist. */
-static bool *marks_new(const struct pprof *p)
-{
-    return (bool *)arena_zalloc(p->scratch, (size_t)p->n_locations + 1) + 1;
-}
-
 static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct samples *s)
 {
     *s = (struct samples){ .p = p };
@@ -354,7 +328,6 @@ static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct sam
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
     groups_new(s);
-    s->is_needed = marks_new(p);
     if (keeps_all_stacks) {
         s->labels_hash = arena_array(p->scratch, p->n_samples + 1, sizeof *s->labels_hash);
     } else {
@@ -374,7 +347,6 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
     };
 
     r.bytes_end = c.end;
-    r.unneeded = marks_new(p);
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
@@ -387,7 +359,5 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
             return code;
     }
     assert(!c.is_bad); /* the skim has seen to that */
-    if (out->needs_recount)
-        needed_recount(out);
     return CODE_OK;
 }

@@ -34,7 +34,6 @@ struct samples {
     uint32_t           *locations;     /* [n_locations] of all stacks, leaf first */
     uint32_t           *stack_end;     /* [n_stacks]; stack i is locations[end[i-1], end[i]) */
     struct frames      *lent;          /* [n_stacks]: to be added at its root, but for NO_LOCATION; NULL: nothing */
-    bool               *is_needed;     /* [p->n_locations]: some sample's stack has it */
     uint64_t           *labels_hash;   /* [n_stacks] with keeps_all_stacks: of all labels of its sample, in any order */
     struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
     struct group       *groups;        /* [n_groups]; group 0 has no labels */
@@ -44,7 +43,6 @@ struct samples {
     uint32_t            n, n_stacks, n_groups, n_packed;
     size_t              n_locations, locations_cap, n_pairs, pairs_cap;
     uint32_t            depth_max;     /* of any sample, before cutting */
-    bool                needs_recount; /* is_needed says too much */
 };
 
 /*

@@ -1,68 +1,29 @@
-/*
- * A stack is written behind the others, and taken back when it was there already.  Whether it was is asked for several
- * stacks at a time: the table is large, and its slots come from memory while the next stacks are written.
- */
+/* A stack is written behind the others, and stays there unless one of them says the same. */
 #include "ingest/pprof_stacks.h"
 
-enum { AHEAD = 16 };
+#include "model/stack_hash.h"
 
-struct waiting {  /* a stack not yet known to be new */
-    uint32_t raw; /* its number in samples */
-    uint32_t n;
-    uint64_t hash;
-};
-
-struct uniting {
-    const struct samples *s;
-    const uint32_t       *number;
-    uint32_t             *at, *end; /* the batch's stacks */
-    uint32_t             *known_as; /* [s->n_stacks] -> the batch's stack */
-    struct table          seen;
-    uint32_t              n, n_at; /* settled stacks and their locations; those that wait lie behind */
-    struct waiting        waiting[AHEAD];
-    uint32_t              n_waiting;
-};
-
+/* By what they say: equal ones may have other numbers. */
 static bool same_stack(const void *items, uint32_t i, uint32_t j)
 {
-    const struct uniting *u = items;
-    uint32_t              a = i ? u->end[i - 1] : 0, b = j ? u->end[j - 1] : 0, n = u->end[i] - a;
-
-    return n == u->end[j] - b && (n == 0 || memcmp(u->at + a, u->at + b, n * sizeof *u->at) == 0);
-}
-
-static void waiting_settle(struct uniting *u)
-{
-    const uint32_t *from = u->at + u->n_at;
-
-    for (uint32_t i = 0; i < u->n_waiting; from += u->waiting[i++].n) {
-        const struct waiting *w = &u->waiting[i];
-        if (from != u->at + u->n_at)
-            memmove(u->at + u->n_at, from, w->n * sizeof *from);
-        u->end[u->n] = u->n_at + w->n;
-        u->known_as[w->raw] = table_put(&u->seen, w->hash, u->n, same_stack, u);
-        if (u->known_as[w->raw] == u->n)
-            u->n_at = u->end[u->n++];
-    }
-    u->n_waiting = 0;
+    const struct hash128 *hash = items;
+    return hash[i].lo == hash[j].lo && hash[i].hi == hash[j].hi;
 }
 
 /* Writes the stack at `to`; returns how many locations it has. */
-static uint32_t stack_write(const struct uniting *u, uint32_t raw, uint32_t *to)
+static uint32_t stack_write(const struct samples *s, uint32_t raw, uint32_t *to)
 {
-    struct frames   own = samples_stack(u->s, raw);
-    const uint32_t *number = u->number;
+    struct frames own = samples_stack(s, raw);
 
-#pragma GCC unroll 4
-    for (uint32_t i = 0; i < own.n; i++)
-        to[i] = number[own.at[i]];
-    if (u->s->lent == NULL)
+    if (own.n > 0)
+        memcpy(to, own.at, own.n * sizeof *to);
+    if (s->lent == NULL)
         return own.n;
-    struct frames lent = u->s->lent[raw];
+    struct frames lent = s->lent[raw];
     uint32_t      n = own.n;
     for (uint32_t i = 0; i < lent.n; i++)
         if (lent.at[i] != NO_LOCATION) /* the stack that lends may be a dropped sample's */
-            to[n++] = number[lent.at[i]];
+            to[n++] = lent.at[i];
     return n;
 }
 
@@ -75,35 +36,31 @@ static size_t locations_most(const struct samples *s)
     return n;
 }
 
-void stacks_unite(const struct samples *s, const uint32_t *number, struct arena *a, struct batch *b, uint32_t *stack_of)
+void stacks_unite(const struct samples *s, struct arena *a, struct batch *b, uint32_t *stack_of)
 {
-    struct arena  *scratch = s->p->scratch;
-    struct uniting u = { .s = s, .number = number, .seen = table_new(scratch, s->n_stacks) };
-    uint32_t       next = 0, *to;
+    struct arena         *scratch = s->p->scratch;
+    const struct hash128 *locations = location_hashes(b, scratch);
+    struct table          seen = table_new(scratch, s->n_stacks);
+    uint32_t             *known_as = arena_array(scratch, s->n_stacks, sizeof *known_as);
+    struct hash128       *hash = arena_array(a, s->n_stacks, sizeof *hash);
+    uint32_t             *end = arena_array(a, s->n_stacks, sizeof *end);
+    uint32_t             *at = arena_array(a, locations_most(s), sizeof *at), n_at = 0, n = 0, next = 0;
 
-    u.known_as = arena_array(scratch, s->n_stacks, sizeof *u.known_as);
-    u.end = arena_array(a, s->n_stacks, sizeof *u.end);
-    u.at = to = arena_array(a, locations_most(s), sizeof *u.at);
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t raw = s->stack[i];
-        if (raw < next) /* numbers ascend where they are new */
-            continue;
-        next = raw + 1;
-        uint32_t n = stack_write(&u, raw, to);
-        uint64_t hash = table_hash(to, n);
-        table_prefetch(&u.seen, hash);
-        u.waiting[u.n_waiting++] = (struct waiting){ raw, n, hash };
-        to += n;
-        if (u.n_waiting == AHEAD) {
-            waiting_settle(&u);
-            to = u.at + u.n_at;
+        if (raw >= next) { /* numbers ascend where they are new */
+            uint32_t depth = stack_write(s, raw, at + n_at);
+            hash[n] = stack_hash(at + n_at, depth, locations);
+            known_as[raw] = table_put(&seen, hash[n].lo, n, same_stack, hash);
+            if (known_as[raw] == n)
+                end[n++] = n_at += depth;
+            next = raw + 1;
         }
+        stack_of[i] = known_as[raw];
     }
-    waiting_settle(&u);
-    for (uint32_t i = 0; i < s->n; i++)
-        stack_of[i] = u.known_as[s->stack[i]];
-    b->stack_locations = u.at;
-    b->n_stack_locations = u.n_at;
-    b->stack_end = u.end;
-    b->n_stacks = u.n;
+    b->stack_locations = at;
+    b->n_stack_locations = n_at;
+    b->stack_end = end;
+    b->stack_hash = hash;
+    b->n_stacks = n;
 }

@@ -11,18 +11,28 @@ static bool same_function(const void *items, uint32_t i, uint32_t j)
            f->start_line == g->start_line;
 }
 
-/* A function's id -> the number of the first function equal to it. */
-static struct idmap functions_resolve(struct pprof *p)
+/* The first function equal to each: dropped type parameters leave many that are. */
+static uint32_t *functions_unite(const struct pprof *p)
 {
-    struct idmap map = idmap_new(p->scratch, &p->functions->id, sizeof *p->functions, p->n_functions);
     struct table table = table_new(p->scratch, p->n_functions);
+    uint32_t    *first = arena_array(p->scratch, p->n_functions, sizeof *first);
 
     for (uint32_t i = 0; i < p->n_functions; i++) {
         const struct raw_function *f = &p->functions[i];
         uint64_t                   hash =
             hash_pair((uint64_t)f->name << 32 | f->file, (uint64_t)f->system_name << 32 ^ (uint64_t)f->start_line);
-        idmap_put(&map, f->id, table_put(&table, hash, i, same_function, p->functions));
+        first[i] = table_put(&table, hash, i, same_function, p->functions);
     }
+    return first;
+}
+
+static struct idmap functions_resolve(const struct pprof *p)
+{
+    struct idmap    map = idmap_new(p->scratch, &p->functions->id, sizeof *p->functions, p->n_functions);
+    const uint32_t *first = p->has_brackets ? functions_unite(p) : NULL;
+
+    for (uint32_t i = 0; i < p->n_functions; i++)
+        idmap_put(&map, p->functions[i].id, first != NULL ? first[i] : i);
     return map;
 }
 
@@ -58,30 +68,20 @@ static bool location_resolve(struct pprof *p, uint32_t i, const struct idmap *fu
     return true;
 }
 
-static bool same_but_address(const struct pprof *p, const struct raw_location *l, const struct raw_location *m)
+static bool same_location(const void *items, uint32_t i, uint32_t j)
 {
-    return l->mapping_id == m->mapping_id && l->is_folded == m->is_folded && l->n_lines == m->n_lines &&
+    const struct pprof        *p = items;
+    const struct raw_location *l = &p->locations[i], *m = &p->locations[j];
+
+    return l->sent_address == m->sent_address && l->mapping_id == m->mapping_id && l->is_folded == m->is_folded &&
+           l->n_lines == m->n_lines &&
            (l->n_lines == 0 ||
             memcmp(p->lines + l->line_at, p->lines + m->line_at, l->n_lines * sizeof *p->lines) == 0);
 }
 
-static bool same_location(const void *items, uint32_t i, uint32_t j)
+static uint64_t location_hash(const struct pprof *p, const struct raw_location *l)
 {
-    const struct pprof *p = items;
-    return p->locations[i].address == p->locations[j].address &&
-           same_but_address(p, &p->locations[i], &p->locations[j]);
-}
-
-static bool same_sent_location(const void *items, uint32_t i, uint32_t j)
-{
-    const struct pprof *p = items;
-    return p->locations[i].sent_address == p->locations[j].sent_address &&
-           same_but_address(p, &p->locations[i], &p->locations[j]);
-}
-
-static uint64_t location_hash(const struct pprof *p, const struct raw_location *l, uint64_t address)
-{
-    uint64_t h = hash_pair(address, l->mapping_id << 1 | l->is_folded);
+    uint64_t h = hash_pair(l->sent_address, l->mapping_id << 1 | l->is_folded);
 
     for (uint32_t i = 0; i < l->n_lines; i++)
         h = hash_pair(h ^ p->lines[l->line_at + i].function_id, (uint64_t)p->lines[l->line_at + i].line);
@@ -91,20 +91,19 @@ static uint64_t location_hash(const struct pprof *p, const struct raw_location *
 void symbols_resolve(struct pprof *p, struct symbols *out)
 {
     struct idmap functions = functions_resolve(p), mappings = mappings_resolve(p);
-    struct table table = table_new(p->scratch, p->n_locations);
 
     out->mapping = arena_array(p->scratch, p->n_locations, sizeof *out->mapping);
-    out->same = arena_array(p->scratch, p->n_locations, sizeof *out->same);
+    out->exists = arena_array(p->scratch, p->n_locations, sizeof *out->exists);
     out->locations = idmap_new(p->scratch, &p->locations->id, sizeof *p->locations, p->n_locations);
     for (uint32_t i = 0; i < p->n_locations; i++) {
         struct raw_location *l = &p->locations[i];
         bool                 exists = location_resolve(p, i, &functions, &mappings, &out->mapping[i]);
+        out->exists[i] = exists;
         l->sent_address = l->address;
         if (exists && l->n_lines > 0 && l->mapping_id != 0 &&
             (p->mappings[out->mapping[i]].flags & BATCH_HAS_FUNCTIONS))
             l->address = 0;
-        out->same[i] = exists ? table_put(&table, location_hash(p, l, l->address), i, same_location, p) : NO_LOCATION;
-        idmap_put(&out->locations, l->id, out->same[i]);
+        idmap_put(&out->locations, l->id, exists ? i : NO_LOCATION);
     }
 }
 
@@ -117,12 +116,11 @@ struct symbols_sent symbols_as_sent(struct pprof *p, const struct symbols *symbo
 
     for (uint32_t i = 0; i < p->n_locations; i++) {
         const struct raw_location *l = &p->locations[i];
-        bool                       exists = symbols->same[i] != NO_LOCATION;
         uint32_t                   first = i;
-        if (exists && are_united)
-            first = table_put(&table, location_hash(p, l, l->sent_address), i, same_sent_location, p);
+        if (symbols->exists[i] && are_united)
+            first = table_put(&table, location_hash(p, l), i, same_location, p);
         out.order[i] = are_united ? (n += first == i) : l->id;
-        idmap_put(&out.locations, l->id, exists ? first : NO_LOCATION);
+        idmap_put(&out.locations, l->id, symbols->exists[i] ? first : NO_LOCATION);
     }
     return out;
 }

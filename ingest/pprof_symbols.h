@@ -1,4 +1,4 @@
-/* Which locations a profile really has: broken ones gone, equal ones one. */
+/* Which locations a profile really has: broken ones gone.  Equal ones may be left: stacks are told apart by what they say. */
 #pragma once
 
 #include "ingest/idmap.h"
@@ -7,14 +7,14 @@
 #define NO_LOCATION IDMAP_NONE
 
 struct symbols {
-    struct idmap locations; /* a location's id -> its number in pprof.locations, the first of equal ones; NO_LOCATION */
-    uint32_t    *same;      /* [n_locations]: the first location equal to each; NO_LOCATION */
+    struct idmap locations; /* a location's id -> its number in pprof.locations, or NO_LOCATION */
+    bool        *exists;    /* [n_locations] */
     uint32_t    *mapping;   /* [n_locations]: index of its mapping or BATCH_NONE */
 };
 
 /*
- * Resolves ids in place: lines get function indexes for function ids (the first of equal functions), mappings with
- * functions lose their addresses and so do their locations that have lines.
+ * Resolves ids in place: lines get function indexes for function ids, mappings with functions lose their addresses and so
+ * do their locations that have lines.
  */
 void symbols_resolve(struct pprof *p, struct symbols *out);
 

@@ -41,6 +41,7 @@
 
 #include "base/mem.h"
 #include "model/columns.h"
+#include "model/stack_hash.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are read as they lie");
 
@@ -475,5 +476,9 @@ enum code batch_decode(struct slice bytes, struct arena *a, struct batch *out, s
     enum code code = sections_read(bytes, &h, of, why);
     if (code == CODE_OK)
         code = arrays_read(of, a, out, why);
-    return code == CODE_OK ? batch_check_quick(out, a, why) : code;
+    if (code == CODE_OK)
+        code = batch_check_quick(out, a, why);
+    if (code == CODE_OK)
+        out->stack_hash = stack_hashes(out, a, a);
+    return code;
 }

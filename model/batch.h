@@ -6,8 +6,8 @@
  *     strings <-- mappings <-- functions <-- lines <-- locations <-- stacks (leaf first) <-- rows: stack, value[k]
  *
  * B1  Every id is an index into an array of the same batch and in range; string 0 is "".
- * B2  Stacks are distinct lists of locations, leaf first; locations and functions are distinct.  One stack may be empty (a
- *     sample without locations): its values count in totals and series, and are no node of any graph.
+ * B2  Stacks are distinct lists of locations, leaf first; locations and functions may be there twice.  One stack may be empty
+ *     (a sample without locations): its values count in totals and series, and are no node of any graph.
  * B3  A part's labels are sorted, without __name__ and without the labels a type adds; its service_name equals `service`.
  *     Parts have distinct labels.  Within a part a stack occurs once, rows ascend by stack.
  * B4  Values are >= 0, at least one of a row is > 0; 0 means: no sample of that type.
@@ -98,6 +98,7 @@ struct batch {
     const struct batch_location *locations;
     const uint32_t              *stack_end; /* [n_stacks]; stack i is stack_locations[end[i-1], end[i]) */
     const uint32_t              *stack_locations;
+    const struct hash128        *stack_hash; /* [n_stacks], model/stack_hash.h; NULL: not made yet */
     const struct batch_type     *types;
     const struct batch_label    *labels;
     const struct batch_part     *parts;
@@ -137,8 +138,8 @@ must_check enum code batch_decode(struct slice bytes, struct arena *a, struct ba
 must_check enum code batch_check(const struct batch *b, struct arena *scratch, struct fault *why);
 
 /*
- * All but that functions, locations and stacks are distinct (B2), which costs as much as all else: who takes a batch in goes by
- * name (B5), so of two that are equal one is kept and their values add up.
+ * All but that stacks are distinct (B2), which costs as much as all else: who takes a batch in goes by name (B5), so of two
+ * that are equal one is kept and their values add up.
  */
 must_check enum code batch_check_quick(const struct batch *b, struct arena *scratch, struct fault *why);
 

@@ -67,16 +67,10 @@ static enum code strings_check(const struct check *c)
     return CODE_OK;
 }
 
-static bool same_function(const struct batch *b, uint32_t i, uint32_t j)
-{
-    return memcmp(&b->functions[i], &b->functions[j], sizeof b->functions[i]) == 0;
-}
-
-/* B1, B2 of mappings and functions. */
+/* B1 of mappings and functions. */
 static enum code functions_check(const struct check *c)
 {
     const struct batch *b = c->b;
-    struct seen         seen = seen_new(c, c->is_quick ? 0 : b->n_functions);
 
     for (uint32_t i = 0; i < b->n_mappings; i++)
         if (b->mappings[i].file >= b->n_strings || b->mappings[i].build_id >= b->n_strings)
@@ -85,32 +79,14 @@ static enum code functions_check(const struct check *c)
         const struct batch_function *f = &b->functions[i];
         if (f->name >= b->n_strings || f->system_name >= b->n_strings || f->file >= b->n_strings || f->reserved != 0)
             return BROKEN(c, "function %u: string index out of range", i);
-        if (!c->is_quick && seen_before(&seen, b, i, hash64(f, sizeof *f), same_function))
-            return BROKEN(c, "function %u occurs twice", i);
     }
     return CODE_OK;
 }
 
-static bool same_location(const struct batch *b, uint32_t i, uint32_t j)
-{
-    const struct batch_location *x = &b->locations[i], *y = &b->locations[j];
-
-    return x->address == y->address && x->mapping == y->mapping && x->flags == y->flags && x->n_lines == y->n_lines &&
-           (x->n_lines == 0 ||
-            memcmp(b->lines + x->line_at, b->lines + y->line_at, x->n_lines * sizeof *b->lines) == 0);
-}
-
-static uint64_t location_hash(const struct batch *b, const struct batch_location *l)
-{
-    uint64_t own = hash_pair(l->address, (uint64_t)l->mapping << 32 | l->flags);
-    return l->n_lines == 0 ? own : hash_pair(own, hash64(b->lines + l->line_at, l->n_lines * sizeof *b->lines));
-}
-
-/* B1, B2, B6 of lines and locations. */
+/* B1, B6 of lines and locations. */
 static enum code locations_check(const struct check *c)
 {
     const struct batch *b = c->b;
-    struct seen         seen = seen_new(c, c->is_quick ? 0 : b->n_locations);
     uint32_t            lines = 0;
 
     for (uint32_t i = 0; i < b->n_lines; i++)
@@ -123,8 +99,6 @@ static enum code locations_check(const struct check *c)
         if (l->line_at != lines || l->n_lines > b->n_lines - lines)
             return BROKEN(c, "location %u: lines out of range", i);
         lines += l->n_lines;
-        if (!c->is_quick && seen_before(&seen, b, i, location_hash(b, l), same_location))
-            return BROKEN(c, "location %u occurs twice", i);
     }
     return lines == b->n_lines ? CODE_OK : BROKEN(c, "%u lines belong to no location", b->n_lines - lines);
 }

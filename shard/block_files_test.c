@@ -203,7 +203,7 @@ static void retention_removes_files(void)
 {
     struct fault  why;
     enum code     code;
-    struct shard *s = shard_open(SIZE_MAX, 30000, &why, &code);
+    struct shard *s = shard_open(SIZE_MAX, 40000, &why, &code);
 
     assert(code == CODE_OK);
     for (unsigned i = 0; i < 50; i++) {

@@ -1,0 +1,100 @@
+#include "model/stack_hash.h"
+
+/* Odd numbers, one for each half of a hash. */
+#define STEP_LO UINT64_C(0x9E3779B97F4A7C15)
+#define STEP_HI UINT64_C(0xD6E8FEB86659FD93)
+
+/* What stands further to the left counts for more steps.  Hashes under a key are numbers drawn at random: sums of them will do. */
+static inline struct hash128 joined(struct hash128 a, struct hash128 b)
+{
+    return (struct hash128){ a.lo * STEP_LO + b.lo, a.hi * STEP_HI + b.hi };
+}
+
+static struct hash128 *strings_hash(const struct batch *b, struct arena *a)
+{
+    struct hash128 *of = arena_array(a, b->n_strings, sizeof *of);
+
+    for (uint32_t i = 0; i < b->n_strings; i++) {
+        struct slice text = batch_string(b, i);
+        of[i] = hash128_keyed(text.p, text.n);
+    }
+    return of;
+}
+
+/* These are records without padding: their bytes are hashed. */
+static struct hash128 *mappings_hash(const struct batch *b, const struct hash128 *strings, struct arena *a)
+{
+    struct hash128 *of = arena_array(a, b->n_mappings, sizeof *of);
+
+    for (uint32_t i = 0; i < b->n_mappings; i++) {
+        const struct batch_mapping *m = &b->mappings[i];
+        struct {
+            struct hash128 file, build_id;
+            uint64_t       start, limit, offset, flags;
+        } all = { strings[m->file], strings[m->build_id], m->start, m->limit, m->offset, m->flags };
+        of[i] = hash128_keyed(&all, sizeof all);
+    }
+    return of;
+}
+
+static struct hash128 *functions_hash(const struct batch *b, const struct hash128 *strings, struct arena *a)
+{
+    struct hash128 *of = arena_array(a, b->n_functions, sizeof *of);
+
+    for (uint32_t i = 0; i < b->n_functions; i++) {
+        const struct batch_function *f = &b->functions[i];
+        struct hash128               start = { (uint64_t)f->start_line, (uint64_t)f->start_line };
+        of[i] = joined(joined(joined(start, strings[f->name]), strings[f->system_name]), strings[f->file]);
+    }
+    return of;
+}
+
+struct frame { /* a line, or the location itself, whose function is its mapping */
+    struct hash128 function;
+    uint64_t       number, more;
+};
+
+const struct hash128 *location_hashes(const struct batch *b, struct arena *scratch)
+{
+    const struct hash128 *strings = strings_hash(b, scratch), *mappings = mappings_hash(b, strings, scratch);
+    const struct hash128 *functions = functions_hash(b, strings, scratch);
+    struct hash128       *of = arena_array(scratch, b->n_locations, sizeof *of);
+    struct frame         *all = arena_array(scratch, (size_t)b->n_lines + 1, sizeof *all);
+
+    for (uint32_t i = 0; i < b->n_locations; i++) {
+        const struct batch_location *l = &b->locations[i];
+        struct hash128               mapping = l->mapping == BATCH_NONE ? (struct hash128){ 0 } : mappings[l->mapping];
+        all[0] = (struct frame){ mapping, l->address, l->flags };
+        for (uint32_t k = 0; k < l->n_lines; k++) {
+            const struct batch_line *line = &b->lines[l->line_at + k];
+            all[k + 1] = (struct frame){ functions[line->function], (uint64_t)line->line, 0 };
+        }
+        of[i] = hash128_keyed(all, (l->n_lines + 1) * sizeof *all);
+    }
+    return of;
+}
+
+/* Two at a time, as the sum so far is the longest to be waited for. */
+struct hash128 stack_hash(const uint32_t *locations, uint32_t n, const struct hash128 *of)
+{
+    struct hash128 sum = { n, n };
+    uint32_t       i = 0;
+
+    for (; i + 2 <= n; i += 2) {
+        struct hash128 two = joined(of[locations[i]], of[locations[i + 1]]);
+        sum = (struct hash128){ sum.lo * (STEP_LO * STEP_LO) + two.lo, sum.hi * (STEP_HI * STEP_HI) + two.hi };
+    }
+    return i < n ? joined(sum, of[locations[i]]) : sum;
+}
+
+const struct hash128 *stack_hashes(const struct batch *b, struct arena *a, struct arena *scratch)
+{
+    struct hash128       *of = arena_array(a, b->n_stacks, sizeof *of);
+    const struct hash128 *locations = location_hashes(b, scratch);
+
+    for (uint32_t i = 0; i < b->n_stacks; i++) {
+        struct batch_stack s = batch_stack(b, i);
+        of[i] = stack_hash(s.locations, s.n, locations);
+    }
+    return of;
+}
