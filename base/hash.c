@@ -15,11 +15,14 @@ struct hash128 hash128(const void *bytes, size_t n)
 }
 
 static uint64_t key;
+uint64_t        hash_odds[HASH_ODDS_N];
 
 __attribute__((constructor)) static void key_draw(void)
 {
     if (getrandom(&key, sizeof key, 0) != sizeof key)
         abort();
+    for (uint64_t i = 0; i < HASH_ODDS_N; i++)
+        hash_odds[i] = XXH3_64bits_withSeed(&i, sizeof i, key) | 1;
 }
 
 struct hash128 hash128_keyed(const void *bytes, size_t n)

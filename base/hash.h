@@ -21,6 +21,10 @@ struct hash128 hash128(const void *bytes, size_t n);
  */
 struct hash128 hash128_keyed(const void *bytes, size_t n);
 
+/* Odd numbers drawn with that key, never written to afterwards: what is at place i of a list counts hash_odds[i] times in a sum. */
+enum { HASH_ODDS_N = 1024 };
+extern uint64_t hash_odds[HASH_ODDS_N];
+
 static inline uint64_t hash_slice(struct slice s) { return hash64(s.p, s.n); }
 
 /* Two words mixed into one: for keys made of ids. */

@@ -1,13 +1,10 @@
 #include "model/stack_hash.h"
 
-/* Odd numbers, one for each half of a hash. */
-#define STEP_LO UINT64_C(0x9E3779B97F4A7C15)
-#define STEP_HI UINT64_C(0xD6E8FEB86659FD93)
-
-/* What stands further to the left counts for more steps.  Hashes under a key are numbers drawn at random: sums of them will do. */
-static inline struct hash128 joined(struct hash128 a, struct hash128 b)
+/* Hashes under a key are numbers drawn at random: sums of them will do, if each place counts by a number of its own. */
+static inline void count_in(struct hash128 *sum, struct hash128 what, uint32_t place)
 {
-    return (struct hash128){ a.lo * STEP_LO + b.lo, a.hi * STEP_HI + b.hi };
+    sum->lo += what.lo * hash_odds[place];
+    sum->hi += what.hi * hash_odds[place + 1];
 }
 
 static struct hash128 *strings_hash(const struct batch *b, struct arena *a)
@@ -43,8 +40,10 @@ static struct hash128 *functions_hash(const struct batch *b, const struct hash12
 
     for (uint32_t i = 0; i < b->n_functions; i++) {
         const struct batch_function *f = &b->functions[i];
-        struct hash128               start = { (uint64_t)f->start_line, (uint64_t)f->start_line };
-        of[i] = joined(joined(joined(start, strings[f->name]), strings[f->system_name]), strings[f->file]);
+        of[i] = (struct hash128){ (uint64_t)f->start_line, (uint64_t)f->start_line };
+        count_in(&of[i], strings[f->name], 0);
+        count_in(&of[i], strings[f->system_name], 1);
+        count_in(&of[i], strings[f->file], 2);
     }
     return of;
 }
@@ -74,17 +73,24 @@ const struct hash128 *location_hashes(const struct batch *b, struct arena *scrat
     return of;
 }
 
-/* Two at a time, as the sum so far is the longest to be waited for. */
+enum { PLACES = HASH_ODDS_N - 1 };
+
+/*
+ * Powers of one number would be cheaper to have than a number for each place; but of a thousand frames of two kinds there are two
+ * orders in which all those sums are equal, under any key.
+ */
 struct hash128 stack_hash(const uint32_t *locations, uint32_t n, const struct hash128 *of)
 {
     struct hash128 sum = { n, n };
-    uint32_t       i = 0;
 
-    for (; i + 2 <= n; i += 2) {
-        struct hash128 two = joined(of[locations[i]], of[locations[i + 1]]);
-        sum = (struct hash128){ sum.lo * (STEP_LO * STEP_LO) + two.lo, sum.hi * (STEP_HI * STEP_HI) + two.hi };
+    for (uint32_t from = 0, some; from < n; from += some) {
+        some = n - from < PLACES ? n - from : PLACES;
+        if (from > 0)
+            sum = hash128_keyed(&sum, sizeof sum);
+        for (uint32_t i = 0; i < some; i++)
+            count_in(&sum, of[locations[from + i]], i);
     }
-    return i < n ? joined(sum, of[locations[i]]) : sum;
+    return sum;
 }
 
 const struct hash128 *stack_hashes(const struct batch *b, struct arena *a, struct arena *scratch)
