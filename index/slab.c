@@ -12,8 +12,11 @@ void slab_init(struct slab *s, _Atomic size_t *meter)
     *s = (struct slab){ .meter = meter };
 }
 
+static struct slab *account(struct slab *s) { return s->of ? s->of : s; }
+
 void slab_charge(struct slab *s, size_t bytes)
 {
+    s = account(s);
     atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
     if (s->meter != NULL)
         atomic_fetch_add_explicit(s->meter, bytes, memory_order_relaxed);
@@ -21,6 +24,7 @@ void slab_charge(struct slab *s, size_t bytes)
 
 void slab_credit(struct slab *s, size_t bytes)
 {
+    s = account(s);
     assert(slab_bytes(s) >= bytes); /* A2 */
     atomic_fetch_sub_explicit(&s->bytes, bytes, memory_order_relaxed);
     if (s->meter != NULL)
@@ -35,7 +39,7 @@ void slab_fini(struct slab *s)
     slab_credit(s, slab_bytes(s));
 }
 
-static void *slab_block(struct slab *s, size_t bytes)
+static void *block_keep(struct slab *s, void *block)
 {
     if (s->n_blocks == s->blocks_cap) {
         uint32_t cap = s->blocks_cap ? s->blocks_cap * 2 : BLOCKS_FIRST;
@@ -43,8 +47,29 @@ static void *slab_block(struct slab *s, size_t bytes)
         slab_charge(s, (cap - s->blocks_cap) * sizeof *s->blocks);
         s->blocks_cap = cap;
     }
+    return s->blocks[s->n_blocks++] = block;
+}
+
+static void *slab_block(struct slab *s, size_t bytes)
+{
     slab_charge(s, bytes);
-    return s->blocks[s->n_blocks++] = mem_alloc(bytes);
+    return block_keep(s, mem_alloc(bytes));
+}
+
+void slab_fork(struct slab *fork, struct slab *of) { *fork = (struct slab){ .of = of }; }
+
+void slab_join(struct slab *s, struct slab *fork)
+{
+    assert(fork->of == s);
+    for (uint32_t i = 0; i < fork->n_blocks; i++)
+        block_keep(s, fork->blocks[i]);
+    if (fork->cap - fork->used > s->cap - s->used) {
+        s->chunk = fork->chunk;
+        s->used = fork->used;
+        s->cap = fork->cap;
+    }
+    free(fork->blocks);
+    slab_credit(s, fork->blocks_cap * sizeof *fork->blocks);
 }
 
 static size_t chunk_bytes(size_t in_use)

@@ -26,10 +26,15 @@ struct slab {
     uint32_t        n_blocks, blocks_cap;
     _Atomic size_t  bytes;
     _Atomic size_t *meter; /* shared by many, or NULL */
+    struct slab    *of;    /* of a fork: what accounts for it */
 };
 
 void slab_init(struct slab *s, _Atomic size_t *meter);
 void slab_fini(struct slab *s); /* what is private has been given back */
+
+/* What another thread takes memory from for the same bucket, until it is joined: accounted for at once, in `of`. */
+void slab_fork(struct slab *fork, struct slab *of);
+void slab_join(struct slab *s, struct slab *fork);
 
 /* `align`: 1, 4 or 8. */
 void *slab_alloc(struct slab *s, size_t bytes, size_t align);
@@ -51,5 +56,5 @@ size_t slab_cost_max(const struct slab *s, size_t bytes);
 
 static inline size_t slab_bytes(const struct slab *s)
 {
-    return atomic_load_explicit(&s->bytes, memory_order_relaxed);
+    return atomic_load_explicit(s->of ? &s->of->bytes : &s->bytes, memory_order_relaxed);
 }
