@@ -38,7 +38,7 @@ void making_help(struct making *m) { make(m, &m->fork); }
 enum code making_end(struct making *m, struct fault *why)
 {
     slab_join(&m->of->slab, &m->fork);
-    m->of->is_unmade = false;
+    m->of->slab.is_bulk = m->of->is_unmade = false;
     return !atomic_load(&m->is_bad) ? CODE_OK
                                     : fail(why, CODE_DATA_LOSS, "redo: what a bucket's redos come to is damaged");
 }

@@ -89,7 +89,7 @@ enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why)
         return fail(why, CODE_DATA_LOSS, "redo: %s is damaged", x.wrong);
     unmade_charge(b, x.group, symtab_make_cost(&x.group->symtab) + stacks_make_cost(&x.group->stacks, 0, 0));
     bucket_count(b, x.head.time_ns);
-    b->is_unmade = true;
+    b->is_unmade = b->slab.is_bulk = true;
     return CODE_OK;
 }
 
