@@ -55,11 +55,14 @@ static bool edges_make(struct paths *p, struct slab *s, uint32_t cap)
     return is_each_once;
 }
 
-bool paths_index(struct paths *p, struct slab *s) { return edges_make(p, s, table_cap(p->cap, vec_n(&p->nodes))); }
+bool paths_index(struct paths *p, struct slab *s)
+{
+    return edges_make(p, s, table_cap_filled(p->cap, vec_n(&p->nodes)));
+}
 
 void paths_reserve(struct paths *p, struct slab *s, size_t more)
 {
-    uint32_t cap = table_cap(p->cap, vec_n(&p->nodes) + (uint64_t)more);
+    uint32_t cap = table_cap_filled(p->cap, vec_n(&p->nodes) + (uint64_t)more);
 
     if (cap != p->cap)
         edges_make(p, s, cap);

@@ -1,4 +1,4 @@
-/* A redo goes into a bucket; behind the last one the bucket gets what follows from them all. */
+/* A redo goes into a bucket; what follows from them all is made behind the last one (making.c). */
 #include "index/redo_in.h"
 
 #include <assert.h>
@@ -89,28 +89,8 @@ enum code bucket_redo(struct bucket *b, struct slice redo, struct fault *why)
         return fail(why, CODE_DATA_LOSS, "redo: %s is damaged", x.wrong);
     unmade_charge(b, x.group, symtab_make_cost(&x.group->symtab) + stacks_make_cost(&x.group->stacks, 0, 0));
     bucket_count(b, x.head.time_ns);
-    b->is_unmade = true;
+    b->is_unmade = b->slab.is_bulk = true;
     return CODE_OK;
-}
-
-static bool group_make(struct bucket *b, struct group *g, struct arena *scratch)
-{
-    unmade_charge(b, g, 0);
-    return symtab_make(&g->symtab, &b->slab) && stacks_make(&g->stacks, &b->slab, &g->symtab, scratch);
-}
-
-enum code bucket_redone(struct bucket *b, struct fault *why)
-{
-    struct arena *scratch = scratch_take(0);
-    bool          is_good = true;
-
-    for (uint32_t i = 0; is_good && i < vec_n(&b->groups); i++) {
-        is_good = group_make(b, vec_pointer(&b->groups, i), scratch);
-        arena_reset(scratch);
-    }
-    scratch_give(scratch);
-    b->is_unmade = false;
-    return is_good ? CODE_OK : fail(why, CODE_DATA_LOSS, "redo: what a bucket's redos come to is damaged");
 }
 
 void bucket_redo_print(struct slice redo, struct buf *out)

@@ -2,6 +2,7 @@
  * Slab: the memory of one bucket.  Bump allocation from chunks that grow with the bucket; everything goes at once.
  *
  *     chunks 4K 4K ... 8K ... 256K   (an eighth of what there is, so a small bucket stays small and a big one wastes little)
+ *                        ... 1M      (in bulk: much is copied at once, and pages are asked for before they are written)
  *     blocks                         (what is larger than a quarter of a chunk is taken by itself)
  *     private                        (the writer's hash tables: given back when they grow)
  *
@@ -14,6 +15,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,17 +24,27 @@
 struct slab {
     char           *chunk; /* the newest */
     size_t          used, cap;
+    size_t          asked;  /* up to here; in bulk */
     void          **blocks; /* all chunks and blocks, to free */
     uint32_t        n_blocks, blocks_cap;
     _Atomic size_t  bytes;
     _Atomic size_t *meter; /* shared by many, or NULL */
+    struct slab    *of;    /* of a fork: what accounts for it */
+    bool            is_bulk;
 };
 
 void slab_init(struct slab *s, _Atomic size_t *meter);
 void slab_fini(struct slab *s); /* what is private has been given back */
 
+/* What another thread takes memory from for the same bucket, until it is joined: accounted for at once, in `of`. */
+void slab_fork(struct slab *fork, struct slab *of);
+void slab_join(struct slab *s, struct slab *fork);
+
 /* `align`: 1, 4 or 8. */
 void *slab_alloc(struct slab *s, size_t bytes, size_t align);
+
+/* Of much that is about to be written whole: its pages come by one call of the system, not by a fault each. */
+void slab_ask(void *p, size_t bytes);
 
 static inline void *slab_new(struct slab *s, size_t bytes) { return slab_alloc(s, bytes, 8); }
 
@@ -51,5 +63,5 @@ size_t slab_cost_max(const struct slab *s, size_t bytes);
 
 static inline size_t slab_bytes(const struct slab *s)
 {
-    return atomic_load_explicit(&s->bytes, memory_order_relaxed);
+    return atomic_load_explicit(s->of ? &s->of->bytes : &s->bytes, memory_order_relaxed);
 }

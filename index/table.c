@@ -16,6 +16,16 @@ uint32_t table_cap(uint32_t cap, uint64_t n)
     return (uint32_t)wide;
 }
 
+uint32_t table_cap_filled(uint32_t cap, uint64_t n)
+{
+    uint64_t wide = n + n * 2 / 5;
+
+    if (n * 5 <= (uint64_t)cap * 4)
+        return cap;
+    assert(wide <= UINT32_MAX);
+    return wide > CAP_FIRST ? (uint32_t)wide : CAP_FIRST;
+}
+
 static void table_place(struct table *t, struct table_slot slot)
 {
     uint32_t at = table_home(slot.tag, t->cap);
@@ -62,7 +72,7 @@ static bool is_there(const struct table *t, uint64_t hash, const void *of, uint3
 bool table_fill(struct table *t, struct slab *s, const void *of, uint32_t n, table_hash_fn *hash, table_same_fn *same)
 {
     uint64_t hashes[GROUP];
-    uint32_t cap = table_cap(t->cap, n);
+    uint32_t cap = table_cap_filled(t->cap, n);
     bool     is_each_once = true;
 
     if (cap != t->cap)

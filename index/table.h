@@ -82,3 +82,6 @@ bool table_fill(struct table *t, struct slab *s, const void *of, uint32_t n, tab
 
 /* The capacity that a table of u32 or slots grows to from `cap` to hold `n` at a load of at most 4/5. */
 uint32_t table_cap(uint32_t cap, uint64_t n);
+
+/* The same for n that come at once: seven tenths full, so that a few more do not make it grow. */
+uint32_t table_cap_filled(uint32_t cap, uint64_t n);

@@ -52,7 +52,9 @@ void vec_extend(struct vec *v, struct slab *s, const void *items, uint32_t n)
     for (const char *from = items; at < end; at += run, from += (size_t)run * v->item_bytes) {
         struct vec_place p = vec_place(v, at);
         run = p.n - p.offset < end - at ? p.n - p.offset : end - at;
-        memcpy(vec_room(v, s, at, p), from, (size_t)run * v->item_bytes);
+        char *to = vec_room(v, s, at, p);
+        slab_ask(to, (size_t)run * v->item_bytes);
+        memcpy(to, from, (size_t)run * v->item_bytes);
     }
     atomic_store_explicit(&v->n, end, memory_order_release); /* V2 */
 }

@@ -59,6 +59,7 @@ struct held {
     enum held_state state;
     bool            is_pending; /* something in it is not published yet */
     bool            is_merging; /* the store reads it: dropping it would give nothing back */
+    bool            is_making;  /* while loading: the maker has it */
 };
 
 /* Appended to no more. */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "index/block.h"
 #include "shard/ends.h"
+#include "shard/maker.h"
 #include "shard/record.h"
 #include "shard/shard_priv.h"
 #include "shard/store.h"
@@ -124,6 +125,12 @@ static void note_end(void *arg, const struct wal_record *w)
         ends_note(arg, record.generation, w->seq);
 }
 
+static enum code not_ours(uint64_t seq, const struct fault *inner, struct fault *why)
+{
+    return fail(why, CODE_DATA_LOSS, "record %llu is whole, but not what this program writes: %.300s",
+                (unsigned long long)seq, inner->text);
+}
+
 static enum code replay_record(void *arg, const struct wal_record *w, struct fault *why)
 {
     struct loading *l = arg;
@@ -138,10 +145,7 @@ static enum code replay_record(void *arg, const struct wal_record *w, struct fau
         code = shard_redo(l->shard, &record, w->seq, ends_of(&l->ends, w->seq), w->now_ns, &inner);
     if (code == CODE_OK)
         return code;
-    if (code == CODE_RESOURCE_EXHAUSTED)
-        return fail(why, code, "%s", inner.text);
-    return fail(why, code, "record %llu is whole, but not what this program writes: %.300s", (unsigned long long)w->seq,
-                inner.text);
+    return code == CODE_RESOURCE_EXHAUSTED ? fail(why, code, "%s", inner.text) : not_ours(w->seq, &inner, why);
 }
 
 static enum code replay_progress(void *arg, uint64_t bytes, struct fault *why)
@@ -149,6 +153,22 @@ static enum code replay_progress(void *arg, uint64_t bytes, struct fault *why)
     struct loading *l = arg;
 
     return show(l, LOAD_LOG, bytes, l->of_bytes, why);
+}
+
+/* Whatever stopped the replay stands behind the records of a bucket that was given to the maker before. */
+static enum code replay(struct loading *l, struct disk *log, const struct wal_found *found, struct fault *why)
+{
+    struct shard *s = l->shard;
+
+    s->maker = maker_new();
+    enum code code = wal_replay(log, found, replay_record, replay_progress, l, why);
+    redo_settle(s, true);
+    const struct made *bad = maker_bad(s->maker);
+    if (bad != NULL)
+        code = not_ours(bad->seq, &bad->why, why);
+    maker_free(s->maker);
+    s->maker = NULL;
+    return code;
 }
 
 static void say_replayed(const struct loading *l, const struct wal_found *found, int64_t began_ns)
@@ -173,7 +193,7 @@ static enum code load_log(struct loading *l, struct disk *log, struct wal_found 
     l->of_bytes = found->bytes;
     code = replay_progress(l, 0, why);
     if (code == CODE_OK)
-        code = wal_replay(log, found, replay_record, replay_progress, l, why);
+        code = replay(l, log, found, why);
     if (code == CODE_OK)
         say_replayed(l, found, began_ns);
     return code;

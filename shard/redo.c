@@ -4,16 +4,47 @@
 #include "base/clock.h"
 #include "index/block.h"
 #include "index/bucket.h"
+#include "shard/maker.h"
 #include "shard/record.h"
 #include "shard/shard_priv.h"
 #include "shard/store.h"
 
 #define NOW_MAX_NS (INT64_MAX / 2) /* the year 2116: differences of times are times */
 
+/* One that was dropped meanwhile goes with its last reference. */
+static void made(struct shard *s, struct bucket *b)
+{
+    struct tenant *t;
+    size_t         i;
+    struct held   *h = directory_find(s->directory, b, &t, &i);
+
+    if (h != NULL) {
+        h->is_making = false;
+        bucket_publish(b);
+        directory_weigh(s->directory, t, h);
+        seal_full(s, h);
+    }
+    bucket_unref(b);
+}
+
+bool redo_settle(struct shard *s, bool is_waiting)
+{
+    bool           any = false;
+    struct bucket *b;
+
+    while (s->maker != NULL && (b = maker_take(s->maker, is_waiting)) != NULL) {
+        made(s, b);
+        any = true;
+    }
+    return any;
+}
+
 /* Room for a redo, also by sealing what is complete and waiting for it; false: there is none. */
 static bool make_room(struct shard *s, const struct record *r, struct bucket *into)
 {
     while (!retain_redo_room(s, r->tenant, r->redo, into)) {
+        if (redo_settle(s, true))
+            continue;
         if (!seal_has_files(s))
             return false;
         seal_complete(s);
@@ -124,11 +155,14 @@ static enum code redo_record(struct shard *s, const struct record *r, struct hel
     return *h != NULL ? redo_more(s, r, h, why) : CODE_OK;
 }
 
-/* The log has no more of it. */
-static enum code complete(struct held *h, struct fault *why)
+/* The log has no more of it.  What takes long is made on another thread, and seen when it comes back from there. */
+static enum code complete(struct shard *s, struct held *h, uint64_t seq, struct fault *why)
 {
+    redo_settle(s, false);
+    h->is_making = s->maker != NULL && maker_give(s->maker, h->bucket, seq);
+    if (h->is_making)
+        return CODE_OK;
     enum code code = bucket_redone(h->bucket, why);
-
     if (code == CODE_OK)
         bucket_publish(h->bucket);
     return code;
@@ -153,11 +187,11 @@ enum code shard_redo(struct shard *s, const struct record *r, uint64_t seq, uint
     h->touched_ns = now_ns;
     h->newest_seq = h->pending_seq = seq;
     bucket_know(h->bucket, r->key, now_ns);
-    if (seq == h->until_seq && (code = complete(h, why)) != CODE_OK)
+    if (seq == h->until_seq && (code = complete(s, h, seq, why)) != CODE_OK)
         return code;
     directory_weigh(s->directory, directory_tenant(s->directory, r->tenant), h);
     metric_add(s->metrics.appended, 1);
-    if (seq == h->until_seq)
+    if (seq == h->until_seq && !h->is_making)
         seal_full(s, h);
     return CODE_OK;
 }

@@ -38,7 +38,7 @@ static bool send(struct shard *s, struct held *h)
 {
     struct sealing *x = sealing_new(h->bucket, &s->meter);
 
-    assert(h->state < HELD_SEALING && !h->is_pending);
+    assert(h->state < HELD_SEALING && !h->is_pending && !h->is_making);
     x->first_seq = h->oldest_seq;
     x->last_seq = h->newest_seq;
     if (!store_submit(s->config.store, x)) {
@@ -57,6 +57,11 @@ void seal_full(struct shard *s, struct held *h)
 
 void seal_early(struct shard *s, struct held *h) { send(s, h); }
 
+static bool is_complete(const struct held *h)
+{
+    return h->state < HELD_SEALING && h->newest_seq >= h->until_seq && !h->is_making;
+}
+
 void seal_complete(struct shard *s)
 {
     size_t n;
@@ -64,7 +69,7 @@ void seal_complete(struct shard *s)
     for (struct tenant *t = directory_next(s->directory, NULL); t != NULL; t = directory_next(s->directory, t)) {
         struct held *row = tenant_row(t, &n);
         for (size_t i = 0; i < n; i++)
-            if (row[i].state < HELD_SEALING && row[i].newest_seq >= row[i].until_seq && !send(s, &row[i]))
+            if (is_complete(&row[i]) && !send(s, &row[i]))
                 return;
     }
 }

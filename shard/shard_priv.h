@@ -27,6 +27,7 @@ struct pending {
     size_t          n_keys, keys_cap;
 };
 
+struct maker;
 struct sealing;
 
 struct shard {
@@ -43,6 +44,7 @@ struct shard {
     int64_t           dropped_buckets, dropped_bytes;
     size_t            n_demotable; /* blocks that have a file and are in memory all the same */
     size_t            n_merging;   /* blocks to be, at the store */
+    struct maker     *maker;       /* while the log is replayed, else NULL */
 
     /* shared */
     struct {
@@ -91,6 +93,9 @@ void pending_key(struct shard *s, struct hash128 key);
  * what was.
  */
 must_check enum code retain_room(struct shard *s, const struct batch *b, struct bucket **into, struct fault *why);
+
+/* redo.c: what is made comes back from the maker, and is seen; all of it (is_waiting), or what is ready.  False: nothing has. */
+bool redo_settle(struct shard *s, bool is_waiting);
 
 /* seal.c: what has been sealed takes the place of what it was made from. */
 void seal_swap(struct shard *s);
