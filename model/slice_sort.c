@@ -1,6 +1,6 @@
 /*
- * By the eight bytes behind what all begin with, and those of which these are the same again, by the next: strings of one
- * kind begin alike for long.  Few, and what is still the same after some rounds, are compared as a whole.
+ * By the eight bytes behind what all begin with, since strings of one kind begin alike for long; and again those of which
+ * these are the same.  Few, and what is still the same after some rounds, are compared as a whole.
  */
 #include "model/slice_sort.h"
 
@@ -29,24 +29,6 @@ static bool are_in_order(const struct slice *at, size_t n)
         if (slice_cmp(at[i - 1], at[i]) > 0)
             return false;
     return true;
-}
-
-/* How many bytes all begin with, of which `known` are known. */
-static size_t common_bytes(const struct slice *at, size_t n, size_t known)
-{
-    const char *first = at[0].p;
-    size_t      common = at[0].n;
-
-    for (size_t i = 1; i < n && common > known; i++) {
-        size_t same = known;
-        common = at[i].n < common ? at[i].n : common;
-        if (memcmp(first + known, at[i].p + known, common - known) == 0)
-            continue;
-        while (at[i].p[same] == first[same])
-            same++;
-        common = same;
-    }
-    return common;
 }
 
 /* Big-endian, zeros behind the end. */
@@ -92,25 +74,40 @@ static struct keyed *keys_sort(struct keyed *keys, struct keyed *spare, size_t n
     return keys;
 }
 
-/* `room` is for twice as many. */
-static void sort(struct slice *at, size_t n, struct keyed *room, size_t known, int round)
+/* From byte *at of each on, or from the first behind it where not all are the same; false: they are to their ends. */
+static bool keys_make(const struct slice *from, size_t n, struct keyed *keys, size_t *at)
 {
-    if (n <= FEW || round == ROUNDS) {
+    for (;;) {
+        uint64_t differ = 0;
+        size_t   longest = 0;
+        for (size_t i = 0; i < n; i++) {
+            keys[i] = (struct keyed){ key_at(from[i], *at), from[i] };
+            differ |= keys[i].key ^ keys[0].key;
+            longest = from[i].n > longest ? from[i].n : longest;
+        }
+        size_t same = differ != 0 ? (size_t)__builtin_clzll(differ) / 8 : KEY;
+        if (same == 0 || *at + same >= longest)
+            return differ != 0;
+        *at += same;
+    }
+}
+
+/* `room` is for twice as many. */
+static void sort(struct slice *at, size_t n, struct keyed *room, size_t byte, int round)
+{
+    if (n <= FEW || round == ROUNDS || !keys_make(at, n, room, &byte)) {
         qsort(at, n, sizeof *at, by_bytes);
         return;
     }
-    size_t common = common_bytes(at, n, known);
-    for (size_t i = 0; i < n; i++)
-        room[i] = (struct keyed){ key_at(at[i], common), at[i] };
     const struct keyed *sorted = keys_sort(room, room + n, n);
     for (size_t i = 0; i < n; i++)
         at[i] = sorted[i].s;
     for (size_t i = 0, end; i < n; i = end) {
-        uint64_t key = key_at(at[i], common);
-        for (end = i + 1; end < n && key_at(at[end], common) == key;)
+        uint64_t key = key_at(at[i], byte);
+        for (end = i + 1; end < n && key_at(at[end], byte) == key;)
             end++;
         if (end > i + 1)
-            sort(at + i, end - i, room, common, round + 1);
+            sort(at + i, end - i, room, byte + KEY, round + 1);
     }
 }
 

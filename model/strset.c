@@ -46,11 +46,13 @@ static void table_fill(struct strset *set)
     }
 }
 
-static void set_grow(struct strset *set)
+static void set_grow(struct strset *set, size_t least)
 {
     uint32_t cap = set->cap ? set->cap * 2 : FIRST;
 
-    assert(cap <= UINT32_MAX / 4);
+    assert(least <= UINT32_MAX / 8);
+    while (cap < least)
+        cap *= 2;
     struct slice *at = arena_array(set->arena, cap, sizeof *at);
     uint64_t     *hash = arena_array(set->arena, cap, sizeof *hash);
     if (set->n > 0) {
@@ -68,7 +70,7 @@ struct strset *strset_new(struct arena *a)
     struct strset *set = arena_alloc(a, sizeof *set);
 
     *set = (struct strset){ .arena = a };
-    set_grow(set);
+    set_grow(set, FIRST);
     return set;
 }
 
@@ -91,7 +93,7 @@ static uint32_t add_hashed(struct strset *set, struct slice s, uint64_t hash)
     if (p->id != 0)
         return p->id - 1;
     if (set->n == set->cap) {
-        set_grow(set);
+        set_grow(set, set->n + (size_t)1);
         p = place_of(set, s, hash);
     }
     uint32_t id = set->n++;
@@ -107,6 +109,8 @@ void strset_add_all(struct strset *set, const struct slice *at, size_t n)
 {
     uint64_t hash[TOGETHER];
 
+    if (n > set->cap - set->n) /* if they are all new; if none is, it is half full */
+        set_grow(set, set->n + n);
     for (size_t from = 0, some; from < n; from += some) {
         some = n - from < TOGETHER ? n - from : TOGETHER;
         for (size_t i = 0; i < some; i++) {
