@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "index/block_write.h"
+#include "model/slice_sort.h"
 
 static const struct label_name *name_at(const struct sealing *x, uint32_t id)
 {
@@ -14,21 +15,20 @@ static int name_cmp(const void *a, const void *b)
     return slice_cmp((*(const struct label_name *const *)a)->text, (*(const struct label_name *const *)b)->text);
 }
 
-static int value_cmp(const void *a, const void *b)
-{
-    return slice_cmp((*(const struct label_value *const *)a)->text, (*(const struct label_value *const *)b)->text);
-}
-
+/* A value's id is its place among those of its name. */
 static void sort_values(struct sealing *x, const struct label_name *name, uint32_t at)
 {
-    uint32_t n = vec_n(&name->values);
+    uint32_t      n = vec_n(&name->values), *order = sealing_numbers(x, n);
+    struct slice *texts = arena_array(x->arena, n, sizeof *texts);
 
+    for (uint32_t i = 0; i < n; i++)
+        texts[i] = ((const struct label_value *)vec_pointer(&name->values, i))->text;
+    slices_order(texts, n, order);
     x->place[name->id] = sealing_numbers(x, n);
-    for (uint32_t i = 0; i < n; i++)
-        x->values[at + i] = vec_pointer(&name->values, i);
-    qsort(x->values + at, n, sizeof *x->values, value_cmp); /* every name has a value */
-    for (uint32_t i = 0; i < n; i++)
-        x->place[name->id][x->values[at + i]->id] = at + i;
+    for (uint32_t i = 0; i < n; i++) {
+        x->values[at + i] = vec_pointer(&name->values, order[i]);
+        x->place[name->id][order[i]] = at + i;
+    }
 }
 
 static void sort_labels(struct sealing *x)

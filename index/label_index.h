@@ -26,7 +26,8 @@ struct label_name {
 struct label_value {
     const struct label_name *name;
     struct slice             text;
-    uint32_t                 id; /* its place in name->values */
+    uint32_t                 id;   /* its place in name->values */
+    uint32_t                 hash; /* of name and text: a table that grows, and a place that is taken, need not look at them */
     struct postings          series;
 };
 

@@ -4,9 +4,7 @@
  */
 #include "model/slice_sort.h"
 
-#include <assert.h>
 #include <endian.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -14,18 +12,20 @@
 enum { FEW = 32, ROUNDS = 8, KEY = sizeof(uint64_t) };
 
 struct keyed {
-    uint64_t     key;
-    struct slice s;
+    uint64_t            key;
+    const struct slice *s;
 };
 
 static int by_bytes(const void *a, const void *b)
 {
-    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+    const struct keyed *x = a, *y = b;
+
+    return slice_cmp(*x->s, *y->s);
 }
 
-static bool are_in_order(const struct slice *at, size_t n)
+static bool are_in_order(const struct slice *at, uint32_t n)
 {
-    for (size_t i = 1; i < n; i++)
+    for (uint32_t i = 1; i < n; i++)
         if (slice_cmp(at[i - 1], at[i]) > 0)
             return false;
     return true;
@@ -55,35 +55,37 @@ static void byte_sort(const struct keyed *from, struct keyed *to, size_t n, unsi
         to[place[from[i].key >> 8 * byte & 0xFF]++] = from[i];
 }
 
-/* From the last byte to the first; those that are the same in all change nothing.  Returns which of the two it ended in. */
-static struct keyed *keys_sort(struct keyed *keys, struct keyed *spare, size_t n)
+/* From the last byte to the first; those that are the same in all change nothing. */
+static void keys_sort(struct keyed *keys, struct keyed *spare, size_t n)
 {
-    uint32_t counts[KEY][256] = { 0 };
+    uint32_t      counts[KEY][256] = { 0 };
+    struct keyed *from = keys, *to = spare;
 
     for (size_t i = 0; i < n; i++)
         for (unsigned byte = 0; byte < KEY; byte++)
             counts[byte][keys[i].key >> 8 * byte & 0xFF]++;
     for (unsigned byte = 0; byte < KEY; byte++) {
-        if (counts[byte][keys[0].key >> 8 * byte & 0xFF] == n)
+        if (counts[byte][from[0].key >> 8 * byte & 0xFF] == n)
             continue;
-        byte_sort(keys, spare, n, byte, counts[byte]);
-        struct keyed *sorted = spare;
-        spare = keys;
-        keys = sorted;
+        byte_sort(from, to, n, byte, counts[byte]);
+        struct keyed *sorted = to;
+        to = from;
+        from = sorted;
     }
-    return keys;
+    if (from != keys)
+        memcpy(keys, from, n * sizeof *keys);
 }
 
 /* From byte *at of each on, or from the first behind it where not all are the same; false: they are to their ends. */
-static bool keys_make(const struct slice *from, size_t n, struct keyed *keys, size_t *at)
+static bool keys_make(struct keyed *keys, size_t n, size_t *at)
 {
     for (;;) {
         uint64_t differ = 0;
         size_t   longest = 0;
         for (size_t i = 0; i < n; i++) {
-            keys[i] = (struct keyed){ key_at(from[i], *at), from[i] };
+            keys[i].key = key_at(*keys[i].s, *at);
             differ |= keys[i].key ^ keys[0].key;
-            longest = from[i].n > longest ? from[i].n : longest;
+            longest = keys[i].s->n > longest ? keys[i].s->n : longest;
         }
         size_t same = differ != 0 ? (size_t)__builtin_clzll(differ) / 8 : KEY;
         if (same == 0 || *at + same >= longest)
@@ -92,31 +94,31 @@ static bool keys_make(const struct slice *from, size_t n, struct keyed *keys, si
     }
 }
 
-/* `room` is for twice as many. */
-static void sort(struct slice *at, size_t n, struct keyed *room, size_t byte, int round)
+static void sort(struct keyed *keys, struct keyed *spare, size_t n, size_t byte, int round)
 {
-    if (n <= FEW || round == ROUNDS || !keys_make(at, n, room, &byte)) {
-        qsort(at, n, sizeof *at, by_bytes);
+    if (n <= FEW || round == ROUNDS || !keys_make(keys, n, &byte)) {
+        qsort(keys, n, sizeof *keys, by_bytes);
         return;
     }
-    const struct keyed *sorted = keys_sort(room, room + n, n);
-    for (size_t i = 0; i < n; i++)
-        at[i] = sorted[i].s;
+    keys_sort(keys, spare, n);
     for (size_t i = 0, end; i < n; i = end) {
-        uint64_t key = key_at(at[i], byte);
-        for (end = i + 1; end < n && key_at(at[end], byte) == key;)
+        for (end = i + 1; end < n && keys[end].key == keys[i].key;)
             end++;
         if (end > i + 1)
-            sort(at + i, end - i, room, byte + KEY, round + 1);
+            sort(keys + i, spare, end - i, byte + KEY, round + 1);
     }
 }
 
-void slices_sort(struct slice *at, size_t n)
+void slices_order(const struct slice *at, uint32_t n, uint32_t *order)
 {
-    assert(n < UINT32_MAX);
-    if (are_in_order(at, n))
-        return;
-    struct keyed *room = mem_alloc(2 * n * sizeof *room);
-    sort(at, n, room, 0, 0);
-    free(room);
+    bool          is_needed = !are_in_order(at, n);
+    struct keyed *keys = mem_alloc((is_needed ? 2 : 1) * (n + (size_t)1) * sizeof *keys);
+
+    for (uint32_t i = 0; i < n; i++)
+        keys[i].s = &at[i];
+    if (is_needed)
+        sort(keys, keys + n, n, 0, 0);
+    for (uint32_t i = 0; i < n; i++)
+        order[i] = (uint32_t)(keys[i].s - at);
+    free(keys);
 }

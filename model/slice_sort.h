@@ -1,8 +1,9 @@
-/* Slice sort: many strings into bytewise order. */
+/* Slice sort: the bytewise order of many strings. */
 #pragma once
 
-#include <stddef.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
-void slices_sort(struct slice *at, size_t n);
+/* order[i] becomes the place in `at` of the i-th of them. */
+void slices_order(const struct slice *at, uint32_t n, uint32_t *order);

@@ -145,8 +145,10 @@ const struct slice *strset_all(const struct strset *set) { return set->at; }
 const struct slice *strset_sorted(struct strset *set)
 {
     struct slice *sorted = arena_array(set->arena, set->n, sizeof *sorted);
+    uint32_t     *order = arena_array(set->arena, set->n, sizeof *order);
 
-    memcpy(sorted, set->at, set->n * sizeof *sorted);
-    slices_sort(sorted, set->n);
+    slices_order(set->at, set->n, order);
+    for (uint32_t i = 0; i < set->n; i++)
+        sorted[i] = set->at[order[i]];
     return sorted;
 }
