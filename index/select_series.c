@@ -156,9 +156,13 @@ struct found {
     struct label_list *list;
     struct strset     *out;
     struct own_labels  own[FOUND_MAX];
-    uint32_t           type[FOUND_MAX];
-    size_t             n;
-    struct buf         texts;
+    uint32_t           n_own, series; /* whose the last are */
+    struct found_stream {
+        uint32_t                 type;
+        const struct own_labels *own;
+    } at[FOUND_MAX];
+    uint32_t   n;
+    struct buf texts;
 };
 
 static void found_flush(struct found *f)
@@ -167,24 +171,33 @@ static void found_flush(struct found *f)
     struct slice sets[FOUND_MAX];
 
     f->texts.n = 0;
-    for (size_t i = 0; i < f->n; i++) {
-        labels_join(&f->texts, stream_labels(f->type[i], &f->own[i], f->list));
+    for (uint32_t i = 0; i < f->n; i++) {
+        labels_join(&f->texts, stream_labels(f->at[i].type, f->at[i].own, f->list));
         end[i] = f->texts.n;
     }
-    for (size_t i = 0; i < f->n; from = end[i++])
+    for (uint32_t i = 0; i < f->n; from = end[i++])
         sets[i] = slice_make(f->texts.p + from, end[i] - from);
     strset_add_all(f->out, sets, f->n);
-    f->n = 0;
+    f->n = f->n_own = 0;
+}
+
+static const struct own_labels *found_own(struct found *f, const struct bucket *b, const struct series_read *s)
+{
+    struct own_labels *own = &f->own[f->n_own];
+
+    if (f->n_own > 0 && f->series == s->id)
+        return own - 1;
+    own_labels_of(b, s, f->list, own);
+    for (size_t i = 0; i < own->n; i++)
+        __builtin_prefetch(own->at[i].value.p);
+    f->n_own++;
+    f->series = s->id;
+    return own;
 }
 
 static void found_add(struct found *f, const struct bucket *b, const struct series_read *s, uint32_t type)
 {
-    struct own_labels *own = &f->own[f->n];
-
-    own_labels_of(b, s, f->list, own);
-    for (size_t i = 0; i < own->n; i++)
-        __builtin_prefetch(own->at[i].value.p);
-    f->type[f->n++] = type;
+    f->at[f->n++] = (struct found_stream){ type, found_own(f, b, s) };
     if (f->n == FOUND_MAX)
         found_flush(f);
 }
