@@ -45,7 +45,7 @@ struct question {
 
 /* One group's points: slots ascending, no empty ones. */
 struct partial_series {
-    struct labels labels; /* the group_by tuple, in request order */
+    struct labels labels; /* the group_by tuple, in request order; its texts are C strings */
     uint32_t      n;
     int64_t      *slot, *sum, *count; /* slot k: see first_ms, step_ms */
 };

@@ -86,8 +86,8 @@ static Types__V1__LabelPair **pairs_of(struct labels l, struct arena *a)
 
     for (size_t i = 0; i < l.n; i++) {
         types__v1__label_pair__init(&at[i]);
-        at[i].name = text_of(arena_copy(a, l.at[i].name));
-        at[i].value = text_of(arena_copy(a, l.at[i].value));
+        at[i].name = text_of(l.at[i].name);
+        at[i].value = text_of(l.at[i].value);
         out[i] = &at[i];
     }
     return out;
