@@ -27,7 +27,7 @@ struct label_value {
     const struct label_name *name;
     struct slice             text;
     uint32_t                 id;   /* its place in name->values */
-    uint32_t                 hash; /* of name and text: a table that grows, and a place that is taken, need not look at them */
+    uint32_t                 hash; /* of both, so that a table grows, and passes by others, without reading texts */
     struct postings          series;
 };
 

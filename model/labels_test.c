@@ -61,9 +61,9 @@ static void labels_encode_and_back(void)
 /* Joined sets are in the order of the sets, and come apart again. */
 static void labels_join_and_back(void)
 {
-    struct label  pairs[] = { { SLICE("a"), SLICE("") },      { SLICE("a"), SLICE("b") },   { SLICE("a"), SLICE("bc") },
-                              { SLICE("ab"), SLICE("") },     { SLICE("ab"), SLICE("\x01") }, { SLICE("b"), SLICE("z") },
-                              { SLICE("b"), SLICE("\xff") } };
+    struct label pairs[] = { { SLICE("a"), SLICE("") },    { SLICE("a"), SLICE("b") },     { SLICE("a"), SLICE("bc") },
+                             { SLICE("ab"), SLICE("") },   { SLICE("ab"), SLICE("\x01") }, { SLICE("b"), SLICE("z") },
+                             { SLICE("b"), SLICE("\xff") } };
     enum { N = sizeof pairs / sizeof *pairs };
     struct arena *a = arena_new(0);
     struct buf    x = { 0 }, y = { 0 };
