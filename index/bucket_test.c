@@ -156,7 +156,7 @@ static void series_are(const struct bucket *b, const char *selector, const struc
     assert(select_series(b, &q.what, names, n, set, &why) == CODE_OK);
     for (uint32_t i = 0; i < strset_n(set); i++) {
         struct labels l;
-        assert(labels_decode(strset_sorted(set)[i], q.a, &l) && labels_are_sorted(l));
+        assert(labels_split(strset_sorted(set)[i], q.a, &l) && labels_are_sorted(l));
         labels_print(&got, l);
     }
     expect(&got, want);

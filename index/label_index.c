@@ -29,7 +29,8 @@ static void *map_resize(void *p, size_t old, size_t bytes, bool may_move)
 
 static void map_free(void *p, size_t bytes, bool deferred)
 {
-    (void)p, (void)bytes, (void)deferred; /* L3: the slab's, with the bucket.  Maps double, so old ones cost less than one */
+    (void)p, (void)bytes,
+        (void)deferred; /* L3: the slab's, with the bucket.  Maps double, so old ones cost less than one */
 }
 
 static struct ck_malloc allocator = { .malloc = map_alloc, .realloc = map_resize, .free = map_free };
@@ -53,7 +54,7 @@ static bool name_same(const void *a, const void *b)
 static unsigned long value_hash(const void *key, unsigned long seed)
 {
     const struct label_value *v = key;
-    return hash_pair(v->name->id, hash_slice(v->text)) ^ seed;
+    return v->hash * UINT64_C(0x9E3779B97F4A7C15) ^ seed;
 }
 
 static bool value_same(const void *a, const void *b)
@@ -61,7 +62,13 @@ static bool value_same(const void *a, const void *b)
     const struct label_value *x = a, *y = b;
 
     tsan_acquire(a), tsan_acquire(b);
-    return x->name == y->name && slice_eq(x->text, y->text);
+    return x->hash == y->hash && x->name == y->name && slice_eq(x->text, y->text);
+}
+
+/* What is looked for. */
+static struct label_value value_key(const struct label_name *name, struct slice text)
+{
+    return (struct label_value){ .name = name, .text = text, .hash = (uint32_t)hash_pair(name->id, hash_slice(text)) };
 }
 
 static void table_open(struct label_table *t, struct slab *s, ck_hs_hash_cb_t *hash, ck_hs_compare_cb_t *same)
@@ -113,9 +120,12 @@ const struct label_name *label_index_find_name(const struct label_index *x, stru
     return table_find(&x->by_name, &(struct label_name){ .text = name });
 }
 
-const struct label_value *label_index_find(const struct label_index *x, const struct label_name *name, struct slice value)
+const struct label_value *label_index_find(const struct label_index *x, const struct label_name *name,
+                                           struct slice value)
 {
-    return table_find(&x->by_value, &(struct label_value){ .name = name, .text = value });
+    struct label_value key = value_key(name, value);
+
+    return table_find(&x->by_value, &key);
 }
 
 static struct label_name *name_of(struct label_index *x, struct slab *s, struct slice text)
@@ -134,13 +144,13 @@ static struct label_name *name_of(struct label_index *x, struct slab *s, struct 
 
 struct label_value *label_index_value(struct label_index *x, struct slab *s, struct slice name, struct slice value)
 {
-    struct label_name  *in = name_of(x, s, name);
-    struct label_value *v = table_find(&x->by_value, &(struct label_value){ .name = in, .text = value });
+    struct label_name *in = name_of(x, s, name);
+    struct label_value key = value_key(in, value), *v = table_find(&x->by_value, &key);
 
     if (v != NULL)
         return v;
     v = slab_new(s, sizeof *v);
-    *v = (struct label_value){ .name = in, .text = slab_copy(s, value), .id = vec_n(&in->values) };
+    *v = (struct label_value){ .name = in, .text = slab_copy(s, value), .id = vec_n(&in->values), .hash = key.hash };
     vec_add(&in->values, s, &v);
     table_add(&x->by_value, s, v);
     return v;

@@ -26,7 +26,8 @@ struct label_name {
 struct label_value {
     const struct label_name *name;
     struct slice             text;
-    uint32_t                 id; /* its place in name->values */
+    uint32_t                 id;   /* its place in name->values */
+    uint32_t                 hash; /* of both, so that a table grows, and passes by others, without reading texts */
     struct postings          series;
 };
 

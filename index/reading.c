@@ -137,14 +137,19 @@ struct series_read bucket_series(const struct bucket *b, uint32_t id)
     if (b->sealed != NULL) {
         const struct section *of = b->sealed->of;
         struct range          labels = range_at(&of[B_LABEL_ENDS], id), streams = range_at(&of[B_STREAM_ENDS], id);
-        return (struct series_read){ .group = ends_find(&of[B_GROUP_ENDS], id),
+        return (struct series_read){ .id = id,
                                      .n_labels = labels.end - labels.at,
                                      .label_at = labels.at,
                                      .stream_at = streams.at,
                                      .stream_end = streams.end };
     }
     const struct series *s = series_at(&b->series, id);
-    return (struct series_read){ .group = s->group, .n_labels = s->n_labels, .live = s };
+    return (struct series_read){ .id = id, .n_labels = s->n_labels, .live = s };
+}
+
+uint32_t series_group(const struct bucket *b, const struct series_read *s)
+{
+    return s->live ? s->live->group : ends_find(&b->sealed->of[B_GROUP_ENDS], s->id);
 }
 
 struct label bucket_label(const struct bucket *b, const struct series_read *s, uint32_t k, uint32_t *name)

@@ -54,11 +54,12 @@ uint32_t ids_next(struct ids_walk *w, const uint32_t **ids); /* the next, side b
 /* ---- series, streams, points ---------------------------------------------------------------------------------------- */
 
 struct series_read {
-    uint32_t             group, n_labels;
+    uint32_t             id, n_labels;
     const struct series *live;
     uint32_t             label_at, stream_at, stream_end; /* sealed */
 };
 struct series_read bucket_series(const struct bucket *b, uint32_t id);
+uint32_t           series_group(const struct bucket *b, const struct series_read *s);
 
 /* The k-th label of a series, and the number of its name. */
 struct label bucket_label(const struct bucket *b, const struct series_read *s, uint32_t k, uint32_t *name);

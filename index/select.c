@@ -122,12 +122,16 @@ static void add_values_of_series(const struct view *v, struct slice name, struct
         return;
     struct values in = bucket_values(v->bucket, at);
     const bool   *has = v->takes_all_series || view_n(v) > in.n ? NULL : values_had(v, &in);
+    struct slice *found = arena_array(v->arena, in.n, sizeof *found);
+    size_t        n = 0;
     for (uint32_t i = 0; i < in.n; i++) {
         if (has != NULL && !has[i])
             continue; /* most have not, and a look at each is a miss of the cache */
         struct value value = bucket_value(v->bucket, &in, i);
-        add_present(out, value.text, v->takes_all_series || has != NULL || any_series(v, &value));
+        if (v->takes_all_series || has != NULL || any_series(v, &value))
+            found[n++] = value.text;
     }
+    strset_add_all(out, found, n);
 }
 
 static void add_values_of_types(const struct view *v, struct slice name, struct strset *out)

@@ -43,7 +43,7 @@ must_check enum code select_label_names(const struct bucket *b, const struct sel
 must_check enum code select_label_values(const struct bucket *b, const struct selection *s, struct slice name,
                                          struct strset *out, struct fault *why);
 
-/* Label sets (labels_encode) cut to `names` (n == 0: all). */
+/* Label sets (labels_join) cut to `names` (n == 0: all). */
 must_check enum code select_series(const struct bucket *b, const struct selection *s, const struct slice *names, size_t n_names,
                                    struct strset *out, struct fault *why);
 

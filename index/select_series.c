@@ -8,14 +8,19 @@ enum { TYPE_LABELS = 7 };
 
 /* ---- labels of a stream --------------------------------------------------------------------------------------------- */
 
+/* Those of a series that are asked for, and its service. */
+struct own_labels {
+    struct label *at; /* room for the labels of any series */
+    size_t        n;
+    struct slice  service;
+};
+
 /* Only `names` are taken: few are asked for, and those left out need no sorting.  NULL: all. */
 struct label_list {
+    const struct type  *types; /* the view's */
     const struct slice *names;
-    size_t              n_names;
-    struct label       *of_series; /* room for the labels of any series ... */
-    size_t              n_of_series;
-    struct slice        service;
-    struct label       *at; /* ... and for TYPE_LABELS more */
+    size_t              n_names, own_max;
+    struct label       *at; /* room for own_max and TYPE_LABELS more */
     size_t              n;
 };
 
@@ -27,19 +32,19 @@ static bool list_takes(const struct label_list *l, struct slice name)
     return l->names == NULL;
 }
 
-/* Once for all streams of a series. */
-static void series_labels(const struct bucket *b, const struct series_read *s, struct label_list *l)
+static void own_labels_of(const struct bucket *b, const struct series_read *s, const struct label_list *l,
+                          struct own_labels *own)
 {
     uint32_t ignored;
 
-    l->n_of_series = 0;
-    l->service = SLICE("");
+    own->n = 0;
+    own->service = SLICE("");
     for (uint32_t i = 0; i < s->n_labels; i++) {
         struct label label = bucket_label(b, s, i, &ignored);
         if (slice_is(label.name, "service_name"))
-            l->service = label.value;
+            own->service = label.value;
         if (list_takes(l, label.name))
-            l->of_series[l->n_of_series++] = label;
+            own->at[own->n++] = label;
     }
 }
 
@@ -50,20 +55,20 @@ static void add_label(struct label_list *l, struct slice name, struct slice valu
 }
 
 /* In order but for names that begin with a capital or an underscore, so there is next to nothing to sort. */
-static struct labels stream_labels(const struct bucket *b, uint32_t type, struct label_list *l)
+static struct labels stream_labels(uint32_t type, const struct own_labels *own, struct label_list *l)
 {
-    struct type t = bucket_type(b, type);
+    const struct type *t = &l->types[type];
 
     l->n = 0;
-    add_label(l, SLICE("__name__"), t.name);
-    add_label(l, SLICE("__period_type__"), t.period_type);
-    add_label(l, SLICE("__period_unit__"), t.period_unit);
-    add_label(l, SLICE("__profile_type__"), t.id);
-    add_label(l, SLICE("__service_name__"), l->service);
-    add_label(l, SLICE("__type__"), t.sample_type);
-    add_label(l, SLICE("__unit__"), t.unit);
-    for (size_t i = 0; i < l->n_of_series; i++)
-        l->at[l->n++] = l->of_series[i];
+    add_label(l, SLICE("__name__"), t->name);
+    add_label(l, SLICE("__period_type__"), t->period_type);
+    add_label(l, SLICE("__period_unit__"), t->period_unit);
+    add_label(l, SLICE("__profile_type__"), t->id);
+    add_label(l, SLICE("__service_name__"), own->service);
+    add_label(l, SLICE("__type__"), t->sample_type);
+    add_label(l, SLICE("__unit__"), t->unit);
+    for (size_t i = 0; i < own->n; i++)
+        l->at[l->n++] = own->at[i];
     labels_sort(l->at, l->n);
     return (struct labels){ l->at, l->n };
 }
@@ -81,12 +86,21 @@ static uint32_t labels_max(const struct view *v)
 
 static struct label_list list_for(const struct view *v, const struct slice *names, size_t n_names)
 {
-    size_t n = names != NULL ? n_names : labels_max(v);
+    size_t       n = names != NULL ? n_names : labels_max(v);
+    struct type *types = arena_array(v->arena, v->n_types, sizeof *types);
 
-    return (struct label_list){ .names = names,
+    for (uint32_t i = 0; i < v->n_types; i++)
+        types[i] = bucket_type(v->bucket, i);
+    return (struct label_list){ .types = types,
+                                .names = names,
                                 .n_names = n_names,
-                                .of_series = arena_array(v->arena, n, sizeof(struct label)),
+                                .own_max = n,
                                 .at = arena_array(v->arena, n + TYPE_LABELS, sizeof(struct label)) };
+}
+
+static struct own_labels own_labels_room(const struct view *v, const struct label_list *l)
+{
+    return (struct own_labels){ .at = arena_array(v->arena, l->own_max, sizeof(struct label)) };
 }
 
 /* ---- label sets ----------------------------------------------------------------------------------------------------- */
@@ -132,29 +146,80 @@ static bool is_met(struct met *m, const struct bucket *b, const struct series_re
     return is;
 }
 
+/*
+ * Streams on their way into the answer: so many together that the texts of the last have come from memory when those of the
+ * first have been read.
+ */
+enum { FOUND_MAX = 64 };
+
+struct found {
+    struct label_list *list;
+    struct strset     *out;
+    struct own_labels  own[FOUND_MAX];
+    uint32_t           n_own, series; /* whose the last are */
+    struct found_stream {
+        uint32_t                 type;
+        const struct own_labels *own;
+    } at[FOUND_MAX];
+    uint32_t   n;
+    struct buf texts;
+};
+
+static void found_flush(struct found *f)
+{
+    size_t       end[FOUND_MAX], from = 0;
+    struct slice sets[FOUND_MAX];
+
+    f->texts.n = 0;
+    for (uint32_t i = 0; i < f->n; i++) {
+        labels_join(&f->texts, stream_labels(f->at[i].type, f->at[i].own, f->list));
+        end[i] = f->texts.n;
+    }
+    for (uint32_t i = 0; i < f->n; from = end[i++])
+        sets[i] = slice_make(f->texts.p + from, end[i] - from);
+    strset_add_all(f->out, sets, f->n);
+    f->n = f->n_own = 0;
+}
+
+static const struct own_labels *found_own(struct found *f, const struct bucket *b, const struct series_read *s)
+{
+    struct own_labels *own = &f->own[f->n_own];
+
+    if (f->n_own > 0 && f->series == s->id)
+        return own - 1;
+    own_labels_of(b, s, f->list, own);
+    for (size_t i = 0; i < own->n; i++)
+        __builtin_prefetch(own->at[i].value.p);
+    f->n_own++;
+    f->series = s->id;
+    return own;
+}
+
+static void found_add(struct found *f, const struct bucket *b, const struct series_read *s, uint32_t type)
+{
+    f->at[f->n++] = (struct found_stream){ type, found_own(f, b, s) };
+    if (f->n == FOUND_MAX)
+        found_flush(f);
+}
+
 static void add_series(const struct view *v, const struct slice *names, size_t n_names, struct strset *out)
 {
     struct label_list l = list_for(v, n_names > 0 ? names : NULL, n_names);
     struct met        m = met_none(v, names, n_names);
-    struct buf        set = { 0 };
+    struct found      f = { .list = &l, .out = out };
 
+    for (size_t i = 0; i < FOUND_MAX; i++)
+        f.own[i] = own_labels_room(v, &l);
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
         struct series_read  s = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  at;
-        bool                is_read = false;
-        while (stream_next(&w, &at)) {
-            if (!view_has_stream(v, &at) || is_met(&m, v->bucket, &s, at.type))
-                continue;
-            if (!is_read)
-                series_labels(v->bucket, &s, &l);
-            is_read = true;
-            set.n = 0;
-            labels_encode(&set, stream_labels(v->bucket, at.type, &l));
-            strset_add(out, buf_view(&set));
-        }
+        while (stream_next(&w, &at))
+            if (view_has_stream(v, &at) && !is_met(&m, v->bucket, &s, at.type))
+                found_add(&f, v->bucket, &s, at.type);
     }
-    buf_free(&set);
+    found_flush(&f);
+    buf_free(&f.texts);
 }
 
 enum code select_series(const struct bucket *b, const struct selection *s, const struct slice *names, size_t n_names,
@@ -211,7 +276,7 @@ static bool total_below(struct sites *x, uint32_t group, const struct point *p, 
 }
 
 static void send_points(struct sites *x, const struct series_read *s, const struct stream_read *stream,
-                        const struct point_sink *sink, struct label_list *l)
+                        const struct point_sink *sink, const struct own_labels *own, struct label_list *l)
 {
     const struct view  *v = x->view;
     struct point_walk   w = view_points(v, stream);
@@ -221,10 +286,10 @@ static void send_points(struct sites *x, const struct series_read *s, const stru
 
     while ((p = point_next(&w)) != NULL) {
         int64_t total = p->total;
-        if (v->what->n_call_site > 0 && !total_below(x, s->group, p, &total))
+        if (v->what->n_call_site > 0 && !total_below(x, series_group(v->bucket, s), p, &total))
             continue;
         if (!is_open)
-            to = sink->open(sink->arg, stream_labels(v->bucket, stream->type, l));
+            to = sink->open(sink->arg, stream_labels(stream->type, own, l));
         is_open = true;
         sink->point(sink->arg, to, p->time_ns, total);
     }
@@ -234,6 +299,7 @@ static void send_all(const struct view *v, const struct point_sink *sink)
 {
     uint32_t          n_groups = bucket_groups_n(v->bucket);
     struct label_list l = list_for(v, v->what->names, v->what->n_names);
+    struct own_labels own = own_labels_room(v, &l);
     struct sites      x = { v, arena_zalloc(v->arena, n_groups * sizeof *x.passes),
                             arena_array(v->arena, n_groups, sizeof *x.n_stacks), arena_new(0) };
 
@@ -241,9 +307,9 @@ static void send_all(const struct view *v, const struct point_sink *sink)
         struct series_read  s = bucket_series(v->bucket, i);
         struct streams_walk w = streams_of(v->bucket, &s);
         struct stream_read  stream;
-        series_labels(v->bucket, &s, &l);
+        own_labels_of(v->bucket, &s, &l, &own);
         while (stream_next(&w, &stream))
-            send_points(&x, &s, &stream, sink, &l);
+            send_points(&x, &s, &stream, sink, &own, &l);
     }
     arena_free(x.thawed);
 }

@@ -152,7 +152,7 @@ static void ask_series(struct question *q, const struct reference *r, const stru
     assert(select_series(b, &q->what, names, n, set, &why) == CODE_OK);
     for (uint32_t i = 0; i < strset_n(set); i++) {
         struct labels l;
-        assert(labels_decode(strset_at(set, i), q->a, &l));
+        assert(labels_split(strset_at(set, i), q->a, &l));
         labels_print(&q->text, l);
         buf_line(&q->index, &q->text);
     }

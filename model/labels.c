@@ -156,3 +156,57 @@ bool labels_decode(struct slice bytes, struct arena *a, struct labels *out)
     *out = (struct labels){ at, words / 2 };
     return true;
 }
+
+static char *text_join(char *to, struct slice s)
+{
+    size_t n = s.n > 0 ? strnlen(s.p, s.n) : 0;
+
+    if (n > 0)
+        memcpy(to, s.p, n);
+    to[n] = '\0';
+    return to + n + 1;
+}
+
+void labels_join(struct buf *out, struct labels l)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < l.n; i++)
+        most += l.at[i].name.n + l.at[i].value.n + 2;
+    char *from = buf_reserve(out, most), *to = from;
+    for (size_t i = 0; i < l.n; i++)
+        to = text_join(text_join(to, l.at[i].name), l.at[i].value);
+    out->n += (size_t)(to - from);
+}
+
+static size_t texts_n(struct slice bytes)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < bytes.n; i++)
+        n += bytes.p[i] == '\0';
+    return n;
+}
+
+static struct slice text_split(struct slice *rest)
+{
+    struct slice text = slice_make(rest->p, (size_t)((const char *)memchr(rest->p, '\0', rest->n) - rest->p));
+
+    *rest = slice_from(*rest, text.n + 1);
+    return text;
+}
+
+bool labels_split(struct slice bytes, struct arena *a, struct labels *out)
+{
+    size_t texts = texts_n(bytes);
+
+    if (texts % 2 != 0 || (bytes.n > 0 && bytes.p[bytes.n - 1] != '\0'))
+        return false;
+    struct label *at = arena_array(a, texts / 2, sizeof *at);
+    for (size_t i = 0; i < texts / 2; i++) {
+        at[i].name = text_split(&bytes);
+        at[i].value = text_split(&bytes);
+    }
+    *out = (struct labels){ at, texts / 2 };
+    return true;
+}

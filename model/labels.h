@@ -29,6 +29,13 @@ bool         labels_eq(struct labels a, struct labels b);
 uint64_t     labels_hash(struct labels l);                   /* of length-prefixed pairs, seed 0: the same on every node */
 void         labels_print(struct buf *out, struct labels l); /* {a="b", c="d"} */
 
-/* One byte string per set and back, for sets of sets and for the wire: u32 length + bytes, name and value in turn. */
+/* One byte string per set and back, for keys and for the wire: u32 length + bytes, name and value in turn. */
 void labels_encode(struct buf *out, struct labels l);
 bool labels_decode(struct slice bytes, struct arena *a, struct labels *out); /* false: malformed; slices borrow `bytes` */
+
+/*
+ * The same in the order of labels_cmp, for sets of sets that become answers: name and value in turn as C strings, so without
+ * what follows a NUL.
+ */
+void labels_join(struct buf *out, struct labels l);
+bool labels_split(struct slice bytes, struct arena *a, struct labels *out); /* false: malformed; slices borrow `bytes` */

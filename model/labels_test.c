@@ -58,6 +58,40 @@ static void labels_encode_and_back(void)
     arena_free(a);
 }
 
+/* Joined sets are in the order of the sets, and come apart again. */
+static void labels_join_and_back(void)
+{
+    struct label pairs[] = { { SLICE("a"), SLICE("") },    { SLICE("a"), SLICE("b") },     { SLICE("a"), SLICE("bc") },
+                             { SLICE("ab"), SLICE("") },   { SLICE("ab"), SLICE("\x01") }, { SLICE("b"), SLICE("z") },
+                             { SLICE("b"), SLICE("\xff") } };
+    enum { N = sizeof pairs / sizeof *pairs };
+    struct arena *a = arena_new(0);
+    struct buf    x = { 0 }, y = { 0 };
+    struct labels back;
+    struct label  cut = { SLICE("n"), SLICE("va\0lue") };
+
+    for (int i = 0; i < N * N; i++)
+        for (int k = 0; k < N * N; k++) {
+            struct label  left[] = { pairs[i / N], pairs[i % N] }, right[] = { pairs[k / N], pairs[k % N] };
+            struct labels l = { left, 1 + (size_t)i % 2 }, r = { right, 2 };
+            x.n = y.n = 0;
+            labels_join(&x, l);
+            labels_join(&y, r);
+            int order = labels_cmp(l, r), joined = slice_cmp(buf_view(&x), buf_view(&y));
+            assert((order < 0) == (joined < 0) && (order > 0) == (joined > 0));
+            assert(labels_split(buf_view(&x), a, &back) && labels_eq(back, l));
+        }
+    x.n = 0;
+    labels_join(&x, (struct labels){ &cut, 1 });
+    assert(slice_eq(buf_view(&x), slice_make("n\0va", 5)));
+    assert(labels_split((struct slice){ 0 }, a, &back) && back.n == 0);
+    assert(!labels_split(SLICE("a"), a, &back) && !labels_split(slice_make("a", 2), a, &back));
+    assert(!labels_split(SLICE("a\0b"), a, &back));
+    buf_free(&x);
+    buf_free(&y);
+    arena_free(a);
+}
+
 static void sorts(struct strset *set)
 {
     const struct slice *sorted = strset_sorted(set);
@@ -65,6 +99,7 @@ static void sorts(struct strset *set)
 
     for (uint32_t i = 0; i < strset_n(set); i++)
         assert(strset_find(set, sorted[i], &id) && (i == 0 || slice_cmp(sorted[i - 1], sorted[i]) < 0));
+    strset_add_all(set, sorted, strset_n(set) / 2);
 }
 
 static void sets_number_strings(void)
@@ -82,6 +117,9 @@ static void sets_number_strings(void)
     }
     assert(!strset_find(set, SLICE("none"), &id) && strset_n(set) == 5000);
     sorts(set);
+    assert(strset_n(set) == 5000);
+    strset_add_all(set, (struct slice[]){ SLICE("s7"), SLICE("new"), SLICE("new"), SLICE("newer") }, 4);
+    assert(strset_n(set) == 5002 && strset_find(set, SLICE("newer"), &id) && id == 5001);
     arena_free(a);
 }
 
@@ -94,6 +132,9 @@ static void sets_sort(void)
 
     for (uint32_t i = 0; i < 2000; i++)
         strset_add(set, arena_printf(a, "%s%x", beginnings[i % 4], i * 2654435761U >> 12));
+    for (uint32_t i = 0; i < 100; i++) /* the same for longer than there are rounds of eight bytes each */
+        for (uint32_t k = 0; k < 100; k++)
+            strset_add(set, arena_printf(a, "%0*d%u", (int)i, 0, k));
     strset_add(set, slice_make("pod-\0\0", 6));
     strset_add(set, slice_make("pod-\0", 5));
     strset_add(set, SLICE("pod-"));
@@ -123,6 +164,7 @@ int main(void)
     labels_sort_print_and_compare();
     many_labels_sort();
     labels_encode_and_back();
+    labels_join_and_back();
     sets_number_strings();
     sets_sort();
     types_parse();

@@ -6,45 +6,56 @@
 
 enum { FILE_SHOWN_MAX = LOCATION_NAME_ROOM - 24 };
 
-static void put(struct buf *out, uint64_t v)
+static uint8_t *put(uint8_t *to, uint64_t v) { return to + varint_write(to, v); }
+
+static uint8_t *put_bytes(uint8_t *to, struct slice s)
 {
-    out->n += varint_write((uint8_t *)buf_reserve(out, VARINT_MAX_BYTES), v);
+    if (s.n > 0)
+        memcpy(to, s.p, s.n);
+    return to + s.n;
 }
 
-static void put_text(struct buf *out, struct slice s)
+static uint8_t *put_text(uint8_t *to, struct slice s) { return put_bytes(put(to, s.n), s); }
+
+static uint8_t *room_for(struct buf *out, size_t bytes) { return (uint8_t *)buf_reserve(out, bytes); }
+
+static void grown_to(struct buf *out, const uint8_t *end) { out->n = (size_t)((const char *)end - out->p); }
+
+void location_encode_mapping(const struct location_mapping *m, struct buf *out)
 {
-    put(out, s.n);
-    buf_slice(out, s);
+    uint8_t *to = room_for(out, 6 * VARINT_MAX_BYTES + m->file.n + m->build_id.n);
+
+    to = put(put(put(put(to, m->start), m->limit), m->offset), m->flags);
+    grown_to(out, put_text(put_text(to, m->file), m->build_id));
 }
 
-static void put_mapping(struct buf *out, const struct location_mapping *m)
+void location_encode_function(const struct location_function *f, struct buf *out)
 {
-    put(out, m->start);
-    put(out, m->limit);
-    put(out, m->offset);
-    put(out, m->flags);
-    put_text(out, m->file);
-    put_text(out, m->build_id);
+    uint8_t *to = room_for(out, 4 * VARINT_MAX_BYTES + f->name.n + f->system_name.n + f->file.n);
+
+    to = put_text(put_text(put(to, (uint64_t)f->start_line), f->name), f->system_name);
+    grown_to(out, put_text(to, f->file));
 }
 
-static void put_function(struct buf *out, const struct location_function *f)
+static void put_line(const struct location_line *l, struct buf *out)
 {
-    put(out, (uint64_t)f->start_line);
-    put_text(out, f->name);
-    put_text(out, f->system_name);
-    put_text(out, f->file);
+    uint8_t *to = put(room_for(out, VARINT_MAX_BYTES + l->function_bytes.n), (uint64_t)l->line);
+
+    grown_to(out, put_bytes(to, l->function_bytes));
+    if (l->function_bytes.n == 0)
+        location_encode_function(&l->function, out);
 }
 
 void location_encode(const struct location *l, struct buf *out)
 {
-    put(out, l->address);
-    put(out, l->is_folded);
-    put_mapping(out, &l->mapping);
-    put(out, l->n_lines);
-    for (uint32_t i = 0; i < l->n_lines; i++) {
-        put(out, (uint64_t)l->lines[i].line);
-        put_function(out, &l->lines[i].function);
-    }
+    uint8_t *to = put(put(room_for(out, 2 * VARINT_MAX_BYTES + l->mapping_bytes.n), l->address), l->is_folded);
+
+    grown_to(out, put_bytes(to, l->mapping_bytes));
+    if (l->mapping_bytes.n == 0)
+        location_encode_mapping(&l->mapping, out);
+    grown_to(out, put(room_for(out, VARINT_MAX_BYTES), l->n_lines));
+    for (uint32_t i = 0; i < l->n_lines; i++)
+        put_line(&l->lines[i], out);
 }
 
 struct cursor {

@@ -33,21 +33,24 @@ struct location_function {
 struct location_line {
     int64_t                  line;
     struct location_function function;
-    struct slice             function_bytes; /* location_decode's: its part of the string */
+    struct slice             function_bytes; /* its part of the string */
 };
 
 struct location {
     uint64_t                address;
     bool                    is_folded;
     struct location_mapping mapping;
-    struct slice            mapping_bytes; /* location_decode's */
+    struct slice            mapping_bytes; /* its part of the string */
     struct location_line   *lines;
     uint32_t                n_lines;
 };
 
+/* Parts whose bytes are given are taken as those say, the others are made first. */
 void location_encode(const struct location *l, struct buf *out);
+void location_encode_mapping(const struct location_mapping *m, struct buf *out);
+void location_encode_function(const struct location_function *f, struct buf *out);
 
-/* Lines are in `a`, texts borrow `bytes`.  False: malformed. */
+/* Lines are in `a`, texts and the bytes of parts borrow `bytes`.  False: malformed. */
 bool location_decode(struct slice bytes, struct arena *a, struct location *out);
 
 /* What a frame without lines is called: `basename(file)!0xaddress`, `unknown!0x...` without a file.  `room` holds it. */

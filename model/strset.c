@@ -1,9 +1,9 @@
 #include "model/strset.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/hash.h"
+#include "model/slice_sort.h"
 
 /*
  * Ids and their strings in two growing arrays, found through a table that is at most half full; a place in it has a part
@@ -23,7 +23,11 @@ struct strset {
     uint32_t      n, cap;
 };
 
-enum { FIRST = 16 };
+enum {
+    FIRST = 16,
+    TOGETHER = 64, /* whose places are fetched before the first of them is looked at */
+    AHEAD = 16,    /* the same where all are put into a new table */
+};
 
 static uint32_t tag_of(uint64_t hash) { return (uint32_t)(hash >> 32); }
 
@@ -34,17 +38,21 @@ static void table_fill(struct strset *set)
     set->table = arena_zalloc(set->arena, (size_t)set->cap * 2 * sizeof *set->table);
     for (uint32_t id = 0; id < set->n; id++) {
         uint32_t i = (uint32_t)set->hash[id] & mask;
+        if (id + AHEAD < set->n)
+            __builtin_prefetch(&set->table[(uint32_t)set->hash[id + AHEAD] & mask], 1);
         while (set->table[i].id != 0)
             i = (i + 1) & mask;
         set->table[i] = (struct place){ id + 1, tag_of(set->hash[id]) };
     }
 }
 
-static void set_grow(struct strset *set)
+static void set_grow(struct strset *set, size_t least)
 {
     uint32_t cap = set->cap ? set->cap * 2 : FIRST;
 
-    assert(cap <= UINT32_MAX / 4);
+    assert(least <= UINT32_MAX / 8);
+    while (cap < least)
+        cap *= 2;
     struct slice *at = arena_array(set->arena, cap, sizeof *at);
     uint64_t     *hash = arena_array(set->arena, cap, sizeof *hash);
     if (set->n > 0) {
@@ -62,7 +70,7 @@ struct strset *strset_new(struct arena *a)
     struct strset *set = arena_alloc(a, sizeof *set);
 
     *set = (struct strset){ .arena = a };
-    set_grow(set);
+    set_grow(set, FIRST);
     return set;
 }
 
@@ -78,15 +86,14 @@ static struct place *place_of(const struct strset *set, struct slice s, uint64_t
     }
 }
 
-uint32_t strset_add(struct strset *set, struct slice s)
+static uint32_t add_hashed(struct strset *set, struct slice s, uint64_t hash)
 {
-    uint64_t      hash = hash_slice(s);
     struct place *p = place_of(set, s, hash);
 
     if (p->id != 0)
         return p->id - 1;
     if (set->n == set->cap) {
-        set_grow(set);
+        set_grow(set, set->n + (size_t)1);
         p = place_of(set, s, hash);
     }
     uint32_t id = set->n++;
@@ -94,6 +101,25 @@ uint32_t strset_add(struct strset *set, struct slice s)
     set->hash[id] = hash;
     *p = (struct place){ id + 1, tag_of(hash) };
     return id;
+}
+
+uint32_t strset_add(struct strset *set, struct slice s) { return add_hashed(set, s, hash_slice(s)); }
+
+void strset_add_all(struct strset *set, const struct slice *at, size_t n)
+{
+    uint64_t hash[TOGETHER];
+
+    if (n > set->cap - set->n) /* if they are all new; if none is, it is half full */
+        set_grow(set, set->n + n);
+    for (size_t from = 0, some; from < n; from += some) {
+        some = n - from < TOGETHER ? n - from : TOGETHER;
+        for (size_t i = 0; i < some; i++) {
+            hash[i] = hash_slice(at[from + i]);
+            __builtin_prefetch(&set->table[(uint32_t)hash[i] & (set->cap * 2 - 1)], 1);
+        }
+        for (size_t i = 0; i < some; i++)
+            add_hashed(set, at[from + i], hash[i]);
+    }
 }
 
 bool strset_find(const struct strset *set, struct slice s, uint32_t *id)
@@ -114,99 +140,15 @@ struct slice strset_at(const struct strset *set, uint32_t id)
     return set->at[id];
 }
 
-static bool is_in_order(const struct strset *set)
-{
-    for (uint32_t i = 1; i < set->n; i++)
-        if (slice_cmp(set->at[i - 1], set->at[i]) > 0)
-            return false;
-    return true;
-}
-
-/* ---- sorting: by the eight bytes behind what all begin with, and where those are the same by the whole -------------- */
-
-struct keyed {
-    uint64_t key;
-    uint32_t id;
-};
-
-static size_t common_bytes(const struct strset *set)
-{
-    struct slice first = set->at[0];
-    size_t       n = first.n;
-
-    for (uint32_t i = 1; i < set->n && n > 0; i++) {
-        size_t same = 0;
-        n = set->at[i].n < n ? set->at[i].n : n;
-        while (same < n && set->at[i].p[same] == first.p[same])
-            same++;
-        n = same;
-    }
-    return n;
-}
-
-/* Big-endian, zeros behind the end. */
-static uint64_t key_at(struct slice s, size_t at)
-{
-    uint64_t key = 0;
-
-    for (size_t i = 0; i < sizeof key; i++)
-        key = key << 8 | (at + i < s.n ? (uint8_t)s.p[at + i] : 0);
-    return key;
-}
-
-/* Stable, by one byte of the key; false: it is the same in all, and nothing was done. */
-static bool byte_sort(const struct keyed *from, struct keyed *to, uint32_t n, unsigned shift)
-{
-    uint32_t at[256] = { 0 }, sum = 0;
-
-    for (uint32_t i = 0; i < n; i++)
-        at[from[i].key >> shift & 0xFF]++;
-    if (at[from[0].key >> shift & 0xFF] == n)
-        return false;
-    for (int b = 0; b < 256; b++) {
-        uint32_t count = at[b];
-        at[b] = sum;
-        sum += count;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        to[at[from[i].key >> shift & 0xFF]++] = from[i];
-    return true;
-}
-
-static struct keyed *keys_sorted(const struct strset *set)
-{
-    struct keyed *keys = arena_array(set->arena, set->n, sizeof *keys), *spare;
-    size_t        common = common_bytes(set);
-
-    spare = arena_array(set->arena, set->n, sizeof *spare);
-    for (uint32_t i = 0; i < set->n; i++)
-        keys[i] = (struct keyed){ key_at(set->at[i], common), i };
-    for (unsigned shift = 0; shift < 64; shift += 8)
-        if (byte_sort(keys, spare, set->n, shift)) {
-            struct keyed *swap = keys;
-            keys = spare;
-            spare = swap;
-        }
-    return keys;
-}
-
-static int string_cmp(const void *a, const void *b)
-{
-    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
-}
+const struct slice *strset_all(const struct strset *set) { return set->at; }
 
 const struct slice *strset_sorted(struct strset *set)
 {
-    if (is_in_order(set))
-        return set->at;
     struct slice *sorted = arena_array(set->arena, set->n, sizeof *sorted);
-    struct keyed *keys = keys_sorted(set);
+    uint32_t     *order = arena_array(set->arena, set->n, sizeof *order);
 
-    for (uint32_t at = 0, end; at < set->n; at = end) {
-        for (end = at; end < set->n && keys[end].key == keys[at].key; end++)
-            sorted[end] = set->at[keys[end].id];
-        if (end > at + 1)
-            qsort(sorted + at, end - at, sizeof *sorted, string_cmp);
-    }
+    slices_order(set->at, set->n, order);
+    for (uint32_t i = 0; i < set->n; i++)
+        sorted[i] = set->at[order[i]];
     return sorted;
 }

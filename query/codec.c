@@ -192,7 +192,7 @@ enum code partial_decode(const Hearth__Shard__V1__QueryResponse *m, struct parti
     }
     struct labels labels;
     for (size_t i = 0; i < m->n_set; i++) {
-        if (into->kind == ASK_SERIES && !labels_decode(proto_slice(m->set[i]), into->arena, &labels))
+        if (into->kind == ASK_SERIES && !labels_split(proto_slice(m->set[i]), into->arena, &labels))
             return fail(why, CODE_INVALID_ARGUMENT, "malformed label set of %zu bytes", m->set[i].len);
         strset_add(into->set, proto_slice(m->set[i]));
     }

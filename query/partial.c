@@ -66,8 +66,7 @@ void partial_merge(struct partial *into, struct partial *from)
     else if (into->points != NULL)
         points_merge(into->points, from->points);
     else
-        for (uint32_t i = 0; i < strset_n(from->set); i++)
-            strset_add(into->set, strset_at(from->set, i));
+        strset_add_all(into->set, strset_all(from->set), strset_n(from->set));
 }
 
 struct strset *partial_set(struct partial *p)

@@ -227,7 +227,7 @@ static void nonsense(void)
     Hearth__Shard__V1__Points        s = HEARTH__SHARD__V1__POINTS__INIT, *points_at[] = { &s };
     struct fault                     why;
     int64_t                          one[] = { 1 }, minus[] = { -1 };
-    ProtobufCBinaryData              bad = { 3, (uint8_t *)"\x05\x00\x00" };
+    ProtobufCBinaryData              bad = { 3, (uint8_t *)"\x05\x00\x00" }, bad_set = { 2, (uint8_t *)"a" };
     struct partial *p = partial_new(ASK_POINTS), *t = partial_new(ASK_TREE), *set = partial_new(ASK_SERIES);
 
     m.points = points_at, m.n_points = 1;
@@ -241,7 +241,7 @@ static void nonsense(void)
     s.sum = one, s.labels = bad;
     assert(partial_decode(&m, p, &why) == CODE_INVALID_ARGUMENT);
     assert(partial_decode(&m, t, &why) == CODE_INVALID_ARGUMENT); /* no tree at all */
-    m.set = &bad, m.n_set = 1;
+    m.set = &bad_set, m.n_set = 1;
     assert(partial_decode(&m, set, &why) == CODE_INVALID_ARGUMENT);
     for (int is_empty = 0; is_empty < 2; is_empty++) { /* a tree, but of names that are no locations */
         struct partial *profile = partial_new(ASK_PROFILE);

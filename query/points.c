@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "model/slice_sort.h"
 
 struct entry {
     int64_t slot, sum, count; /* count 0: free */
@@ -16,12 +17,12 @@ struct points_group {
 
 struct points {
     struct arena         *arena;
-    struct strset        *keys; /* labels_encode; the id is the group's place */
+    struct strset        *keys; /* labels_join; the id is the group's place */
     struct points_group **groups;
     uint32_t              n, cap;
 };
 
-enum { FIRST_BITS = 4, BITS_MAX = 30 };
+enum { FIRST_BITS = 2, BITS_MAX = 30 };
 
 struct points *points_new(struct arena *a)
 {
@@ -63,7 +64,7 @@ struct points_group *points_group(struct points *p, struct labels labels)
 {
     struct buf key = { 0 };
 
-    labels_encode(&key, labels);
+    labels_join(&key, labels);
     struct points_group *g = group_of(p, buf_view(&key));
     buf_free(&key);
     return g;
@@ -139,11 +140,6 @@ static int entry_cmp(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int series_cmp(const void *a, const void *b)
-{
-    return labels_cmp(((const struct partial_series *)a)->labels, ((const struct partial_series *)b)->labels);
-}
-
 static struct partial_series group_sorted(const struct points_group *g, struct arena *a)
 {
     struct entry         *sorted = mem_alloc(g->n * sizeof *sorted);
@@ -170,15 +166,17 @@ static struct partial_series group_sorted(const struct points_group *g, struct a
 const struct partial_series *points_sorted(const struct points *p, struct arena *a, size_t *n)
 {
     struct partial_series *out = arena_array(a, p->n, sizeof *out);
+    uint32_t              *order = arena_array(a, p->n, sizeof *order);
 
     *n = 0;
+    slices_order(strset_all(p->keys), p->n, order);
     for (uint32_t i = 0; i < p->n; i++) {
-        if (p->groups[i]->n == 0)
+        const struct points_group *g = p->groups[order[i]];
+        if (g->n == 0)
             continue; /* streams that had no point in the range */
-        out[*n] = group_sorted(p->groups[i], a);
-        if (!labels_decode(strset_at(p->keys, i), a, &out[(*n)++].labels))
-            assert(!"group keys are encoded labels");
+        out[*n] = group_sorted(g, a);
+        if (!labels_split(strset_at(p->keys, order[i]), a, &out[(*n)++].labels))
+            assert(!"group keys are joined labels");
     }
-    qsort(out, *n, sizeof *out, series_cmp);
     return out;
 }

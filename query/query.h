@@ -45,7 +45,7 @@ struct question {
 
 /* One group's points: slots ascending, no empty ones. */
 struct partial_series {
-    struct labels labels; /* the group_by tuple, in request order */
+    struct labels labels; /* the group_by tuple, in request order; its texts are C strings */
     uint32_t      n;
     int64_t      *slot, *sum, *count; /* slot k: see first_ms, step_ms */
 };
@@ -55,7 +55,7 @@ struct partial; /* what has been merged so far; owned by one thread at a time */
 struct partial              *partial_new(enum question_kind kind);
 void                         partial_free(struct partial *p);
 void                         partial_merge(struct partial *into, struct partial *from);
-struct strset               *partial_set(struct partial *p); /* ids, names, values, encoded label sets */
+struct strset               *partial_set(struct partial *p); /* ids, names, values, joined label sets */
 struct tree                 *partial_tree(struct partial *p);
 const struct partial_series *partial_points(struct partial *p, size_t *n); /* sorted by labels */
 

@@ -320,7 +320,7 @@ static void check_set(const struct asked *a, struct partial *p)
                     kept[l.n++] = (struct label){ a->group_by[k], label_of(s, a->group_by[k]) };
             labels_sort(kept, l.n);
             set.n = 0;
-            labels_encode(&set, l);
+            labels_join(&set, l);
             strset_add(expected, buf_view(&set));
         }
     assert(strset_n(expected) == strset_n(partial_set(p)));

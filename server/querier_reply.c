@@ -1,8 +1,5 @@
 #include "server/querier_reply.h"
 
-#include <assert.h>
-#include <stdlib.h>
-
 #include "model/labels.h"
 #include "model/profile_type.h"
 #include "proto/querier.pb-c.h"
@@ -89,64 +86,96 @@ static Types__V1__LabelPair **pairs_of(struct labels l, struct arena *a)
 
     for (size_t i = 0; i < l.n; i++) {
         types__v1__label_pair__init(&at[i]);
-        at[i].name = text_of(arena_copy(a, l.at[i].name));
-        at[i].value = text_of(arena_copy(a, l.at[i].value));
+        at[i].name = text_of(l.at[i].name);
+        at[i].value = text_of(l.at[i].value);
         out[i] = &at[i];
     }
     return out;
 }
 
-static int labels_order(const void *a, const void *b)
+/* ---- label sets: joined, as labels_join does ------------------------------------------------------------------------ */
+
+static const char *text_after(const char *text) { return text + strlen(text) + 1; }
+
+static size_t pairs_n(struct slice set)
 {
-    return labels_cmp(*(const struct labels *)a, *(const struct labels *)b);
+    size_t n = 0;
+
+    for (const char *at = set.p; at < set.p + set.n; at = text_after(text_after(at)))
+        n++;
+    return n;
 }
 
-/* The labels with plain names; `l` is the ask's. */
-static struct labels plain_only(struct labels l, struct arena *a)
+static bool is_plain_set(struct slice set)
 {
-    struct label *kept = arena_array(a, l.n, sizeof *kept);
-    size_t        n = 0;
-
-    for (size_t i = 0; i < l.n; i++)
-        if (is_plain_label_name(l.at[i].name))
-            kept[n++] = l.at[i];
-    return (struct labels){ kept, n };
+    for (const char *at = set.p; at < set.p + set.n; at = text_after(text_after(at)))
+        if (!is_plain_label_name(slice_of(at)))
+            return false;
+    return true;
 }
 
-/* Distinct, in order, without those of which nothing is left. */
-static struct labels *label_sets(struct ask *a, struct strset *set, size_t *n)
+static void plain_only(struct slice set, struct buf *out)
 {
-    uint32_t       all = strset_n(set);
-    struct labels *sets = arena_array(a->arena, all, sizeof *sets);
-    size_t         kept = 0;
+    const char *value;
 
-    *n = 0;
-    for (uint32_t i = 0; i < all; i++) {
-        struct labels l;
-        if (!labels_decode(strset_at(set, i), a->arena, &l))
-            assert(!"the set holds encoded labels");
-        sets[kept] = a->shows_utf8 ? l : plain_only(l, a->arena);
-        kept += sets[kept].n > 0;
+    for (const char *at = set.p; at < set.p + set.n; at = text_after(value)) {
+        value = text_after(at);
+        if (is_plain_label_name(slice_of(at)))
+            buf_put(out, at, (size_t)(text_after(value) - at));
     }
-    qsort(sets, kept, sizeof *sets, labels_order);
-    for (size_t i = 0; i < kept; i++)
-        if (*n == 0 || !labels_eq(sets[*n - 1], sets[i]))
-            sets[(*n)++] = sets[i];
-    return sets;
+}
+
+/* Hardly ever is there anything to leave out. */
+static struct strset *plain_sets(struct strset *set, struct arena *a)
+{
+    uint32_t       n = strset_n(set), i = 0;
+    struct strset *plain;
+    struct buf     kept = { 0 };
+
+    while (i < n && is_plain_set(strset_at(set, i)))
+        i++;
+    if (i == n)
+        return set;
+    plain = strset_new(a);
+    for (i = 0; i < n; i++) {
+        kept.n = 0;
+        plain_only(strset_at(set, i), &kept);
+        strset_add(plain, buf_view(&kept));
+    }
+    buf_free(&kept);
+    return plain;
+}
+
+/* Borrows the set's texts. */
+static void set_message(struct slice set, struct arena *a, Types__V1__Labels *m)
+{
+    size_t                n = pairs_n(set);
+    Types__V1__LabelPair *pair = arena_array(a, n, sizeof *pair);
+    const char           *at = set.p;
+
+    types__v1__labels__init(m);
+    m->labels = arena_array(a, n, sizeof(Types__V1__LabelPair *));
+    for (; m->n_labels < n; m->n_labels++, pair++) {
+        types__v1__label_pair__init(pair);
+        pair->name = (char *)(uintptr_t)at;
+        pair->value = (char *)(uintptr_t)text_after(at);
+        at = text_after(pair->value);
+        m->labels[m->n_labels] = pair;
+    }
 }
 
 void reply_series(struct ask *a, struct partial *p)
 {
     Querier__V1__SeriesResponse m = QUERIER__V1__SERIES_RESPONSE__INIT;
-    const struct labels        *sets = label_sets(a, partial_set(p), &m.n_labels_set);
-    Types__V1__Labels          *at = arena_array(a->arena, m.n_labels_set, sizeof *at);
+    struct strset              *set = a->shows_utf8 ? partial_set(p) : plain_sets(partial_set(p), a->arena);
+    const struct slice         *sorted = strset_sorted(set);
+    uint32_t                    n = strset_n(set), first = n > 0 && sorted[0].n == 0; /* nothing is left of that one */
+    Types__V1__Labels          *at = arena_array(a->arena, n, sizeof *at);
 
-    m.labels_set = arena_array(a->arena, m.n_labels_set, sizeof(Types__V1__Labels *));
-    for (size_t i = 0; i < m.n_labels_set; i++) {
-        types__v1__labels__init(&at[i]);
-        at[i].n_labels = sets[i].n;
-        at[i].labels = pairs_of(sets[i], a->arena);
-        m.labels_set[i] = &at[i];
+    m.labels_set = arena_array(a->arena, n, sizeof(Types__V1__Labels *));
+    for (uint32_t i = first; i < n; i++) {
+        set_message(sorted[i], a->arena, &at[i]);
+        m.labels_set[m.n_labels_set++] = &at[i];
     }
     call_reply(a->call, &m.base);
 }

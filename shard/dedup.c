@@ -44,10 +44,15 @@ void dedup_free(struct dedup *d)
 
 static bool is_none(struct hash128 key) { return key.lo == 0 && key.hi == 0; }
 
+static size_t home_of(const struct dedup *d, const struct generation *g, struct hash128 key)
+{
+    return hash_pair(key.lo ^ d->seed, key.hi) & (g->n_places - 1);
+}
+
 /* Where the key stands, or would. */
 static struct hash128 *place_of(const struct dedup *d, const struct generation *g, struct hash128 key)
 {
-    size_t i = hash_pair(key.lo ^ d->seed, key.hi) & (g->n_places - 1);
+    size_t i = home_of(d, g, key);
 
     while (!is_none(g->places[i]) && (g->places[i].lo != key.lo || g->places[i].hi != key.hi))
         i = (i + 1) & (g->n_places - 1);
@@ -58,6 +63,9 @@ bool dedup_has(const struct dedup *d, struct hash128 key)
 {
     if (is_none(key))
         return false;
+    for (int i = 0; i < GENERATIONS; i++) /* megabytes each: the waits for memory overlap */
+        if (d->at[i].n > 0)
+            __builtin_prefetch(&d->at[i].places[home_of(d, &d->at[i], key)]);
     for (int i = 0; i < GENERATIONS; i++)
         if (d->at[i].n > 0 && !is_none(*place_of(d, &d->at[i], key)))
             return true;
