@@ -48,27 +48,31 @@ static struct hash128 *functions_hash(const struct batch *b, const struct hash12
     return of;
 }
 
-struct frame { /* a line, or the location itself, whose function is its mapping */
-    struct hash128 function;
-    uint64_t       number, more;
-};
+/*
+ * One frame more: a line, or the location itself, whose function is its mapping.  The key is in `before`; what is added to the
+ * product tells numbers and functions apart even where a factor of it is 0.
+ */
+static inline struct hash128 frame_mix(struct hash128 before, struct hash128 function, uint64_t number)
+{
+    unsigned __int128 product = (unsigned __int128)(before.lo + function.lo) * (before.hi + number);
+    return (struct hash128){ (uint64_t)product + function.hi, (uint64_t)(product >> 64) + number };
+}
 
 const struct hash128 *location_hashes(const struct batch *b, struct arena *scratch)
 {
     const struct hash128 *strings = strings_hash(b, scratch), *mappings = mappings_hash(b, strings, scratch);
     const struct hash128 *functions = functions_hash(b, strings, scratch);
     struct hash128       *of = arena_array(scratch, b->n_locations, sizeof *of);
-    struct frame         *all = arena_array(scratch, (size_t)b->n_lines + 1, sizeof *all);
 
     for (uint32_t i = 0; i < b->n_locations; i++) {
         const struct batch_location *l = &b->locations[i];
-        struct hash128               mapping = l->mapping == BATCH_NONE ? (struct hash128){ 0 } : mappings[l->mapping];
-        all[0] = (struct frame){ mapping, l->address, l->flags };
+        struct hash128               hash = { hash_odds[0] + l->flags, hash_odds[1] + l->n_lines };
+        hash = frame_mix(hash, l->mapping == BATCH_NONE ? (struct hash128){ 0 } : mappings[l->mapping], l->address);
         for (uint32_t k = 0; k < l->n_lines; k++) {
             const struct batch_line *line = &b->lines[l->line_at + k];
-            all[k + 1] = (struct frame){ functions[line->function], (uint64_t)line->line, 0 };
+            hash = frame_mix(hash, functions[line->function], (uint64_t)line->line);
         }
-        of[i] = hash128_keyed(all, (l->n_lines + 1) * sizeof *all);
+        of[i] = hash;
     }
     return of;
 }
@@ -87,6 +91,7 @@ struct hash128 stack_hash(const uint32_t *locations, uint32_t n, const struct ha
         some = n - from < PLACES ? n - from : PLACES;
         if (from > 0)
             sum = hash128_keyed(&sum, sizeof sum);
+#pragma GCC unroll 4
         for (uint32_t i = 0; i < some; i++)
             count_in(&sum, of[locations[from + i]], i);
     }
