@@ -38,12 +38,9 @@ static struct idmap_entry *slot_of(const struct idmap *m, uint64_t id)
     return &m->slots[i];
 }
 
-void idmap_put(struct idmap *m, uint64_t id, uint32_t value)
+void idmap_put_far(struct idmap *m, uint64_t id, uint32_t value)
 {
-    if (id < m->n_direct)
-        m->direct[id] = value;
-    else
-        *slot_of(m, id) = (struct idmap_entry){ id, value + 1 };
+    *slot_of(m, id) = (struct idmap_entry){ id, value + 1 };
 }
 
 uint32_t idmap_get_far(const struct idmap *m, uint64_t id)

@@ -28,9 +28,17 @@ struct idmap {
 /* For ids[0], ids[stride bytes on], ...: n of them. */
 struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n);
 
-/* The last value put for an id stands. */
-void     idmap_put(struct idmap *m, uint64_t id, uint32_t value);
+void     idmap_put_far(struct idmap *m, uint64_t id, uint32_t value);
 uint32_t idmap_get_far(const struct idmap *m, uint64_t id);
+
+/* The last value put for an id stands. */
+static inline void idmap_put(struct idmap *m, uint64_t id, uint32_t value)
+{
+    if (id < m->n_direct)
+        m->direct[id] = value;
+    else
+        idmap_put_far(m, id, value);
+}
 
 static inline uint32_t idmap_get(const struct idmap *m, uint64_t id)
 {

@@ -235,7 +235,7 @@ static bool function_read(struct slice bytes, struct raw_function *fn)
     return !c.is_bad;
 }
 
-static bool line_read(struct slice bytes, struct raw_line *l)
+__attribute__((always_inline)) static inline bool line_read(struct slice bytes, struct raw_line *l)
 {
     struct pb_cursor c = pb_cursor(bytes);
     struct pb_field  f;
@@ -258,7 +258,7 @@ static bool line_read(struct slice bytes, struct raw_line *l)
 static struct raw_line *line_new(struct pprof *p)
 {
     if (p->n_lines == p->lines_cap) {
-        p->lines_cap = p->lines_cap ? p->lines_cap * 2 : p->n_locations + 16;
+        p->lines_cap = p->lines_cap ? p->lines_cap * 2 : p->n_locations * 2 + 16;
         p->lines = array_grown(p->scratch, p->lines, p->n_lines, p->lines_cap, sizeof *p->lines);
     }
     return &p->lines[p->n_lines++];
@@ -332,8 +332,7 @@ static struct slice string_read(struct pprof *p, struct slice s, bool may_have_b
  */
 static bool table_is_ascii(const struct pprof *p, size_t text_bytes)
 {
-    return p->table_is_together &&
-           utf8_top_bits(p->table) == p->table.n - text_bytes - 2 * (size_t)p->n_strings;
+    return p->table_is_together && utf8_top_bits(p->table) == p->table.n - text_bytes - 2 * (size_t)p->n_strings;
 }
 
 static void tables_new(struct pprof *p)

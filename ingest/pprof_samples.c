@@ -30,14 +30,6 @@ struct reading {
     bool                keeps_all_stacks;
 };
 
-static void locations_reserve(struct samples *s, size_t more)
-{
-    if (s->locations_cap - s->n_locations >= more)
-        return;
-    s->locations_cap = (s->locations_cap + more) * 2;
-    s->locations = array_grown(s->p->scratch, s->locations, s->n_locations, s->locations_cap, sizeof *s->locations);
-}
-
 uint32_t samples_depth(struct slice sample)
 {
     struct pb_cursor c = pb_cursor(sample);
@@ -65,8 +57,8 @@ static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
 }
 
 /*
- * The hot loop of the room.  `out` has room: each id takes a byte at least.  Ids come in long runs of one byte in small
- * profiles and of two in others, so eight or four of them are taken at a time.
+ * The hot loop of the room.  Ids come in long runs of one byte in small profiles and of two in others, so eight or four
+ * of them are taken at a time.
  */
 static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t **out,
                                      uint32_t *all_or)
@@ -211,7 +203,6 @@ static enum code fields_read(struct reading *r, struct slice bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
 
-    locations_reserve(r->s, bytes.n);
     enum code code = fields_walk(r, &p, p + bytes.n);
     if (code == CODE_OK && p == NULL)
         return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
@@ -334,7 +325,7 @@ static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct sam
         s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
         s->packed_seen = table_new(p->scratch, p->n_samples);
     }
-    locations_reserve(s, 1 + p->samples.n / (p->n_locations < IDMAP_LEAST ? 2 : 4)); /* twice that is about enough */
+    s->locations = arena_array(p->scratch, p->samples.n, sizeof *s->locations); /* each id takes a byte at least */
 }
 
 enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,

@@ -41,7 +41,7 @@ struct samples {
     struct table        groups_seen, packed_seen;
     uint8_t            *key_kinds; /* [n_table] */
     uint32_t            n, n_stacks, n_groups, n_packed;
-    size_t              n_locations, locations_cap, n_pairs, pairs_cap;
+    size_t              n_locations, n_pairs, pairs_cap;
     uint32_t            depth_max;     /* of any sample, before cutting */
 };
 
