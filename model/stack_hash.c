@@ -48,14 +48,17 @@ static struct hash128 *functions_hash(const struct batch *b, const struct hash12
     return of;
 }
 
-/*
- * One frame more: a line, or the location itself, whose function is its mapping.  The key is in `before`; what is added to the
- * product tells numbers and functions apart even where a factor of it is 0.
- */
+static inline uint64_t half_mix(uint64_t a, uint64_t b)
+{
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* One frame more: a line, or the location itself, whose function is its mapping.  Each half has a key of its own in it. */
 static inline struct hash128 frame_mix(struct hash128 before, struct hash128 function, uint64_t number)
 {
-    unsigned __int128 product = (unsigned __int128)(before.lo + function.lo) * (before.hi + number);
-    return (struct hash128){ (uint64_t)product + function.hi, (uint64_t)(product >> 64) + number };
+    return (struct hash128){ half_mix(before.lo + function.lo, number + hash_odds[0]),
+                             half_mix(before.hi + function.hi, number + hash_odds[1]) };
 }
 
 const struct hash128 *location_hashes(const struct batch *b, struct arena *scratch)
@@ -66,7 +69,7 @@ const struct hash128 *location_hashes(const struct batch *b, struct arena *scrat
 
     for (uint32_t i = 0; i < b->n_locations; i++) {
         const struct batch_location *l = &b->locations[i];
-        struct hash128               hash = { hash_odds[0] + l->flags, hash_odds[1] + l->n_lines };
+        struct hash128               hash = { hash_odds[2] + l->flags, hash_odds[3] + l->flags };
         hash = frame_mix(hash, l->mapping == BATCH_NONE ? (struct hash128){ 0 } : mappings[l->mapping], l->address);
         for (uint32_t k = 0; k < l->n_lines; k++) {
             const struct batch_line *line = &b->lines[l->line_at + k];
