@@ -11,8 +11,12 @@ enum {
     OUT_PIECE_BYTES = 16 << 10,
     IOV_N = 64,
     ROUNDS = 4,
+    TURN_BYTES_FIRST = 4 << 10,
+    TURN_BYTES_MAX = 64 << 10,
     WIRE_ENOUGH = 128 << 10 /* of TLS's own accord: nothing more is read that it might want to answer */
 };
+
+static_assert((int)TURN_BYTES_MAX <= (int)LOOP_SCRATCH_BYTES && (int)TURN_BYTES_MAX <= (int)LOOP_SEALED_BYTES, "room");
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 static void run_turn(struct turn *t);
@@ -106,8 +110,10 @@ static void take_sealed(struct sock *s, struct slice sealed)
 static void on_readable(struct sock *s)
 {
     char   *into = s->tls ? loop_sealed(s->loop) : loop_scratch(s->loop);
-    ssize_t n = recv(s->fd, into, s->tls ? LOOP_SEALED_BYTES : LOOP_SCRATCH_BYTES, 0);
+    ssize_t n = recv(s->fd, into, (size_t)s->turn_bytes, 0);
 
+    if (n == s->turn_bytes && n < TURN_BYTES_MAX)
+        s->turn_bytes *= 2; /* who is new has little of a turn; whoever fills it has more of the next */
     if (n > 0 && s->tls != NULL)
         take_sealed(s, slice_make(into, (size_t)n));
     else if (n > 0)
@@ -235,6 +241,7 @@ void sock_open(struct sock *s, struct loop *l, int fd, bool is_connecting, struc
 {
     assert(loop_is_mine(l));
     *s = (struct sock){ .loop = l, .ops = ops, .owner = owner, .fd = fd, .tls = tls, .is_connecting = is_connecting };
+    s->turn_bytes = TURN_BYTES_FIRST;
     s->is_ready = !is_connecting && tls == NULL;
     s->out.piece_bytes = OUT_PIECE_BYTES;
     s->turn.run = run_turn;

@@ -1,7 +1,7 @@
 /*
  * Sock: one non-blocking TCP connection of a loop, server's or client's, in clear text or TLS.
  *
- *     on_bytes <--[ TLS ]<-- recv, 64 KiB at most a turn
+ *     on_bytes <--[ TLS ]<-- recv, 4 KiB at most in the first turn, later 64
  *     on_turn  --> out --[ TLS ]--> one sendmsg a turn --> on_sent
  *
  * S1  Everything runs on the loop's thread.  on_closed is last; the owner may free the sock there and nowhere else.
@@ -39,6 +39,7 @@ struct sock {
     struct turn            turn;
     uv_poll_t              poll;
     int                    fd, events;
+    int                    turn_bytes; /* that are read at most in the next turn */
     bool                   is_reading, is_blocked, is_connecting, is_ready, is_shutting, is_closing;
 };
 

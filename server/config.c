@@ -80,7 +80,7 @@ static const struct option rows[] = {
     { "auth.hash-token", OPTION_BOOL, OPTION_COMMAND, AT(hash_token), "false", NULL,
       "read a token from standard input, print its hash for the tokens file, and exit" },
     { "net.loops", OPTION_INT, OPTION_AUTO | OPTION_POSITIVE, AT(net_loops), "auto", NULL,
-      "threads for connections; auto: one for every two cores the process may use" },
+      "threads for connections; auto: one for every two cores that the process may use" },
     { "net.connections-max", OPTION_INT, OPTION_AUTO | COUNT, AT(net_connections_max), "auto", NULL,
       "most open at once; auto: three quarters of the file descriptors, at most 32768" },
     { "net.connections-per-address", OPTION_INT, COUNT, AT(net_connections_per_address), "unlimited", NULL,

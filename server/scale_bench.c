@@ -1,7 +1,7 @@
 /*
  * Does a profile cost the same however much is there already?
  *
- *     stored   1,000 series, a profile of each every ten seconds: 10^4, 10^5, 10^6 profiles
+ *     stored   1,000 series, a profile of each every ten seconds: 10^4, 10^5, 10^6 profiles, until all are in blocks
  *     series   10^3 to 10^6 series with a profile each, and then another one: more labels, the same few stacks
  *
  * Through a keeper with its log and a store with its files, as the writer of a server steps them; the clock is invented,
@@ -28,10 +28,11 @@
 #include "shard/test_batch.h"
 
 extern const char *malloc_conf;
-const char        *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0"; /* as in main.c */
+const char        *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,oversize_threshold:0"; /* as in main.c */
 
 enum { TOGETHER = 64, SERVICES = 20, PER_SECOND = 100, STACKS = 200, ROUNDS = 5 };
-enum { AGAIN_LEAST = 300000 }; /* so that what is known becomes blocks, too, however few series there are */
+enum { LEAST = 300000 }; /* profiles behind a figure: few are told by many rounds, and what is known becomes blocks, too */
+enum { ALLOCATOR_SECONDS = 2 }; /* after which it has given back what was freed */
 
 #define T0 (1700000000 * NS_PER_S)
 
@@ -148,7 +149,6 @@ static void settle(struct rig *r)
         quiet = store_is_idle(r->store) ? quiet + 1 : 0;
         usleep(10000);
     }
-    sleep(2); /* the allocator gives back what was freed a second ago */
 }
 
 /* ---- figures -------------------------------------------------------------------------------------------------------- */
@@ -220,7 +220,7 @@ static void show_questions(const struct rig *r)
     }
 }
 
-/* What has been spent since; all: of every thread, without making the profiles. */
+/* all: of every thread, without making the profiles. */
 struct spent {
     int64_t  writer_ns, all_ns;
     uint64_t n;
@@ -231,53 +231,75 @@ static struct spent spent_now(const struct rig *r)
     return (struct spent){ r->writer_ns, clock_process_ns() - r->own_ns, r->n };
 }
 
-static void show_cost(const char *what, const struct rig *r, struct spent since)
+static void spent_add(struct spent *sum, const struct rig *r, struct spent since)
 {
     struct spent now = spent_now(r);
-    double       n = (double)(now.n - since.n);
 
-    printf("limit  %-20s writer %6.2f us, all %6.2f us a profile\n", what, (double)(now.writer_ns - since.writer_ns) / 1e3 / n,
-           (double)(now.all_ns - since.all_ns) / 1e3 / n);
+    sum->writer_ns += now.writer_ns - since.writer_ns;
+    sum->all_ns += now.all_ns - since.all_ns;
+    sum->n += now.n - since.n;
 }
 
+static void show_cost(const char *what, struct spent s)
+{
+    printf("limit  %-20s writer %6.2f us, all %6.2f us a profile\n", what, (double)s.writer_ns / 1e3 / (double)s.n,
+           (double)s.all_ns / 1e3 / (double)s.n);
+}
+
+/* Until all of it is in blocks; few are stored again and again, each time from nothing, until there are enough to tell. */
 static void run_stored(uint64_t n)
 {
     enum { SERIES = 1000 };
-    struct rig r;
-    char       what[40];
+    struct rig   r;
+    struct spent sum = { 0 };
+    char         what[40];
 
-    rig_open(&r);
-    while (r.n < n / 2)
-        push(&r, 0, SERIES);
-    struct spent half = spent_now(&r);
-    while (r.n < n)
-        push(&r, 0, SERIES);
+    do {
+        if (sum.n > 0)
+            rig_close(&r);
+        rig_open(&r);
+        struct spent since = spent_now(&r);
+        while (r.n < n)
+            push(&r, 0, SERIES);
+        settle(&r);
+        spent_add(&sum, &r, since);
+    } while (sum.n < LEAST);
     snprintf(what, sizeof what, "stored %8llu", (unsigned long long)n);
-    show_cost(what, &r, half);
-    settle(&r);
+    show_cost(what, sum);
+    sleep(ALLOCATOR_SECONDS);
     printf("    settled: %.1f MB, %lld buckets\n", rss_mb(), (long long)shard_stats(r.shard).buckets);
     show_questions(&r);
     rig_close(&r);
 }
 
+/* New, and all of them again: of few series, again and again. */
 static void run_series(uint64_t n)
 {
-    struct rig r;
-    char       what[40];
+    struct rig   r;
+    struct spent fresh = { 0 }, again = { 0 };
+    double       before, peak;
+    char         what[40];
 
-    rig_open(&r);
-    double       before = rss_mb();
+    do {
+        if (fresh.n > 0)
+            rig_close(&r);
+        rig_open(&r);
+        before = rss_mb();
+        struct spent since = spent_now(&r);
+        push(&r, 0, n);
+        spent_add(&fresh, &r, since);
+        peak = rss_mb();
+    } while (fresh.n < LEAST);
     struct spent since = spent_now(&r);
-    push(&r, 0, n);
-    snprintf(what, sizeof what, "series %8llu new", (unsigned long long)n);
-    show_cost(what, &r, since);
-    double peak = rss_mb();
-    since = spent_now(&r);
     do
         push(&r, 0, n);
-    while (r.n - since.n < AGAIN_LEAST);
-    show_cost("    again", &r, since);
+    while (r.n - since.n < LEAST);
+    spent_add(&again, &r, since);
+    snprintf(what, sizeof what, "series %8llu new", (unsigned long long)n);
+    show_cost(what, fresh);
+    show_cost("    again", again);
     settle(&r);
+    sleep(ALLOCATOR_SECONDS);
     double now = rss_mb();
     printf("    %.0f bytes a series while new, %.0f settled (%.1f MB); %lld buckets\n",
            (peak - before) * 1e6 / (double)n, (now - before) * 1e6 / (double)n, now,
