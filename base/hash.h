@@ -21,7 +21,7 @@ struct hash128 hash128(const void *bytes, size_t n);
  */
 struct hash128 hash128_keyed(const void *bytes, size_t n);
 
-/* Odd numbers drawn with that key, never written to afterwards: what is at place i of a list counts hash_odds[i] times in a sum. */
+/* Odd numbers drawn with that key before main, read-only since: what is at place i of a list counts hash_odds[i] times. */
 enum { HASH_ODDS_N = 1024 };
 extern uint64_t hash_odds[HASH_ODDS_N];
 

@@ -124,5 +124,3 @@ void *queue_pop(struct queue *q, int64_t wait_ns)
     struct timespec until = { .tv_sec = at / NS_PER_S, .tv_nsec = at % NS_PER_S };
     return wait_and_take(q, wait_ns < 0 ? NULL : &until);
 }
-
-unsigned queue_n(const struct queue *q) { return ck_ring_size(&q->ring); }

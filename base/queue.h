@@ -22,5 +22,3 @@ bool queue_push(struct queue *q, void *item);
 
 /* The oldest item; NULL when there is none within `wait_ns` (0: at once, -1: wait for ever). */
 void *queue_pop(struct queue *q, int64_t wait_ns);
-
-unsigned queue_n(const struct queue *q); /* roughly, for metrics */

@@ -147,8 +147,6 @@ enum code bucket_append(struct bucket *b, const struct batch *batch, struct faul
     return code;
 }
 
-uint32_t bucket_batches(const struct bucket *b) { return b->taken.n; }
-
 size_t       bucket_bytes(const struct bucket *b) { return slab_bytes(&b->slab); }
 struct slice bucket_tenant(const struct bucket *b) { return b->tenant; }
 int64_t      bucket_start_ns(const struct bucket *b) { return b->start_ns; }

@@ -62,8 +62,6 @@ must_check enum code bucket_redone(struct bucket *b, struct fault *why);
 /* For people: which batch it is, its time, how much is new. */
 void bucket_redo_print(struct slice redo, struct buf *out);
 
-uint32_t bucket_batches(const struct bucket *b); /* writer only: taken, seen or not */
-
 /*
  * Writer only.  An upper bound of the bytes by which `b` grows (at its peak) when `batch` is appended; for b == NULL the
  * bytes of a new bucket with it.  Cheap beside the append.

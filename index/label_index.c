@@ -29,8 +29,7 @@ static void *map_resize(void *p, size_t old, size_t bytes, bool may_move)
 
 static void map_free(void *p, size_t bytes, bool deferred)
 {
-    (void)p, (void)bytes,
-        (void)deferred; /* L3: the slab's, with the bucket.  Maps double, so old ones cost less than one */
+    (void)p, (void)bytes, (void)deferred; /* L3: the slab's, with the bucket.  Maps double, so old ones cost less than one */
 }
 
 static struct ck_malloc allocator = { .malloc = map_alloc, .realloc = map_resize, .free = map_free };

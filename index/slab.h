@@ -24,7 +24,7 @@
 struct slab {
     char           *chunk; /* the newest */
     size_t          used, cap;
-    size_t          asked;  /* up to here; in bulk */
+    size_t          asked; /* up to here; in bulk */
     void          **blocks; /* all chunks and blocks, to free */
     uint32_t        n_blocks, blocks_cap;
     _Atomic size_t  bytes;

@@ -1,8 +1,9 @@
 /*
  * Stack ids: which stack of a group has this hash.  The writer's own.
  *
- * Open addressing, 16 bytes a slot: 96 bits of the hash, the upper ones, and the stack.  No two stacks of a bucket are expected ever to have those
- * bits in common (docs/decisions/101-stacks-by-hash.md), so who finds them has found the stack.
+ * Open addressing as in a table (index/table.h), but 16 bytes a slot: 96 bits of the hash and the stack.  No two stacks of a
+ * bucket are expected ever to have those bits in common (docs/decisions/101-stacks-by-hash.md), so who finds them has found the
+ * stack, and there is nothing to compare.
  */
 #pragma once
 

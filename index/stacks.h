@@ -8,8 +8,8 @@
  * T2  Its nodes are there before the stack is: a reader who has a stack finds both paths whole.
  * T3  Inlined lines are nodes of their own in the function tree (the last line of a location is the outermost), so no
  *     query ever looks at locations, lines or functions to build a flame graph.
- * T4  A stack is found by its hash (model/stack_hash.h), or, when it came by its leaf, by that node: so a log costs what is in it,
- *     whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
+ * T4  A stack is found by its hash (model/stack_hash.h), or, when it came by its leaf, by that node: so a log costs what is
+ *     in it, whatever the depth of its stacks.  Who then adds it by its locations walks down to that node once.
  * T5  What a log has is first taken as it is, location nodes and leaves of stacks, and lies there unmade: without function
  *     nodes, found by nobody.  All that follows from it is then made in one go.
  */

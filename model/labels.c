@@ -56,16 +56,6 @@ int labels_cmp(struct labels a, struct labels b)
     return (a.n > b.n) - (a.n < b.n);
 }
 
-bool labels_eq(struct labels a, struct labels b)
-{
-    if (a.n != b.n)
-        return false;
-    for (size_t i = 0; i < a.n; i++)
-        if (!slice_eq(a.at[i].name, b.at[i].name) || !slice_eq(a.at[i].value, b.at[i].value))
-            return false;
-    return true;
-}
-
 uint64_t labels_hash(struct labels l)
 {
     struct buf encoded = { 0 };

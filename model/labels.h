@@ -25,7 +25,6 @@ void         labels_sort(struct label *at, size_t n); /* by name, then value; ke
 bool         labels_are_sorted(struct labels l);      /* strictly: no name twice */
 struct slice labels_get(struct labels l, struct slice name); /* empty when absent */
 int          labels_cmp(struct labels a, struct labels b);   /* pair by pair, shorter prefix first */
-bool         labels_eq(struct labels a, struct labels b);
 uint64_t     labels_hash(struct labels l);                   /* of length-prefixed pairs, seed 0: the same on every node */
 void         labels_print(struct buf *out, struct labels l); /* {a="b", c="d"} */
 

@@ -21,7 +21,7 @@ static void labels_sort_print_and_compare(void)
     labels_print(&b, l);
     assert(slice_is(buf_view(&b), "{a=\"1\", a.b=\"\", b=\"2\\\"\\n\"}"));
     assert(slice_is(labels_get(l, SLICE("a")), "1") && labels_get(l, SLICE("zz")).n == 0);
-    assert(labels_cmp(l, (struct labels){ at, 2 }) > 0 && labels_eq(l, l) && !labels_eq(l, (struct labels){ at, 2 }));
+    assert(labels_cmp(l, (struct labels){ at, 2 }) > 0 && labels_cmp(l, l) == 0);
     assert(labels_hash(l) != labels_hash((struct labels){ at, 2 }));
     at[1] = at[0];
     assert(!labels_are_sorted(l));
@@ -49,7 +49,7 @@ static void labels_encode_and_back(void)
     int           whole = 0;
 
     labels_encode(&b, l);
-    assert(labels_decode(buf_view(&b), a, &back) && labels_eq(l, back));
+    assert(labels_decode(buf_view(&b), a, &back) && labels_cmp(l, back) == 0);
     for (size_t cut = 0; cut < b.n; cut++)
         whole += labels_decode(slice_make(b.p, cut), a, &back);
     assert(whole == 2); /* nothing, and the first pair */
@@ -79,7 +79,7 @@ static void labels_join_and_back(void)
             labels_join(&y, r);
             int order = labels_cmp(l, r), joined = slice_cmp(buf_view(&x), buf_view(&y));
             assert((order < 0) == (joined < 0) && (order > 0) == (joined > 0));
-            assert(labels_split(buf_view(&x), a, &back) && labels_eq(back, l));
+            assert(labels_split(buf_view(&x), a, &back) && labels_cmp(back, l) == 0);
         }
     x.n = 0;
     labels_join(&x, (struct labels){ &cut, 1 });

@@ -261,8 +261,6 @@ enum tls_step tls_session_shake(struct tls_session *t)
     return step == TLS_MORE ? met(t) : step;
 }
 
-bool tls_session_is_ready(const struct tls_session *t) { return t->is_ready; }
-
 enum tls_step tls_session_read(struct tls_session *t, char *into, size_t room, size_t *n)
 {
     enum tls_step step = TLS_MORE;

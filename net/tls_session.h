@@ -33,7 +33,6 @@ void                tls_session_free(struct tls_session *t);
 
 void          tls_session_feed(struct tls_session *t, struct slice bytes); /* borrowed until read */
 enum tls_step tls_session_shake(struct tls_session *t);                    /* MORE: the handshake is done */
-bool          tls_session_is_ready(const struct tls_session *t);
 enum tls_step tls_session_read(struct tls_session *t, char *into, size_t room, size_t *n); /* MORE: *n > 0 */
 const char   *tls_session_why(const struct tls_session *t);
 

@@ -20,8 +20,6 @@ struct ledger *ledger_new(uint64_t n_profiles)
 
 void ledger_free(struct ledger *l) { free(l); }
 
-uint64_t ledger_n(const struct ledger *l) { return l->n; }
-
 void ledger_set(struct ledger *l, uint64_t number, enum fate fate)
 {
     assert(number < l->n);

@@ -19,7 +19,6 @@ struct ledger;
 
 struct ledger *ledger_new(uint64_t n_profiles);
 void           ledger_free(struct ledger *l);
-uint64_t       ledger_n(const struct ledger *l);
 void           ledger_set(struct ledger *l, uint64_t number, enum fate fate);
 enum fate      ledger_get(const struct ledger *l, uint64_t number);
 uint64_t       ledger_count(const struct ledger *l, enum fate fate);

@@ -126,15 +126,6 @@ bool expect_stacks(const struct oracle *o, const struct question *q, struct cand
     return !is_unknown;
 }
 
-void expect_add(const struct oracle *o, const struct question *q, const struct profile *p, struct arena *a,
-                struct tally *out)
-{
-    struct stack_sums sums = stack_sums_new(o, q, a);
-
-    profile_sum(&sums, p);
-    paths_add(&sums, out);
-}
-
 /* ---- points ---- */
 
 static int64_t profile_total(const struct oracle *o, const struct profile *p, uint32_t type)

@@ -55,10 +55,6 @@ enum set_kind { SET_PODS, SET_SERVICES, SET_MARKERS, SET_TYPES, SET_SERIES };
 void expect_set(const struct oracle *o, const struct question *q, struct candidates c, enum set_kind kind,
                 bool with_unknown, struct tally *out);
 
-/* Adds what one profile has in it of q's type. */
-void expect_add(const struct oracle *o, const struct question *q, const struct profile *p, struct arena *a,
-                struct tally *out);
-
 /* The labels that SET_SERIES tells apart, for the request. */
 enum { SERIES_LABELS = 6 };
 extern const struct slice series_label_names[SERIES_LABELS];

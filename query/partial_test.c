@@ -65,7 +65,7 @@ static void check_points(struct partial *p, int64_t sum[GROUPS][TIMES], int64_t 
     assert(n == GROUPS && s[0].labels.n == 0); /* the shorter prefix first */
     for (size_t i = 0; i < n; i++) {
         uint32_t g = 0;
-        while (!labels_eq(group_labels(g), s[i].labels))
+        while (labels_cmp(group_labels(g), s[i].labels) != 0)
             assert(++g < GROUPS);
         assert(i == 0 || labels_cmp(s[i - 1].labels, s[i].labels) < 0);
         for (uint32_t k = 0; k < s[i].n; k++) {

@@ -38,7 +38,6 @@ struct timed_thread {
 
 struct sampler {
     _Atomic uint32_t      next; /* where the next handler looks for an empty slot */
-    _Atomic int64_t       lost;
     uintptr_t             main_self, main_top;  /* pthread_self() of the main thread, the end of its stack */
     uintptr_t             text_begin, text_end; /* of this program */
     struct unwind_tables *unwind;
@@ -153,10 +152,8 @@ READS_STACKS static void on_signal(int number, siginfo_t *info, void *context)
         return;
     struct slot *slot = &s->ring[atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed) % RING];
     if (!atomic_compare_exchange_strong_explicit(&slot->state, &empty, SLOT_WRITING, memory_order_acquire,
-                                                 memory_order_relaxed)) {
-        atomic_fetch_add_explicit(&s->lost, 1, memory_order_relaxed);
-        return;
-    }
+                                                 memory_order_relaxed))
+        return; /* the ring is full: the sample is lost */
     slot->sample.clock = info->si_value.sival_int == SAMPLE_WALL ? SAMPLE_WALL : SAMPLE_CPU;
     slot->sample.count = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     slot->sample.n = walk(s, context, slot->sample.pcs);
@@ -288,8 +285,6 @@ void sampler_drain(struct sampler *s, sampler_fn *fn, void *arg)
         atomic_store_explicit(&slot->state, SLOT_EMPTY, memory_order_release);
     }
 }
-
-int64_t sampler_lost(const struct sampler *s) { return atomic_load_explicit(&s->lost, memory_order_relaxed); }
 
 /*
  * A signal may still be on its way to a thread when its timer is deleted, and its handler may have read the pointer:

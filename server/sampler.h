@@ -50,5 +50,4 @@ void sampler_scan(struct sampler *s);
 typedef void sampler_fn(void *arg, const struct sample *sample);
 void         sampler_drain(struct sampler *s, sampler_fn *fn, void *arg);
 
-int64_t sampler_lost(const struct sampler *s);
-void    sampler_stop(struct sampler *s); /* no timer is left; the handler stays, doing nothing */
+void sampler_stop(struct sampler *s); /* no timer is left; the handler stays, doing nothing */
