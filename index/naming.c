@@ -5,7 +5,7 @@
 #include "model/location.h"
 #include "wire/varint.h"
 
-enum { NO_TEXT = 1 }; /* the number of "" */
+enum { NO_TEXT = 0 }; /* the number of "" */
 
 struct naming {
     struct tree         *tree;
@@ -13,8 +13,9 @@ struct naming {
     struct arena        *arena;
     struct strset       *texts, *places; /* in it */
     const struct symtab *table;
-    uint32_t            *text;        /* [strings of the table]: its number; 0: not asked for yet */
+    uint32_t            *text;        /* [strings of the table]: its number */
     struct arena        *turn, *once; /* what lives as long as the table's turn; of one location */
+    uint32_t             next;        /* place: that behind the last */
     struct buf           key, name;   /* being made */
 };
 
@@ -48,26 +49,34 @@ void naming_free(struct naming *n)
 
 struct tree *naming_tree(const struct naming *n) { return n->tree; }
 
+/* Buckets have much the same in much the same order: what comes next is looked at before anything is looked up. */
+static uint32_t number_of(struct strset *set, struct slice s, uint32_t *next)
+{
+    bool     is_next = *next < strset_n(set) && slice_eq(strset_at(set, *next), s);
+    uint32_t number = is_next ? *next : strset_add(set, s);
+
+    *next = number + 1;
+    return number;
+}
+
 void naming_turn(struct naming *n, const struct symtab *t)
 {
+    uint32_t n_strings = vec_n(&t->strings), next = 0;
+
     arena_reset(n->turn);
     n->table = t;
-    n->text = arena_zalloc(n->turn, vec_n(&t->strings) * sizeof *n->text);
+    n->text = arena_array(n->turn, n_strings, sizeof *n->text);
+    for (uint32_t i = 0; i < n_strings; i++)
+        n->text[i] = number_of(n->texts, symtab_text(t, i), &next);
+    n->next = 0;
 }
 
 static uint8_t *put(uint8_t *to, uint64_t v) { return to + varint_write(to, v); }
 
-static uint8_t *put_text(uint8_t *to, struct naming *n, uint32_t string)
-{
-    uint32_t *text = &n->text[string];
-
-    if (*text == 0)
-        *text = strset_add(n->texts, symtab_text(n->table, string)) + 1;
-    return put(to, *text);
-}
+static uint8_t *put_text(uint8_t *to, const struct naming *n, uint32_t string) { return put(to, n->text[string]); }
 
 /* None is one of zeros (L2). */
-static uint8_t *put_mapping(uint8_t *to, struct naming *n, uint32_t mapping)
+static uint8_t *put_mapping(uint8_t *to, const struct naming *n, uint32_t mapping)
 {
     if (mapping == BATCH_NONE)
         return put(put(put(put(put(put(to, NO_TEXT), NO_TEXT), 0), 0), 0), 0);
@@ -76,7 +85,7 @@ static uint8_t *put_mapping(uint8_t *to, struct naming *n, uint32_t mapping)
     return put(put(put(put(to, m->start), m->limit), m->offset), m->flags);
 }
 
-static uint8_t *put_line(uint8_t *to, struct naming *n, const struct symbol_line *l)
+static uint8_t *put_line(uint8_t *to, const struct naming *n, const struct symbol_line *l)
 {
     const struct symbol_function *f = vec_at(&n->table->functions, l->function);
 
@@ -158,7 +167,7 @@ static enum code name_make(struct naming *n, const struct location *l, uint32_t 
 enum code naming_of(struct naming *n, uint32_t location, uint32_t *name, struct fault *why)
 {
     const struct symbol_location *l = vec_at(&n->table->locations, location);
-    uint32_t                      had = strset_n(n->places), place = strset_add(n->places, key_of(n, l));
+    uint32_t                      had = strset_n(n->places), place = number_of(n->places, key_of(n, l), &n->next);
 
     *name = place + 1;
     if (place < had)

@@ -139,21 +139,43 @@ static size_t size_of(ProtobufCType type)
     }
 }
 
-static void list_put(struct packing *p, const ProtobufCFieldDescriptor *f, const void *list, size_t n)
+static bool is_plain_64(ProtobufCType type) { return type == PROTOBUF_C_TYPE_INT64 || type == PROTOBUF_C_TYPE_UINT64; }
+
+/* What most of a flame graph or a pprof is. */
+static void numbers_put(struct packing *p, const uint64_t *v, size_t n)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += varint_bytes(v[i]);
+    uint8_t *to = before(p, bytes);
+    for (size_t i = 0; i < n; i++)
+        to += varint_write(to, v[i]);
+}
+
+static void packed_put(struct packing *p, const ProtobufCFieldDescriptor *f, const void *list, size_t n)
 {
     size_t      behind = written(p), size = size_of(f->type);
-    bool        is_packed = f->flags & PROTOBUF_C_FIELD_FLAG_PACKED;
     const char *at = list;
 
-    for (size_t i = n; i-- > 0;) {
-        enum pb_wire wire = value_put(p, f->type, at + i * size);
-        if (!is_packed)
-            put_tag(p, f->id, wire);
-    }
-    if (is_packed && n > 0) {
-        put_varint(p, written(p) - behind);
-        put_tag(p, f->id, PB_BYTES);
-    }
+    if (n == 0)
+        return;
+    if (is_plain_64(f->type))
+        numbers_put(p, list, n);
+    else
+        while (n-- > 0)
+            value_put(p, f->type, at + n * size);
+    put_varint(p, written(p) - behind);
+    put_tag(p, f->id, PB_BYTES);
+}
+
+static void list_put(struct packing *p, const ProtobufCFieldDescriptor *f, const void *list, size_t n)
+{
+    size_t      size = size_of(f->type);
+    const char *at = list;
+
+    while (n-- > 0)
+        put_tag(p, f->id, value_put(p, f->type, at + n * size));
 }
 
 /* What proto3 leaves out. */
@@ -203,7 +225,9 @@ static void message_put(struct packing *p, const ProtobufCMessage *m)
     for (unsigned i = d->n_fields; i-- > 0;) {
         const ProtobufCFieldDescriptor *f = &d->fields[i];
         const void *at = (const char *)m + f->offset, *flag = (const char *)m + f->quantifier_offset;
-        if (f->label == PROTOBUF_C_LABEL_REPEATED)
+        if (f->flags & PROTOBUF_C_FIELD_FLAG_PACKED)
+            packed_put(p, f, *(const void *const *)at, *(const size_t *)flag);
+        else if (f->label == PROTOBUF_C_LABEL_REPEATED)
             list_put(p, f, *(const void *const *)at, *(const size_t *)flag);
         else if (is_set(f, flag, at))
             put_tag(p, f->id, value_put(p, f->type, at));
