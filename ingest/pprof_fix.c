@@ -18,9 +18,9 @@ static bool same_name(const void *items, uint32_t i, uint32_t j)
 }
 
 /* "<file> <name>" for a function, or nothing when it stays as it is. */
-static struct slice scripting_name(const struct pprof *p, const struct raw_function *f, bool is_pyspy)
+static struct slice scripting_name(const struct pprof *p, const struct batch_function *f, bool is_pyspy)
 {
-    if (f->name >= p->n_strings || f->file >= p->n_strings)
+    if (f->name >= p->strings.n || f->file >= p->strings.n)
         return (struct slice){ 0 }; /* left for the checks to find */
     struct slice file = ref_text(p, f->file), name = ref_text(p, f->name);
     if (is_pyspy && slice_starts(file, SLICE("/")))
@@ -35,7 +35,7 @@ static void scripting_rename(struct pprof *p, bool is_pyspy)
     struct table  table = table_new(p->scratch, p->n_functions);
 
     for (uint32_t i = 0; i < p->n_functions; i++) {
-        struct raw_function *f = &p->functions[i];
+        struct batch_function *f = &p->functions[i];
         names[i] = scripting_name(p, f, is_pyspy);
         if (names[i].n == 0)
             continue;
@@ -53,16 +53,16 @@ static void dotnet_ids(struct pprof *p)
     if (p->n_functions != p->n_locations)
         return;
     for (uint32_t i = 0; i < p->n_functions; i++)
-        if (p->functions[i].id != 0)
+        if (p->function_ids[i] != 0)
             return;
     for (uint32_t i = 0; i < p->n_functions; i++)
-        p->functions[i].id = p->locations[i].id;
+        p->function_ids[i] = p->location_ids[i];
 }
 
 static void dotnet_types(struct pprof *p)
 {
     for (uint32_t i = 0; i < p->n_types; i++) {
-        if (p->types[i].type >= p->n_strings)
+        if (p->types[i].type >= p->strings.n)
             continue;
         struct slice type = ref_text(p, p->types[i].type);
         if (slice_find(type, SLICE("-")) == type.n)
