@@ -171,7 +171,7 @@ enum code ingest_pprof(struct slice body, const struct ingest_source *source, co
         arena_reserve(a, bytes.n * BATCH_FACTOR);
         code = decode(&j, bytes, a, out);
     }
-    if (out->n_rows == 0) { /* nothing to be stored: refused, or dropped as a whole */
+    if (code != CODE_OK || out->n_rows == 0) { /* nothing to be stored: refused, or dropped as a whole */
         arena_rewind(a, mark);
         *out = (struct batch){ 0 };
     }

@@ -7,7 +7,7 @@ struct building {
     struct arena      *a;
     struct batch      *b;
     struct batch_part *parts;
-    uint32_t          *stack_of; /* each sample's stack */
+    uint32_t          *stack_of, *row_of; /* of each sample */
 };
 
 /* As they were sent, also symbols that no stack leads to; of them a bucket takes what is new to it. */
@@ -73,15 +73,12 @@ static uint32_t *samples_order(const struct building *g, const struct samples *s
     return by_part;
 }
 
-/* Rows from samples in order; neighbours of one part and stack become one row. */
-static enum code rows_build(struct building *g, const struct samples *s, const struct split *split, struct fault *why)
+/* Samples in order; neighbours of one part and stack become one row. */
+static void rows_place(struct building *g, const struct samples *s, const struct split *split)
 {
-    struct batch      *b = g->b;
     const uint32_t    *order = samples_order(g, s, split);
     struct batch_part *parts = g->parts;
-    uint32_t           n_types = b->n_types, n_rows = 0;
-    uint32_t          *row_of = arena_array(g->p->scratch, s->n, sizeof *row_of);
-    uint32_t          *stacks = arena_array(g->a, s->n, sizeof *stacks);
+    uint32_t           n_rows = 0, *stacks = arena_array(g->a, s->n, sizeof *stacks);
 
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t part = split->part_of[s->group[order[i]]], stack = g->stack_of[order[i]];
@@ -91,20 +88,38 @@ static enum code rows_build(struct building *g, const struct samples *s, const s
             stacks[n_rows++] = stack;
             parts[part].n_rows++;
         }
-        row_of[i] = n_rows - 1;
+        g->row_of[order[i]] = n_rows - 1;
     }
-    int64_t *values = arena_zalloc(g->a, (size_t)n_rows * n_types * sizeof *values);
-    for (uint32_t i = 0; i < s->n; i++) {
-        const int64_t *from = s->values + (size_t)order[i] * n_types;
+    g->b->row_stack = stacks;
+    g->b->n_rows = n_rows;
+}
+
+/* In a lone part each stack is a row: none is without a sample. */
+static void rows_place_alone(struct building *g)
+{
+    uint32_t n = g->b->n_stacks, *stacks = arena_array(g->a, n, sizeof *stacks);
+
+    for (uint32_t i = 0; i < n; i++)
+        stacks[i] = i;
+    g->row_of = g->stack_of;
+    g->parts->n_rows = n;
+    g->b->row_stack = stacks;
+    g->b->n_rows = n;
+}
+
+static enum code values_sum(struct building *g, const struct samples *s, struct fault *why)
+{
+    uint32_t       n_rows = g->b->n_rows, n_types = g->b->n_types;
+    int64_t       *values = arena_zalloc(g->a, (size_t)n_rows * n_types * sizeof *values);
+    const int64_t *from = s->values;
+
+    for (uint32_t i = 0; i < s->n; i++)
         for (uint32_t t = 0; t < n_types; t++) {
-            int64_t *sum = &values[(size_t)t * n_rows + row_of[i]];
-            if (__builtin_add_overflow(*sum, from[t], sum))
+            int64_t *sum = &values[(size_t)t * n_rows + g->row_of[i]];
+            if (__builtin_add_overflow(*sum, *from++, sum))
                 return fail(why, CODE_INVALID_ARGUMENT, "sample values add up to more than 64 bits hold");
         }
-    }
-    b->row_stack = stacks;
-    b->row_values = values;
-    b->n_rows = n_rows;
+    g->b->row_values = values;
     return CODE_OK;
 }
 
@@ -128,6 +143,11 @@ enum code pprof_batch(struct pprof *p, const struct samples *s, const struct spl
     parts_build(&g, split);
     tables_take(p, out);
     g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
+    g.row_of = arena_array(p->scratch, s->n, sizeof *g.row_of);
     stacks_unite(s, p->a, out, g.stack_of);
-    return rows_build(&g, s, split, why);
+    if (split->n_parts == 1)
+        rows_place_alone(&g);
+    else
+        rows_place(&g, s, split);
+    return values_sum(&g, s, why);
 }
