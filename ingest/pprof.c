@@ -76,8 +76,8 @@ static enum code tables_get(struct job *j, struct slice bytes, struct arena *a)
     if (code != CODE_OK)
         return code;
     if (hints->is_legacy) {
-        pprof_fix_legacy(&j->p, hints, config_is_dashed(hints->type_config));
-        if ((code = name_legacy(j, &labels)) != CODE_OK)
+        code = pprof_fix_legacy(&j->p, hints, config_is_dashed(hints->type_config), j->why);
+        if (code != CODE_OK || (code = name_legacy(j, &labels)) != CODE_OK)
             return code;
     }
     j->stated_ns = j->p.time_ns;
