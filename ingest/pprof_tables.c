@@ -303,24 +303,24 @@ static inline bool location_read_quickly(struct pprof *p, struct slice bytes, ui
 {
     const uint8_t *at = (const uint8_t *)bytes.p, *end = at + bytes.n;
     uint32_t       line_at = p->n_lines;
+    bool           is_ok = true;
 
     p->location_ids[i] = ordered_take(&at, LOCATION_ID);
     p->mapping_ids_of_locations[i] = ordered_take(&at, LOCATION_MAPPING);
     uint64_t address = long_take(&at, LOCATION_ADDRESS);
-    while (at < end && at[0] == LOCATION_LINE) {
+    while (is_ok && at < end && at[0] == LOCATION_LINE) {
         const uint8_t *line_end = at + 2 + at[1];
         at += 2;
         uint64_t function = ordered_take(&at, LINE_FUNCTION), line = short_take(&at, LINE_NUMBER);
         *line_new(p) = line_unresolved(function, (int64_t)line);
-        if (at != line_end)
-            break;
+        is_ok = at == line_end;
     }
-    p->locations[i] = (struct batch_location){
-        .address = address, .mapping = BATCH_NONE, .line_at = line_at, .n_lines = p->n_lines - line_at
-    };
-    if (at != end)
+    p->locations[i] =
+        (struct batch_location){ .address = address, .line_at = line_at, .n_lines = p->n_lines - line_at };
+    is_ok &= at == end;
+    if (!is_ok)
         p->n_lines = line_at;
-    return at == end;
+    return is_ok;
 }
 
 bool locations_read(struct pprof *p, struct pb_cursor *cursor, struct slice bytes)
