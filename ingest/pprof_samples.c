@@ -16,7 +16,8 @@ struct reading {
     const struct idmap *map;
     struct labels       labels;
     struct fault       *why;
-    const uint8_t      *bytes_end;                    /* of the profile */
+    const uint8_t      *bytes_end; /* of the profile */
+    uint32_t            n_types;
     uint32_t            id_most;                      /* no id above it is looked for in map->direct */
     bool                is_counted, keeps_all_stacks; /* is_counted: ids 1, 2, 3, ... are locations 0, 1, 2, ... */
 
@@ -24,7 +25,7 @@ struct reading {
     uint32_t locations_or;               /* of the sample's locations: all bits are set where one is NO_LOCATION */
     size_t   locations_from, pairs_from; /* where its own begin */
     int64_t *values;                     /* [n_types] */
-    int64_t  values_or;                  /* > 0: none is negative and some is not 0 */
+    uint64_t values_or;                  /* as int64_t > 0: none is negative and some is not 0 */
     uint32_t n_values, n_labels;
     uint64_t labels_hash;
 };
@@ -85,23 +86,22 @@ static const uint8_t *locations_read(struct reading *r, const uint8_t *p, const 
     return end;
 }
 
-static inline void value_put(struct reading *r, uint64_t v)
-{
-    if (r->n_values < r->s->p->n_types) {
-        r->values[r->n_values] = (int64_t)v;
-        r->values_or |= (int64_t)v;
-    }
-    r->n_values++;
-}
-
 /* Numbers are read with the end of all bytes in sight, for that is faster, and must not go beyond `end`. */
 static inline const uint8_t *values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
-    uint64_t v;
+    uint32_t n = r->n_values, n_types = r->n_types;
+    uint64_t v, any = r->values_or;
 
-    for (; p < end; value_put(r, v))
+    for (; p < end; n++) {
         if ((p = varint_read(p, r->bytes_end, &v)) == NULL || p > end)
             return NULL;
+        if (n < n_types) {
+            r->values[n] = (int64_t)v;
+            any |= v;
+        }
+    }
+    r->n_values = n;
+    r->values_or = any;
     return p;
 }
 
@@ -146,8 +146,8 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
             p = stop != NULL ? values_read(r, p, stop) : NULL;
             break;
         case S_VALUE << 3 | PB_VARINT:
-            if ((p = varint_read(p + 1, end, &v)) != NULL)
-                value_put(r, v);
+            stop = varint_read(p + 1, end, &v);
+            p = stop != NULL ? values_read(r, p + 1, stop) : NULL;
             break;
         default:
             code = other_read(r, &p, end);
@@ -158,11 +158,30 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
     return code;
 }
 
+/* The numbers of a short packed field when it comes next. */
+static inline bool packed_next(const uint8_t **p, const uint8_t *end, uint8_t tag, const uint8_t **stop)
+{
+    const uint8_t *at = *p;
+
+    if (end - at < 2 || at[0] != tag || at[1] >= 0x80 || at[1] > end - at - 2)
+        return false;
+    *p = at + 2;
+    *stop = at + 2 + at[1];
+    return true;
+}
+
+/* Writers keep fields in order: locations, values, labels. */
 static enum code fields_read(struct reading *r, struct slice bytes)
 {
-    const uint8_t *p = (const uint8_t *)bytes.p;
+    const uint8_t *p = (const uint8_t *)bytes.p, *end = p + bytes.n, *stop;
+    enum code      code = CODE_OK;
 
-    enum code code = fields_walk(r, &p, p + bytes.n);
+    if (packed_next(&p, end, S_LOCATION << 3 | PB_BYTES, &stop))
+        p = locations_read(r, p, stop);
+    if (p != NULL && packed_next(&p, end, S_VALUE << 3 | PB_BYTES, &stop))
+        p = values_read(r, p, stop);
+    if (p != NULL && p < end)
+        code = fields_walk(r, &p, end);
     if (code == CODE_OK && p == NULL)
         return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
     return code;
@@ -205,7 +224,7 @@ static enum code sample_read(struct reading *r, struct slice bytes)
 
     r->locations_from = s->n_locations;
     r->pairs_from = s->n_pairs;
-    r->values = s->values + (size_t)s->n * s->p->n_types;
+    r->values = s->values + (size_t)s->n * r->n_types;
     r->n_values = r->n_labels = 0;
     r->values_or = 0;
     r->labels_hash = 0;
@@ -213,15 +232,15 @@ static enum code sample_read(struct reading *r, struct slice bytes)
     enum code code = fields_read(r, bytes);
     if (code != CODE_OK)
         return code;
-    if (r->n_values != s->p->n_types)
+    if (r->n_values != r->n_types)
         return fail(r->why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
     if ((int64_t)r->n_labels > s->p->limits->sample_labels_max)
         return pprof_refuse_sample_labels(s->p, r->n_labels, r->labels, r->why);
-    bool     is_kept = r->values_or > 0;
+    bool     is_kept = (int64_t)r->values_or > 0;
     uint32_t stack = stack_close(r, is_kept);
     if (is_kept && stack != NO_LOCATION) {
         s->stack[s->n] = stack;
-        s->group[s->n++] = group_close(s, r->pairs_from);
+        s->group[s->n++] = s->n_pairs > r->pairs_from ? group_close(s, r->pairs_from) : 0;
     } else {
         s->n_pairs = r->pairs_from;
     }
@@ -265,6 +284,7 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
     samples_new(p, keeps_all_stacks, out);
+    r.n_types = p->n_types;
     r.keeps_all_stacks = keeps_all_stacks;
     r.bytes_end = (const uint8_t *)p->bytes.p + p->bytes.n;
     r.is_counted = ids_are_counted(locations, p->n_locations);
