@@ -273,7 +273,7 @@ static enum code append_check(const struct bucket *b, const struct group *g, con
     if (!is_group_roomy(g != NULL ? g : &none, batch))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the frames of service \"%.*s\" do not fit into one time bucket",
                     SLICE_ARGS(batch_string(batch, batch->service)));
-    if (!is_roomy(&b->series.streams, streams) || !is_roomy(&b->types.all, batch->n_types) || b->taken.n >= VEC_MAX)
+    if (b->series.n_streams + streams >= VEC_MAX || !is_roomy(&b->types.all, batch->n_types) || b->taken.n >= VEC_MAX)
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the series of one time bucket are too many");
     return CODE_OK;
 }

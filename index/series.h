@@ -6,6 +6,8 @@
  *
  * R1  Ids are dense, by first appearance.  A series never changes but for its list of streams, which grows at its head.
  * R2  A point is seen only by who has seen its batch published (index/publish.h); a stream's points ascend by batch.
+ * R4  A series has few streams, and the writer walks them: a table of all would be asked for each point.  Only of a series
+ *     that has many are they listed in one.
  * R3  The total is the sum of the row values, so totals over time need no stacks.
  */
 #pragma once
@@ -42,15 +44,17 @@ struct stream {
 };
 
 struct series {
-    uint32_t                 id, group, n_labels;
+    uint32_t                 id, group, n_labels, n_streams; /* the last is the writer's */
     _Atomic(struct stream *) streams;
     struct label_value      *labels[]; /* by name */
 };
 
 struct series_set {
-    struct vec   all;     /* struct series * */
-    struct vec   streams; /* struct stream *, for the writer's lookup */
-    struct table series_ids, stream_ids;
+    struct vec   all; /* struct series * */
+    struct table series_ids;
+    struct vec   many; /* struct stream *: R4 */
+    struct table many_ids;
+    uint32_t     n_streams;
     uint32_t     points_max; /* the most that one stream has */
 };
 
@@ -59,10 +63,14 @@ void series_set_free(struct series_set *x, struct slab *s);
 
 /* Writer only.  NULL: there is no such series. */
 struct series *series_find(const struct series_set *x, struct label_value *const *labels, uint32_t n);
-struct series *series_add(struct series_set *x, struct slab *s, uint32_t group, struct label_value *const *labels, uint32_t n);
-void           series_point(struct series_set *x, struct slab *s, struct series *in, uint32_t type, const struct point *p);
+struct series *series_add(struct series_set *x, struct slab *s, uint32_t group, struct label_value *const *labels,
+                          uint32_t n);
+void series_point(struct series_set *x, struct slab *s, struct series *in, uint32_t type, const struct point *p);
 
-static inline const struct series *series_at(const struct series_set *x, uint32_t id) { return vec_pointer(&x->all, id); }
+static inline const struct series *series_at(const struct series_set *x, uint32_t id)
+{
+    return vec_pointer(&x->all, id);
+}
 
 static inline const struct stream *series_streams(const struct series *s)
 {
