@@ -232,6 +232,22 @@ static void take_part(struct intake *in, const struct batch_part *part, struct b
                                                   .totals = rows.totals });
 }
 
+/* Of the first part: most batches have one. */
+void bucket_warm(const struct bucket *b, const struct batch *batch)
+{
+    const struct batch_part *part = batch->parts;
+    uint64_t                 key = 0;
+
+    if (b->sealed != NULL || batch->n_parts == 0)
+        return;
+    for (uint32_t i = 0; i < part->n_labels; i++) {
+        const struct batch_label *l = &batch->labels[part->label_at + i];
+        key =
+            series_key(key, label_index_warm(&b->labels, batch_string(batch, l->name), batch_string(batch, l->value)));
+    }
+    table_warm(&b->series.series_ids, key);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
 /* The most frames that one location shows. */

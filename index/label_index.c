@@ -50,6 +50,15 @@ const struct label_value *label_index_find(const struct label_index *x, const st
     return value_find(x, name, value, value_hash(name, value));
 }
 
+uint32_t label_index_warm(const struct label_index *x, struct slice name, struct slice value)
+{
+    const struct label_name *in = label_index_find_name(x, name);
+    uint64_t                 hash = in ? value_hash(in, value) : 0;
+
+    shared_table_warm(&x->by_value, hash);
+    return (uint32_t)hash;
+}
+
 static struct label_name *name_of(struct label_index *x, struct slab *s, struct slice text)
 {
     uint64_t           hash = hash_slice(text);

@@ -39,6 +39,9 @@ void label_index_init(struct label_index *x);
 /* Writer only; made when missing. */
 struct label_value *label_index_value(struct label_index *x, struct slab *s, struct slice name, struct slice value);
 
+/* Writer only: it will be asked for soon.  What its hash would be; 0: there is no such name. */
+uint32_t label_index_warm(const struct label_index *x, struct slice name, struct slice value);
+
 /* Any thread; NULL: there is none. */
 const struct label_name  *label_index_find_name(const struct label_index *x, struct slice name);
 const struct label_value *label_index_find(const struct label_index *x, const struct label_name *name,

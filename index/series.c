@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/hash.h"
-
 /* ---- types ---------------------------------------------------------------------------------------------------------- */
 
 void types_init(struct types *t)
@@ -73,15 +71,21 @@ void series_set_free(struct series_set *x, struct slab *s)
     table_free(&x->many_ids, s);
 }
 
-/* Labels are there once, so equal sets have equal pointers. */
-static uint64_t labels_key(struct label_value *const *labels, uint32_t n) { return hash64(labels, n * sizeof *labels); }
+static uint64_t labels_key(struct label_value *const *labels, uint32_t n)
+{
+    uint64_t key = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        key = series_key(key, labels[i]->hash);
+    return key;
+}
 
 struct series *series_find(const struct series_set *x, struct label_value *const *labels, uint32_t n)
 {
     struct table_walk w = table_walk(&x->series_ids, labels_key(labels, n));
     uint32_t          i;
 
-    while (table_next(&x->series_ids, &w, &i)) {
+    while (table_next(&x->series_ids, &w, &i)) { /* labels are there once, so equal sets have equal pointers */
         struct series *s = vec_pointer(&x->all, i);
         if (s->n_labels == n && memcmp(s->labels, labels, n * sizeof *labels) == 0)
             return s;

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "index/label_index.h"
 #include "index/table.h"
 #include "index/vec.h"
@@ -60,6 +61,9 @@ struct series_set {
 
 void series_set_init(struct series_set *x);
 void series_set_free(struct series_set *x, struct slab *s);
+
+/* Under which a series is looked up: made of its labels' hashes, one by one, from 0. */
+static inline uint64_t series_key(uint64_t key, uint32_t label_hash) { return hash_pair(key, label_hash); }
 
 /* Writer only.  NULL: there is no such series. */
 struct series *series_find(const struct series_set *x, struct label_value *const *labels, uint32_t n);

@@ -77,8 +77,10 @@ static struct hash128 *place_of(const struct generation *g, uint64_t hash, struc
             if (place->lo == key.lo && place->hi == key.hi)
                 return place;
         }
-        if (tags_free(g->tags[i]) != 0)
+        if (tags_free(g->tags[i]) != 0) {
+            __builtin_prefetch(&g->keys[i * GROUP + first_of(tags_free(g->tags[i]))], 1); /* where it will be put */
             return NULL;
+        }
     }
 }
 
