@@ -7,6 +7,7 @@
 
 #include "model/labels.h"
 #include "model/profile_type.h"
+#include "model/slice_sort.h"
 #include "model/strset.h"
 
 static void labels_sort_print_and_compare(void)
