@@ -251,6 +251,22 @@ static void take_part(struct intake *in, const struct batch_part *part, struct b
                                                   .totals = rows.totals });
 }
 
+/* Of the first part: most batches have one. */
+void bucket_warm(const struct bucket *b, const struct batch *batch)
+{
+    const struct batch_part *part = batch->parts;
+    uint64_t                 key = 0;
+
+    if (b->sealed != NULL || batch->n_parts == 0)
+        return;
+    for (uint32_t i = 0; i < part->n_labels; i++) {
+        const struct batch_label *l = &batch->labels[part->label_at + i];
+        key =
+            series_key(key, label_index_warm(&b->labels, batch_string(batch, l->name), batch_string(batch, l->value)));
+    }
+    table_warm(&b->series.series_ids, key);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
 /* The most frames that one location shows. */
@@ -294,7 +310,7 @@ static enum code append_check(const struct bucket *b, const struct group *g, con
     if (!is_group_roomy(g != NULL ? g : &none, batch))
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the frames of service \"%.*s\" do not fit into one time bucket",
                     SLICE_ARGS(batch_string(batch, batch->service)));
-    if (!is_roomy(&b->series.streams, streams) || !is_roomy(&b->types.all, batch->n_types) || b->taken.n >= VEC_MAX)
+    if (b->series.n_streams + streams >= VEC_MAX || !is_roomy(&b->types.all, batch->n_types) || b->taken.n >= VEC_MAX)
         return fail(why, CODE_RESOURCE_EXHAUSTED, "the series of one time bucket are too many");
     return CODE_OK;
 }

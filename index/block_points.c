@@ -25,7 +25,7 @@ static uint32_t points_seen(const struct bucket *b, const struct stream *s)
 /* All streams, series by series, by type. */
 static const struct stream **list_streams(struct sealing *x, uint32_t *ends)
 {
-    const struct stream **all = arena_array(x->arena, vec_n(&x->from->series.streams), sizeof *all);
+    const struct stream **all = arena_array(x->arena, x->from->series.n_streams, sizeof *all);
     uint32_t              n = 0;
 
     for (uint32_t i = 0; i < x->n_series; i++) {
@@ -105,7 +105,7 @@ static void put_streams(struct sealing *x, struct row_list *rows)
 /* Their row blocks follow those of the points. */
 static void put_rollups(struct sealing *x, struct row_list *rows)
 {
-    uint32_t  most = vec_n(&x->from->series.streams), n = 0, more;
+    uint32_t  most = x->from->series.n_streams, n = 0, more;
     uint32_t *ends = sealing_numbers(x, x->n_groups), *types = sealing_numbers(x, most), *of = sealing_numbers(x, most);
     uint32_t *columns = sealing_numbers(x, most);
 

@@ -24,7 +24,7 @@ struct bucket *bucket_new(struct slice tenant, int64_t start_ns, int64_t end_ns,
     b->tenant = slab_copy(&b->slab, tenant);
     vec_init(&b->groups, sizeof(struct group *), 0);
     types_init(&b->types);
-    label_index_init(&b->labels, &b->slab);
+    label_index_init(&b->labels);
     series_set_init(&b->series);
     vec_init(&b->keys, sizeof(struct bucket_key), 2);
     return b;

@@ -44,6 +44,9 @@ void bucket_unref(struct bucket *b); /* any thread; the last one frees it */
  */
 must_check enum code bucket_take(struct bucket *b, const struct batch *batch, struct buf *redo, struct fault *why);
 
+/* Writer only.  It will be taken soon: asks for the memory that looking up its labels takes. */
+void bucket_warm(const struct bucket *b, const struct batch *batch);
+
 /* Writer only.  All that was taken is seen from here on, at once. */
 void bucket_publish(struct bucket *b);
 

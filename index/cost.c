@@ -197,7 +197,7 @@ static size_t values_cost_max(const struct label_index *x, size_t values)
 
 static size_t redo_labels_cost(const struct bucket *to, const struct redo_head *h)
 {
-    size_t each = sizeof(struct label_name) + sizeof(struct label_value) + 32 + values_cost_max(&to->labels, h->values);
+    size_t each = sizeof(struct label_name) + 32 + values_cost_max(&to->labels, h->values);
     size_t series = vec_n(&to->series.all) + (size_t)h->series;
     struct label_cost labels = { h->values, h->values * each + h->label_bytes };
 

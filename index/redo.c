@@ -28,7 +28,7 @@ static bool is_bucket_roomy(const struct bucket *b, const struct group *g, const
            is_roomy(&g->symtab.functions, h->functions) && is_roomy(&g->symtab.lines, h->lines) &&
            is_roomy(&g->symtab.locations, h->locations) && is_roomy(&g->stacks.locations.nodes, h->nodes) &&
            is_roomy(&g->stacks.functions.nodes, (uint64_t)g->stacks.unmade.frames + h->frames) &&
-           is_roomy(&g->stacks.all, h->stacks) && is_roomy(&b->series.streams, h->points) &&
+           is_roomy(&g->stacks.all, h->stacks) && (uint64_t)b->series.n_streams + h->points < VEC_MAX &&
            is_roomy(&b->types.all, h->types) && b->taken.n < VEC_MAX;
 }
 

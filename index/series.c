@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "base/hash.h"
-
 /* ---- types ---------------------------------------------------------------------------------------------------------- */
 
 void types_init(struct types *t)
@@ -64,24 +62,30 @@ void series_set_init(struct series_set *x)
 {
     *x = (struct series_set){ 0 };
     vec_init(&x->all, sizeof(struct series *), 1);
-    vec_init(&x->streams, sizeof(struct stream *), 1);
+    vec_init(&x->many, sizeof(struct stream *), 1);
 }
 
 void series_set_free(struct series_set *x, struct slab *s)
 {
     table_free(&x->series_ids, s);
-    table_free(&x->stream_ids, s);
+    table_free(&x->many_ids, s);
 }
 
-/* Labels are there once, so equal sets have equal pointers. */
-static uint64_t labels_key(struct label_value *const *labels, uint32_t n) { return hash64(labels, n * sizeof *labels); }
+static uint64_t labels_key(struct label_value *const *labels, uint32_t n)
+{
+    uint64_t key = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        key = series_key(key, labels[i]->hash);
+    return key;
+}
 
 struct series *series_find(const struct series_set *x, struct label_value *const *labels, uint32_t n)
 {
     struct table_walk w = table_walk(&x->series_ids, labels_key(labels, n));
     uint32_t          i;
 
-    while (table_next(&x->series_ids, &w, &i)) {
+    while (table_next(&x->series_ids, &w, &i)) { /* labels are there once, so equal sets have equal pointers */
         struct series *s = vec_pointer(&x->all, i);
         if (s->n_labels == n && memcmp(s->labels, labels, n * sizeof *labels) == 0)
             return s;
@@ -89,7 +93,8 @@ struct series *series_find(const struct series_set *x, struct label_value *const
     return NULL;
 }
 
-struct series *series_add(struct series_set *x, struct slab *s, uint32_t group, struct label_value *const *labels, uint32_t n)
+struct series *series_add(struct series_set *x, struct slab *s, uint32_t group, struct label_value *const *labels,
+                          uint32_t n)
 {
     struct series *made = slab_new(s, sizeof *made + n * sizeof *labels);
 
@@ -100,22 +105,65 @@ struct series *series_add(struct series_set *x, struct slab *s, uint32_t group, 
     return made;
 }
 
-static struct stream *stream_of(struct series_set *x, struct slab *s, struct series *in, uint32_t type)
+/* ---- streams -------------------------------------------------------------------------------------------------------- */
+
+enum { STREAMS_WALKED = 8 };
+
+static uint64_t stream_key(const struct stream *s) { return hash_pair(s->series, s->type); }
+
+static struct stream *stream_among_few(const struct series *in, uint32_t type)
 {
-    uint64_t          hash = hash_pair(in->id, type);
-    struct table_walk w = table_walk(&x->stream_ids, hash);
-    struct stream    *made;
+    struct stream *s = atomic_load_explicit(&in->streams, memory_order_relaxed);
+
+    while (s != NULL && s->type != type)
+        s = s->next;
+    return s;
+}
+
+static struct stream *stream_among_many(const struct series_set *x, const struct series *in, uint32_t type)
+{
+    struct stream     key = { .series = in->id, .type = type };
+    struct table_walk w = table_walk(&x->many_ids, stream_key(&key));
     uint32_t          i;
 
-    while (table_next(&x->stream_ids, &w, &i)) {
-        struct stream *have = vec_pointer(&x->streams, i);
-        if (have->series == in->id && have->type == type)
-            return have;
+    while (table_next(&x->many_ids, &w, &i)) {
+        struct stream *s = vec_pointer(&x->many, i);
+        if (s->series == in->id && s->type == type)
+            return s;
     }
+    return NULL;
+}
+
+static void stream_list(struct series_set *x, struct slab *s, struct stream *stream)
+{
+    table_put(&x->many_ids, s, stream_key(stream), vec_add(&x->many, s, &stream));
+}
+
+/* R4: one that has just become many is listed with those before it. */
+static void stream_added(struct series_set *x, struct slab *s, const struct series *in, struct stream *added)
+{
+    x->n_streams++;
+    if (in->n_streams > STREAMS_WALKED + 1)
+        stream_list(x, s, added);
+    else if (in->n_streams == STREAMS_WALKED + 1)
+        for (; added != NULL; added = added->next)
+            stream_list(x, s, added);
+}
+
+static struct stream *stream_of(struct series_set *x, struct slab *s, struct series *in, uint32_t type)
+{
+    struct stream *have = in->n_streams <= STREAMS_WALKED ? stream_among_few(in, type) : stream_among_many(x, in, type);
+    struct stream *made;
+
+    if (have != NULL)
+        return have;
     made = slab_new(s, sizeof *made);
-    *made = (struct stream){ .next = atomic_load_explicit(&in->streams, memory_order_relaxed), .series = in->id, .type = type };
+    *made = (struct stream){ .next = atomic_load_explicit(&in->streams, memory_order_relaxed),
+                             .series = in->id,
+                             .type = type };
     vec_init(&made->points, sizeof(struct point), 0);
-    table_put(&x->stream_ids, s, hash, vec_add(&x->streams, s, &made));
+    in->n_streams++;
+    stream_added(x, s, in, made);
     atomic_store_explicit(&in->streams, made, memory_order_release); /* R1 */
     return made;
 }
@@ -132,8 +180,9 @@ size_t series_cost(const struct series_set *x, size_t series, size_t labels, siz
 {
     size_t segment = (x->points_max / 4 + 4) * sizeof(struct point), dir = 2 * 128 * sizeof(char *);
     size_t run = x->points_max < 16 ? 4 * sizeof(char *) : dir;
+    size_t listed = streams * (STREAMS_WALKED + 1); /* each may be the one that makes its series have many */
 
     return series * (sizeof(struct series) + 8) + labels * (sizeof(struct label_value *)) + vec_cost(&x->all, series) +
            table_cost(&x->series_ids, series) + streams * (sizeof(struct stream) + segment + run + 24) +
-           vec_cost(&x->streams, streams) + table_cost(&x->stream_ids, streams);
+           vec_cost(&x->many, listed) + table_cost(&x->many_ids, listed);
 }

@@ -127,9 +127,12 @@ static void push(struct rig *r, uint64_t from_series, uint64_t n)
         }
         r->now_ns += (int64_t)some * NS_PER_S / PER_SECOND;
         int64_t from_ns = clock_thread_ns();
-        for (uint64_t k = 0; k < some; k++)
+        for (uint64_t k = 0; k < some; k++) {
+            if (k + 1 < some)
+                keeper_warm(r->keeper, &all[k + 1]);
             if (!keeper_take(r->keeper, &all[k], r->now_ns))
                 keeper_step(r->keeper, r->now_ns);
+        }
         keeper_step(r->keeper, r->now_ns);
         stepped_ns += clock_thread_ns() - from_ns;
         arena_reset(a);

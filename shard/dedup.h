@@ -1,7 +1,7 @@
 /*
  * Dedup: the keys of the profiles that were taken in, so that one that is sent again counts once.
  *
- *     generations: [ being filled | the half hour before | and the one before that ]     16 bytes a key, at most 7/8 full
+ *     generations: [ being filled | the half hour before | and the one before that ]     17 bytes a place, at most 7/8 full
  *
  * X1  A key is known for an hour at least after it was added, by the times given; not for so long only when the limit
  *     lets too few stay: then the oldest generation goes early, and the window that is left says so.
@@ -24,6 +24,7 @@ struct dedup *dedup_new(size_t limit_bytes, uint64_t seed);
 void          dedup_free(struct dedup *d);
 
 bool   dedup_has(const struct dedup *d, struct hash128 key);
+void   dedup_warm(const struct dedup *d, struct hash128 key);          /* it will be asked for soon: memory is */
 void   dedup_add(struct dedup *d, struct hash128 key, int64_t now_ns); /* not one that is known */
 void   dedup_forget(struct dedup *d, struct hash128 key);              /* it may be sent again after all */
 size_t dedup_bytes(const struct dedup *d);

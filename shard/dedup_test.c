@@ -71,8 +71,35 @@ static void bytes_a_key(void)
     dedup_free(d);
 }
 
+/* What is forgotten leaves the others where they are found, and its room to those that come. */
+static void forgotten(void)
+{
+    enum { KEYS = 2000, TURNS = 200000 };
+    struct dedup *d = dedup_new(SIZE_MAX, 1);
+    static bool   is_known[KEYS];
+    size_t        n = 0;
+
+    for (uint64_t turn = 0; turn < TURNS; turn++) {
+        uint64_t i = key_of(turn).lo % KEYS;
+        assert(dedup_has(d, key_of(i)) == is_known[i]);
+        if (is_known[i])
+            dedup_forget(d, key_of(i));
+        else
+            dedup_add(d, key_of(i), 1);
+        is_known[i] = !is_known[i];
+        n += is_known[i] ? 1 : (size_t)-1;
+        assert(dedup_n(d) == n);
+    }
+    assert(dedup_bytes(d) <= (size_t)KEYS * 40);
+    dedup_forget(d, key_of(KEYS)); /* never known */
+    for (uint64_t i = 0; i < KEYS; i++)
+        assert(dedup_has(d, key_of(i)) == is_known[i]);
+    dedup_free(d);
+}
+
 int main(void)
 {
+    forgotten();
     known_for_an_hour();
     a_key_of_zeros_is_none();
     bounded();

@@ -76,6 +76,8 @@ static bool is_too_large(const struct batch *b)
     return bucket_redo_bytes_max(b) > WAL_PAYLOAD_BYTES_MAX - RECORD_BYTES_MAX - b->tenant.n;
 }
 
+void keeper_warm(const struct keeper *k, const struct append *a) { shard_warm(k->config.shard, a->batch); }
+
 bool keeper_take(struct keeper *k, struct append *a, int64_t now_ns)
 {
     bool is_logged = k->wal != NULL && a->batch->mode != BATCH_MEMORY;

@@ -39,6 +39,9 @@ bool           keeper_has_log(const struct keeper *k);
  */
 must_check enum code keeper_load(struct keeper *k, int64_t now_ns, struct fault *why);
 
+/* The append will be taken next: what it looks up is on its way from memory meanwhile. */
+void keeper_warm(const struct keeper *k, const struct append *a);
+
 /* The append becomes part of the step to come.  False: enough of them, step now. */
 bool keeper_take(struct keeper *k, struct append *a, int64_t now_ns);
 

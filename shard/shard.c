@@ -142,6 +142,17 @@ static enum code take_once(struct shard *s, struct append *a, int64_t now_ns, st
     return CODE_OK;
 }
 
+void shard_warm(const struct shard *s, const struct batch *b)
+{
+    const struct tenant *t = directory_tenant(s->directory, b->tenant);
+    int64_t              start_ns;
+    const struct held   *h = t && shard_span_start(s, b->time_ns, &start_ns) ? tenant_held(t, start_ns) : NULL;
+
+    dedup_warm(s->dedup, b->key);
+    if (h != NULL)
+        bucket_warm(h->bucket, b);
+}
+
 void shard_take(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo)
 {
     a->code = take_once(s, a, now_ns, redo);

@@ -81,8 +81,10 @@ void shard_step(struct shard *s, struct append *const *appends, size_t n, int64_
  * would have, 0 when it is not to be logged; it becomes 0 where there is nothing to log (refused, known, empty).  Else
  * what it added is in `redo`.  shard_publish shows all that was taken; shard_abandon what is not logged of it: the rest
  * is never seen, its keys are forgotten, and no bucket of the log is appended to any more (shard_break).
+ * shard_warm asks for the memory that looking up `b`, which is taken next, takes.
  */
 void shard_tick(struct shard *s, int64_t now_ns); /* first: what time asks for */
+void shard_warm(const struct shard *s, const struct batch *b);
 void shard_take(struct shard *s, struct append *a, int64_t now_ns, struct buf *redo);
 void shard_publish(struct shard *s, int64_t now_ns);
 void shard_abandon(struct shard *s, int64_t now_ns);

@@ -15,7 +15,8 @@ enum { RING_SLOTS = 4096 };
 struct writer {
     struct keeper *keeper;
     struct queue  *ring;
-    bool           is_busy; /* the last drain took several */
+    unsigned       n_taken; /* by the last drain */
+    struct append *ahead;   /* popped by it, which had taken enough */
     pthread_t      thread;
     struct append  stop; /* its place in the ring says: nothing comes after me */
     _Atomic bool   is_stopping;
@@ -25,26 +26,40 @@ struct writer {
 };
 
 /*
+ * Takes `a` and what comes behind it, until the step has enough or there is no more.  What is popped and not taken: NULL, the
+ * stop mark, or the first of the next step.
+ */
+static struct append *take_some(struct writer *w, struct append *a, int64_t now_ns)
+{
+    struct append *next;
+    bool           is_room = true;
+
+    for (w->n_taken = 0; a != NULL && a != &w->stop && is_room; a = next, w->n_taken++) {
+        if ((next = queue_pop(w->ring, 0)) != NULL && next != &w->stop)
+            keeper_warm(w->keeper, next);
+        is_room = keeper_take(w->keeper, a, now_ns);
+        if (next == NULL)
+            next = queue_pop(w->ring, 0);
+    }
+    return a;
+}
+
+/*
  * Waits for the first append, then takes what is there; false: the stop mark was among them.  Where appends come faster
  * than one by one, whoever is about to push the next is let run first: they share a write and a sync.
  */
 static bool drain(struct writer *w)
 {
     int64_t        now_ns = clock_real_ns();
-    struct append *a = queue_pop(w->ring, keeper_wait_ns(w->keeper, now_ns));
-    unsigned       n = 0;
+    struct append *a = w->ahead != NULL ? w->ahead : queue_pop(w->ring, keeper_wait_ns(w->keeper, now_ns));
 
-    if (a != NULL && w->is_busy)
+    if (a != NULL && w->n_taken > 1)
         sched_yield();
     if (a != NULL)
         now_ns = clock_real_ns();
-    while (a != NULL && a != &w->stop && keeper_take(w->keeper, a, now_ns)) {
-        a = queue_pop(w->ring, 0);
-        n++;
-    }
-    w->is_busy = n > 1;
+    w->ahead = take_some(w, a, now_ns);
     keeper_step(w->keeper, now_ns); /* also with none: retention and reclamation go on while nobody pushes */
-    return a != &w->stop;
+    return w->ahead != &w->stop;
 }
 
 /* Without what is on disk the shard takes nothing. */
