@@ -52,8 +52,7 @@ struct tree *naming_tree(const struct naming *n) { return n->tree; }
 /* Buckets have much the same in much the same order: what comes next is looked at before anything is looked up. */
 static uint32_t number_of(struct strset *set, struct slice s, uint32_t *next)
 {
-    bool     is_next = *next < strset_n(set) && slice_eq(strset_at(set, *next), s);
-    uint32_t number = is_next ? *next : strset_add(set, s);
+    uint32_t number = strset_add_guess(set, s, *next);
 
     *next = number + 1;
     return number;

@@ -88,6 +88,12 @@ struct value bucket_value(const struct bucket *b, const struct values *of, uint3
     return b->sealed ? sealed_value(b->sealed, of->at + i) : live_value(vec_pointer(&of->live->values, i));
 }
 
+struct slice bucket_value_text(const struct bucket *b, const struct values *of, uint32_t i)
+{
+    return b->sealed ? block_text(b->sealed, b->sealed->n_names + of->at + i)
+                     : ((const struct label_value *)vec_pointer(&of->live->values, i))->text;
+}
+
 bool bucket_find_value(const struct bucket *b, const struct values *of, struct slice text, struct value *v)
 {
     uint32_t i;

@@ -38,6 +38,7 @@ struct value {
     const uint8_t         *ids, *ids_end; /* sealed */
 };
 struct value bucket_value(const struct bucket *b, const struct values *of, uint32_t i);
+struct slice bucket_value_text(const struct bucket *b, const struct values *of, uint32_t i);
 bool         bucket_find_value(const struct bucket *b, const struct values *of, struct slice text, struct value *v);
 
 uint64_t value_weight(const struct value *v); /* about as many series */

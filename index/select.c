@@ -102,16 +102,43 @@ static bool any_series(const struct view *v, const struct value *value)
     return false;
 }
 
-/* [n + 1]: which of the values the series have; the last: none of them. */
-static bool *values_had(const struct view *v, const struct values *of)
+/* ---- the values of a label: their texts go to `found`, how many is returned ------------------------------------------ */
+
+static size_t values_all(const struct view *v, const struct values *of, struct slice *found)
 {
-    bool *has = arena_zalloc(v->arena, (size_t)of->n + 1);
+    for (uint32_t i = 0; i < of->n; i++)
+        found[i] = bucket_value_text(v->bucket, of, i);
+    return of->n;
+}
+
+static size_t values_with_series(const struct view *v, const struct values *of, struct slice *found)
+{
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < of->n; i++) {
+        struct value value = bucket_value(v->bucket, of, i);
+        if (any_series(v, &value))
+            found[n++] = value.text;
+    }
+    return n;
+}
+
+/* A bit for each value, and one for none of them: most have no series, and a look at each is a miss of the cache. */
+static size_t values_of_series(const struct view *v, const struct values *of, struct slice *found)
+{
+    uint64_t *has = arena_zalloc(v->arena, (of->n / 64 + (size_t)1) * sizeof *has);
+    size_t    n = 0;
 
     for (uint32_t i = view_next(v, 0); i < v->n_series; i = view_next(v, i + 1)) {
         struct series_read s = bucket_series(v->bucket, i);
-        has[series_value(v->bucket, &s, of)] = true;
+        uint32_t           value = series_value(v->bucket, &s, of);
+        has[value / 64] |= UINT64_C(1) << value % 64;
     }
-    return has;
+    has[of->n / 64] &= ~(UINT64_C(1) << of->n % 64);
+    for (uint32_t i = 0; i <= of->n / 64; i++)
+        for (uint64_t bits = has[i]; bits != 0; bits &= bits - 1)
+            found[n++] = bucket_value_text(v->bucket, of, i * 64 + (uint32_t)__builtin_ctzll(bits));
+    return n;
 }
 
 /* From the values to their series or, where there are fewer of them, from the series to their values. */
@@ -122,18 +149,14 @@ static void add_values_of_series(const struct view *v, struct slice name, struct
     if (!bucket_find_name(v->bucket, label_alias(name), &at))
         return;
     struct values in = bucket_values(v->bucket, at);
-    const bool   *has = v->takes_all_series || view_n(v) > in.n ? NULL : values_had(v, &in);
     struct slice *found = arena_array(v->arena, in.n, sizeof *found);
-    size_t        n = 0;
-    for (uint32_t i = 0; i < in.n; i++) {
-        if (has != NULL && !has[i])
-            continue; /* most have not, and a look at each is a miss of the cache */
-        struct value value = bucket_value(v->bucket, &in, i);
-        if (v->takes_all_series || has != NULL || any_series(v, &value))
-            found[n++] = value.text;
-    }
+    size_t        n = v->takes_all_series ? values_all(v, &in, found)
+                      : view_n(v) > in.n  ? values_with_series(v, &in, found)
+                                          : values_of_series(v, &in, found);
     strset_add_all(out, found, n);
 }
+
+/* ---- label values --------------------------------------------------------------------------------------------------- */
 
 static void add_values_of_types(const struct view *v, struct slice name, struct strset *out)
 {

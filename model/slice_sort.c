@@ -1,6 +1,7 @@
 /*
  * By the eight bytes behind what all begin with, since strings of one kind begin alike for long; and again those of which
- * these are the same.  Few, and what is still the same after some rounds, are compared as a whole.
+ * these are the same.  Few, and what is still the same after some rounds, are compared as a whole.  What comes from sealed
+ * buckets is a few runs in order, one behind the other: these are merged.
  */
 #include "model/slice_sort.h"
 
@@ -9,7 +10,7 @@
 
 #include "base/mem.h"
 
-enum { FEW = 32, ROUNDS = 8, KEY = sizeof(uint64_t) };
+enum { FEW = 32, ROUNDS = 8, RUNS_MAX = 4, KEY = sizeof(uint64_t) };
 
 struct keyed {
     uint64_t            key;
@@ -21,14 +22,6 @@ static int by_bytes(const void *a, const void *b)
     const struct keyed *x = a, *y = b;
 
     return slice_cmp(*x->s, *y->s);
-}
-
-static bool are_in_order(const struct slice *at, uint32_t n)
-{
-    for (uint32_t i = 1; i < n; i++)
-        if (slice_cmp(at[i - 1], at[i]) > 0)
-            return false;
-    return true;
 }
 
 /* Big-endian, zeros behind the end. */
@@ -109,16 +102,54 @@ static void sort(struct keyed *keys, struct keyed *spare, size_t n, size_t byte,
     }
 }
 
-void slices_order(const struct slice *at, uint32_t n, uint32_t *order)
+static void keys_order(const struct slice *at, uint32_t n, uint32_t *order)
 {
-    bool          is_needed = !are_in_order(at, n);
-    struct keyed *keys = mem_alloc((is_needed ? 2 : 1) * (n + (size_t)1) * sizeof *keys);
+    struct keyed *keys = mem_alloc(2 * (size_t)n * sizeof *keys);
 
     for (uint32_t i = 0; i < n; i++)
         keys[i].s = &at[i];
-    if (is_needed)
-        sort(keys, keys + n, n, 0, 0);
+    sort(keys, keys + n, n, 0, 0);
     for (uint32_t i = 0; i < n; i++)
         order[i] = (uint32_t)(keys[i].s - at);
     free(keys);
+}
+
+/* Their ends; false: they are more than RUNS_MAX. */
+static bool runs_find(const struct slice *at, uint32_t n, uint32_t ends[RUNS_MAX], uint32_t *runs)
+{
+    *runs = 0;
+    for (uint32_t i = 1; i <= n; i++) {
+        if (i < n && slice_cmp(at[i - 1], at[i]) <= 0)
+            continue;
+        if (*runs == RUNS_MAX)
+            return false;
+        ends[(*runs)++] = i;
+    }
+    return true;
+}
+
+/* [0, mid) of `order` and the places [mid, end), by way of `spare`. */
+static void run_merge(const struct slice *at, uint32_t mid, uint32_t end, uint32_t *order, uint32_t *spare)
+{
+    uint32_t i = 0, k = mid;
+
+    memcpy(spare, order, mid * sizeof *spare);
+    for (uint32_t to = 0; to < end; to++)
+        order[to] = k == end || (i < mid && slice_cmp(at[spare[i]], at[k]) <= 0) ? spare[i++] : k++;
+}
+
+void slices_order(const struct slice *at, uint32_t n, uint32_t *order)
+{
+    uint32_t ends[RUNS_MAX], runs;
+
+    if (!runs_find(at, n, ends, &runs)) {
+        keys_order(at, n, order);
+        return;
+    }
+    uint32_t *spare = mem_alloc(n * sizeof *spare);
+    for (uint32_t i = 0; runs > 0 && i < ends[0]; i++)
+        order[i] = i;
+    for (uint32_t i = 1; i < runs; i++)
+        run_merge(at, ends[i - 1], ends[i], order, spare);
+    free(spare);
 }

@@ -105,6 +105,11 @@ static uint32_t add_hashed(struct strset *set, struct slice s, uint64_t hash)
 
 uint32_t strset_add(struct strset *set, struct slice s) { return add_hashed(set, s, hash_slice(s)); }
 
+uint32_t strset_add_guess(struct strset *set, struct slice s, uint32_t id)
+{
+    return id < set->n && slice_eq(set->at[id], s) ? id : strset_add(set, s);
+}
+
 void strset_add_all(struct strset *set, const struct slice *at, size_t n)
 {
     uint64_t hash[TOGETHER];

@@ -12,6 +12,7 @@ struct strset *strset_new(struct arena *a); /* dies with the arena */
 
 /* The id of `s` (dense, by first appearance), added when new. */
 uint32_t     strset_add(struct strset *set, struct slice s);
+uint32_t     strset_add_guess(struct strset *set, struct slice s, uint32_t id); /* the same; is it this one, most likely? */
 void         strset_add_all(struct strset *set, const struct slice *at, size_t n); /* for many: waits less for memory */
 bool         strset_find(const struct strset *set, struct slice s, uint32_t *id);
 uint32_t     strset_n(const struct strset *set);

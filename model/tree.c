@@ -10,6 +10,7 @@ struct tree_private {
     uint32_t      mask;  /* of slot[]: a power of two less one, at most half full */
     uint32_t     *slot;  /* a node (never the root), found by (parent, name); 0 is free */
     uint32_t hashed; /* nodes [1, hashed) have a slot; those behind were grown and get theirs when one is looked up */
+    uint32_t next;   /* the node behind that which was asked for last */
 };
 
 enum { NODES_FIRST = 64, NODES_MAX = 1u << 30 };
@@ -107,13 +108,26 @@ void tree_reserve(struct tree *t, uint32_t more)
         nodes_resize(t, (uint32_t)(need < cap * 2 ? cap * 2 : need));
 }
 
+/* 0: there is none.  Trees that are merged have much the same in the same order, so what comes next is looked at first. */
+static uint32_t child_find(struct tree *t, uint32_t parent, uint32_t name)
+{
+    uint32_t next = t->priv->next;
+
+    if (next > 0 && next < t->n && t->parent[next] == parent && t->name[next] == name)
+        return next;
+    if (t->priv->hashed < t->n)
+        slots_fill(t);
+    return *slot_of(t, parent, name);
+}
+
 uint32_t tree_child(struct tree *t, uint32_t parent, uint32_t name)
 {
     assert(parent < t->n && name < strset_n(t->names));
-    if (t->priv->hashed < t->n)
-        slots_fill(t);
-    uint32_t node = *slot_of(t, parent, name);
-    return node != 0 ? node : tree_grow(t, parent, name);
+    uint32_t node = child_find(t, parent, name);
+    if (node == 0)
+        node = tree_grow(t, parent, name);
+    t->priv->next = node + 1;
+    return node;
 }
 
 /* a + b of two counts; INT64_MAX when that is too much (T3). */

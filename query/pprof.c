@@ -17,14 +17,16 @@ struct build {
     Google__V1__Profile *out;
     struct strset *strings, *mappings, *functions; /* mappings and functions by their part of a location's string */
     uint32_t      *location;                       /* [names]: the id of each */
+    uint32_t       last_mapping, last_file;        /* neighbours often share them */
 };
 
-static int64_t text(struct build *b, struct slice s) { return strset_add(b->strings, s); }
+static uint32_t text(struct build *b, struct slice s) { return strset_add(b->strings, s); }
 
 static uint64_t mapping_id(struct build *b, const struct location *l)
 {
-    uint32_t id = strset_add(b->mappings, l->mapping_bytes) + 1;
+    uint32_t id = strset_add_guess(b->mappings, l->mapping_bytes, b->last_mapping) + 1;
 
+    b->last_mapping = id - 1;
     if (id <= b->out->n_mapping)
         return id;
     const struct location_mapping *from = &l->mapping;
@@ -53,9 +55,11 @@ static uint64_t function_id(struct build *b, const struct location_line *l)
     Google__V1__Function *f = arena_alloc(b->arena, sizeof *f);
     google__v1__function__init(f);
     f->id = id;
-    f->name = text(b, l->function.name);
-    f->system_name = text(b, l->function.system_name);
-    f->filename = text(b, l->function.file);
+    uint32_t name = text(b, l->function.name);
+    f->name = name;
+    f->system_name = strset_add_guess(b->strings, l->function.system_name, name);
+    b->last_file = strset_add_guess(b->strings, l->function.file, b->last_file);
+    f->filename = b->last_file;
     f->start_line = l->function.start_line;
     b->out->function[b->out->n_function++] = f;
     return id;

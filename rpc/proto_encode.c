@@ -17,7 +17,7 @@ struct packing {
 
 static void packing_grow(struct packing *p, size_t more)
 {
-    size_t   n = p->cap - p->at, cap = p->cap * 2;
+    size_t   n = p->cap - p->at, cap = p->cap * 4;
     uint8_t *room;
 
     while (cap - n < more)
@@ -38,7 +38,13 @@ static uint8_t *before(struct packing *p, size_t n)
 
 static size_t varint_bytes(uint64_t v) { return (70 - (size_t)__builtin_clzll(v | 1)) / 7; }
 
-static void put_varint(struct packing *p, uint64_t v) { varint_write(before(p, varint_bytes(v)), v); }
+static void put_varint(struct packing *p, uint64_t v)
+{
+    if (v < 0x80)
+        *before(p, 1) = (uint8_t)v;
+    else
+        varint_write(before(p, varint_bytes(v)), v);
+}
 
 static void put_tag(struct packing *p, uint32_t number, enum pb_wire wire)
 {
