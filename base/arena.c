@@ -63,19 +63,49 @@ void arena_reset(struct arena *a)
     a->bytes = a->newest->cap;
 }
 
-/* Out of line: what nearly every allocation takes is a few instructions. */
-__attribute__((noinline)) static void *alloc_in_new(struct arena *a, size_t bytes)
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){ a->newest, a->at, a->bytes, a->next };
+}
+
+void arena_rewind(struct arena *a, struct arena_mark to)
+{
+    while (a->newest != to.newest) {
+        struct chunk *newest = a->newest;
+        a->newest = newest->older;
+        free(newest);
+    }
+    a->at = to.at;
+    a->end = to.newest != NULL ? to.newest->at + to.newest->cap : NULL;
+    a->bytes = to.bytes;
+    a->next = to.next;
+}
+
+static void chunk_new(struct arena *a, size_t bytes)
 {
     size_t        cap = bytes > a->next ? bytes : a->next;
     struct chunk *c = mem_alloc(sizeof *c + cap);
 
     *c = (struct chunk){ .older = a->newest, .cap = cap };
     chunk_use(a, c);
-    a->at += bytes;
     a->bytes += cap;
     if (a->next < CHUNK_MAX)
         a->next *= 2;
-    return c->at;
+}
+
+void arena_reserve(struct arena *a, size_t bytes)
+{
+    if (a->at == NULL || bytes > (size_t)(a->end - a->at))
+        chunk_new(a, bytes);
+}
+
+/* Out of line: what nearly every allocation takes is a few instructions. */
+__attribute__((noinline)) static void *alloc_in_new(struct arena *a, size_t bytes)
+{
+    chunk_new(a, bytes);
+    char *p = a->at;
+    a->at += bytes;
+    return p;
 }
 
 void *arena_alloc(struct arena *a, size_t bytes)

@@ -21,6 +21,18 @@ void arena_free(struct arena *a); /* NULL is fine */
 /* Empty again, keeping the largest chunk for reuse. */
 void arena_reset(struct arena *a);
 
+/* The next so many bytes come from one chunk: for whoever knows how much is to come. */
+void arena_reserve(struct arena *a, size_t bytes);
+
+/* What was allocated since the mark goes, as if it had not been. */
+struct arena_mark {
+    struct chunk *newest;
+    char         *at;
+    size_t        bytes, next;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void              arena_rewind(struct arena *a, struct arena_mark to);
+
 /* 16-byte aligned, not initialised. */
 void *arena_alloc(struct arena *a, size_t bytes);
 void *arena_zalloc(struct arena *a, size_t bytes);

@@ -24,7 +24,8 @@ static void slices(void)
     assert(slice_cmp(SLICE("ab"), SLICE("abc")) < 0 && slice_cmp(SLICE("b"), SLICE("abc")) > 0);
     assert(slice_find(SLICE("hello"), SLICE("lo")) == 3 && slice_find(SLICE("hello"), SLICE("x")) == 5);
     assert(slice_to_i64(SLICE("-42"), &v) && v == -42);
-    assert(!slice_to_i64(SLICE("4x"), &v) && !slice_to_i64(SLICE(""), &v) && !slice_to_i64(SLICE("99999999999999999999"), &v));
+    assert(!slice_to_i64(SLICE("4x"), &v) && !slice_to_i64(SLICE(""), &v) &&
+           !slice_to_i64(SLICE("99999999999999999999"), &v));
     assert(slice_eq_nocase(SLICE("Content-Type"), SLICE("content-type")));
 }
 
@@ -40,6 +41,19 @@ static void arenas_and_bufs(void)
     }
     assert(slice_is(arena_printf(a, "%d-%s", 7, "x"), "7-x"));
     arena_reset(a);
+    arena_free(a);
+    a = arena_new(64);
+    struct arena_mark empty = arena_mark(a);
+    char             *first = arena_alloc(a, 16);
+    struct arena_mark mark = arena_mark(a);
+    size_t            bytes = arena_bytes(a);
+    arena_reserve(a, 1000);
+    char *next = arena_alloc(a, 384);
+    assert(arena_alloc(a, 608) == next + 384);
+    arena_rewind(a, mark);
+    assert(arena_bytes(a) == bytes && arena_alloc(a, 16) == first + 16);
+    arena_rewind(a, empty);
+    assert(arena_bytes(a) == 0 && arena_alloc(a, 16) != NULL);
     arena_free(a);
     for (int i = 0; i < 1000; i++)
         buf_printf(&b, "%d,", i);

@@ -21,7 +21,7 @@ struct hash128 hash128(const void *bytes, size_t n);
  */
 struct hash128 hash128_keyed(const void *bytes, size_t n);
 
-/* Odd numbers drawn with that key before main, read-only since: what is at place i of a list counts hash_odds[i] times. */
+/* Odd numbers drawn with that key before main, read-only since: one for each place of a list. */
 enum { HASH_ODDS_N = 1024 };
 extern uint64_t hash_odds[HASH_ODDS_N];
 

@@ -75,20 +75,28 @@ static struct series *take_series(struct intake *in, const struct batch_part *pa
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------- */
 
-/* By stack (the upper half), a byte a pass, least significant first; `other` has the same room. */
+enum { DIGIT_MAX = 8 };
+
+static uint32_t bits_of(uint32_t v) { return 32 - (uint32_t)__builtin_clz(v); }
+
+/* By stack (the upper half), below `stacks`; a digit a pass, least significant first; `other` has the same room. */
 static uint64_t *keys_sort(uint64_t *keys, uint64_t *other, uint32_t n, uint32_t stacks)
 {
-    for (unsigned shift = 32; shift < 64 && (uint64_t)stacks >> (shift - 32) != 0; shift += 8) {
-        uint32_t at[256] = { 0 }, sum = 0;
+    assert(stacks > 0);
+    uint32_t bits = bits_of(stacks), passes = (bits + DIGIT_MAX - 1) / DIGIT_MAX, digit = (bits + passes - 1) / passes;
+    uint32_t end = UINT32_C(1) << digit;
+
+    for (uint32_t shift = 32; shift < 32 + bits; shift += digit) {
+        uint32_t at[1 << DIGIT_MAX] = { 0 }, sum = 0;
         for (uint32_t i = 0; i < n; i++)
-            at[keys[i] >> shift & 0xFF]++;
-        for (uint32_t i = 0; i < 256; i++) {
+            at[keys[i] >> shift & (end - 1)]++;
+        for (uint32_t i = 0; i < end; i++) {
             uint32_t count = at[i];
             at[i] = sum;
             sum += count;
         }
         for (uint32_t i = 0; i < n; i++)
-            other[at[keys[i] >> shift & 0xFF]++] = keys[i];
+            other[at[keys[i] >> shift & (end - 1)]++] = keys[i];
         uint64_t *swap = keys;
         keys = other;
         other = swap;
@@ -98,8 +106,9 @@ static uint64_t *keys_sort(uint64_t *keys, uint64_t *other, uint32_t n, uint32_t
 
 /* A part's rows in the order of the bucket's stacks: distinct ids, a column for each type that has any value. */
 struct sorted {
-    uint32_t       *ids, n, n_columns;
-    uint32_t       *place;   /* of each row of the batch; NULL: they are in order and distinct */
+    uint32_t *ids, n, n_columns;
+    const uint64_t
+        *keys; /* of all rows of the part, in that order: the stack, the row; NULL: they are in order and distinct */
     const int64_t **columns; /* [n_columns] */
     uint32_t       *types;   /* [n_columns] types of the bucket */
     int64_t        *totals;  /* [n_columns] */
@@ -115,22 +124,22 @@ static bool is_ascending(const uint32_t *ids, uint32_t n)
     return is;
 }
 
-/* Strings of a batch may repeat, so two of its stacks may be one in the bucket: their values add up. */
+static uint32_t key_stack(uint64_t key) { return (uint32_t)(key >> 32); }
+static uint32_t key_row(uint64_t key) { return (uint32_t)key; }
+
+/* Strings of a batch may repeat, so two of its stacks may be one in the bucket. */
 static void sort_ids(struct sorted *s, struct arena *scratch, uint32_t n_stacks)
 {
     uint32_t  n = s->n;
     uint64_t *keys = arena_array(scratch, n, 2 * sizeof *keys);
 
-    s->place = arena_array(scratch, n, sizeof *s->place);
     for (uint32_t i = 0; i < n; i++)
         keys[i] = (uint64_t)s->ids[i] << 32 | i;
-    keys = keys_sort(keys, keys + n, n, n_stacks);
+    s->keys = keys_sort(keys, keys + n, n, n_stacks);
     s->n = 0;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t stack = (uint32_t)(keys[i] >> 32);
-        if (s->n == 0 || s->ids[s->n - 1] != stack)
-            s->ids[s->n++] = stack;
-        s->place[(uint32_t)keys[i]] = s->n - 1;
+        s->ids[s->n] = key_stack(s->keys[i]);
+        s->n += i + 1 == n || key_stack(s->keys[i + 1]) != s->ids[s->n];
     }
 }
 
@@ -142,40 +151,50 @@ static void add_clamped(int64_t *sum, int64_t value, bool *is_clamped)
     }
 }
 
-/* The values each in its place; `place` is that of every row. */
-static int64_t *place_values(const struct sorted *s, const int64_t *values, uint32_t n, struct arena *scratch,
-                             bool *is_clamped)
+/* The values of the part's n rows in their order; those of one stack add up. */
+static const int64_t *column_of(const struct sorted *s, const int64_t *values, uint32_t n, struct arena *scratch,
+                                bool *is_clamped)
 {
-    int64_t *column = arena_zalloc(scratch, s->n * sizeof *column);
+    int64_t *column = arena_array(scratch, s->n, sizeof *column);
+
+    if (s->n == n) {
+        for (uint32_t i = 0; i < n; i++)
+            column[i] = values[key_row(s->keys[i])];
+        return column;
+    }
+    for (uint32_t i = 0, at = 0; at < s->n; at++)
+        for (column[at] = 0; i < n && key_stack(s->keys[i]) == s->ids[at]; i++)
+            add_clamped(&column[at], values[key_row(s->keys[i])], is_clamped);
+    return column;
+}
+
+static int64_t total_of(const int64_t *values, uint32_t n, bool *is_clamped)
+{
+    int64_t total = 0;
 
     for (uint32_t i = 0; i < n; i++)
-        add_clamped(&column[s->place[i]], values[i], is_clamped);
-    return column;
+        add_clamped(&total, values[i], is_clamped);
+    return total;
 }
 
 static void sorted_column(struct sorted *s, const int64_t *values, uint32_t n, uint32_t type, struct arena *scratch)
 {
-    uint64_t all = 0;
-    int64_t  total = 0;
+    uint64_t all = 0, sum = 0, zeros = 0;
     bool     is_clamped = false;
 
     for (uint32_t i = 0; i < n; i++) {
         all |= (uint64_t)values[i];
-        s->n_samples += values[i] != 0;
+        sum += (uint64_t)values[i];
+        zeros += ((uint64_t)values[i] - 1) >> 63; /* B4 */
     }
     assert(all <= INT64_MAX); /* B4 */
     if (all == 0)
         return; /* a type without any sample here leaves no trace */
-    if (all <= INT64_MAX / n)
-        for (uint32_t i = 0; i < n; i++)
-            total += values[i];
-    else
-        for (uint32_t i = 0; i < n; i++)
-            add_clamped(&total, values[i], &is_clamped);
-    s->columns[s->n_columns] = s->place ? place_values(s, values, n, scratch, &is_clamped) : values;
+    s->totals[s->n_columns] = all <= INT64_MAX / n ? (int64_t)sum : total_of(values, n, &is_clamped);
+    s->columns[s->n_columns] = s->keys ? column_of(s, values, n, scratch, &is_clamped) : values;
+    s->types[s->n_columns++] = type;
+    s->n_samples += n - (uint32_t)zeros;
     s->n_clamped += is_clamped;
-    s->types[s->n_columns] = type;
-    s->totals[s->n_columns++] = total;
 }
 
 static struct sorted sort_rows(struct intake *in, const struct batch_part *part)
@@ -264,12 +283,14 @@ static bool is_roomy(const struct vec *v, uint64_t more) { return vec_n(v) + mor
 
 static bool is_group_roomy(const struct group *g, const struct batch *batch)
 {
-    uint64_t nodes = batch->n_stack_locations, frames = nodes * frames_max(batch);
+    uint64_t nodes = batch->n_stack_locations, lines = (uint64_t)batch->n_lines + 1; /* no location shows more */
 
     return is_roomy(&g->symtab.strings, (uint64_t)batch->n_strings + batch->n_locations) &&
            is_roomy(&g->symtab.functions, batch->n_functions) && is_roomy(&g->symtab.lines, batch->n_lines) &&
            is_roomy(&g->symtab.mappings, batch->n_mappings) && is_roomy(&g->symtab.locations, batch->n_locations) &&
-           is_roomy(&g->stacks.locations.nodes, nodes) && is_roomy(&g->stacks.functions.nodes, frames) &&
+           is_roomy(&g->stacks.locations.nodes, nodes) &&
+           (is_roomy(&g->stacks.functions.nodes, nodes * lines) ||
+            is_roomy(&g->stacks.functions.nodes, nodes * frames_max(batch))) &&
            is_roomy(&g->stacks.all, batch->n_stacks);
 }
 

@@ -85,7 +85,7 @@ must_check enum code block_open(const struct block_image *image, _Atomic size_t 
 
 bool         bucket_is_sealed(const struct bucket *b);
 bool         bucket_is_demoted(const struct bucket *b);  /* see below */
-bool         bucket_is_all_seen(const struct bucket *b); /* sealed, and every series has a point */
+bool         bucket_is_all_seen(const struct bucket *b); /* sealed, and every series and type has a point */
 struct slice block_image(const struct bucket *b);        /* of a sealed bucket */
 
 struct block_origin block_origin(const struct bucket *b);

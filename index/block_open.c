@@ -108,16 +108,37 @@ struct section block_section(const struct block *b, uint32_t i)
     return (struct section){ (const uint8_t *)b->image.bytes.p + at, e.end - at, e.n, e.width };
 }
 
-static bool is_all_seen(const struct block *b)
+/* Points of streams that follow each other do so too. */
+static bool has_points(const struct block *b, struct range streams)
 {
     const struct section *points = &b->of[B_POINT_ENDS];
 
-    for (uint32_t i = 0; i < b->n_series; i++) {
-        struct range streams = range_at(&b->of[B_STREAM_ENDS], i); /* and their points follow each other */
-        if (streams.at == streams.end || range_at(points, streams.at).at == range_at(points, streams.end - 1).end)
-            return false;
+    return streams.at < streams.end && range_at(points, streams.at).at < range_at(points, streams.end - 1).end;
+}
+
+static bool is_each_series_seen(const struct block *b)
+{
+    uint32_t i = 0;
+
+    while (i < b->n_series && has_points(b, range_at(&b->of[B_STREAM_ENDS], i)))
+        i++;
+    return i == b->n_series;
+}
+
+static bool is_each_type_seen(const struct block *b)
+{
+    bool    *seen = mem_zalloc(b->n_types * sizeof *seen);
+    uint32_t unseen = b->n_types;
+
+    for (uint32_t i = 0; i < b->of[B_STREAM_TYPES].n && unseen > 0; i++) {
+        uint32_t type = bits_at(&b->of[B_STREAM_TYPES], i);
+        if (seen[type] || !has_points(b, (struct range){ i, i + 1 }))
+            continue;
+        seen[type] = true;
+        unseen--;
     }
-    return true;
+    free(seen);
+    return unseen == 0;
 }
 
 static enum code image_check(struct block *b, struct fault *why)
@@ -139,7 +160,7 @@ static enum code image_check(struct block *b, struct fault *why)
     if (code == CODE_OK)
         code = block_check(b, why);
     if (code == CODE_OK)
-        b->is_all_seen = is_all_seen(b);
+        b->is_all_seen = is_each_series_seen(b) && is_each_type_seen(b);
     return code;
 }
 

@@ -111,7 +111,7 @@ struct block {
     const uint8_t     *table; /* of struct block_entry */
     struct section     of[B_SECTIONS];
     uint32_t           n_names, n_values, n_types, n_series;
-    bool               is_all_seen; /* each series has a point: one of a batch whose log failed has none */
+    bool               is_all_seen; /* each series and type has a point: one of a batch whose log failed has none */
 };
 
 static inline uint64_t block_aligned(uint64_t n) { return (n + BLOCK_ALIGN - 1) & ~(uint64_t)(BLOCK_ALIGN - 1); }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "index/block_merge.h"
 #include "index/block_priv.h"
+#include "index/naming.h"
 #include "index/select.h"
 
 static inline void probe_release(struct slice bytes) { free((char *)bytes.p); }
@@ -64,7 +65,8 @@ static inline void probe_ask(const struct bucket *b)
     struct slice            site = SLICE("main");
     const struct point_sink sink = { a, probe_open, probe_point };
     struct strset          *set = strset_new(a);
-    struct tree            *names = tree_new(), *locations = tree_new();
+    struct tree            *names = tree_new(), *profile = tree_new();
+    struct naming          *locations = naming_new(profile, SIZE_MAX);
     struct buf              text = { 0 };
 
     enum code code = selector_parse(SLICE("{service_name=~\"w.*|x\",pod!=\"b\"}"), a, &selector, &why);
@@ -79,14 +81,15 @@ static inline void probe_ask(const struct bucket *b)
         code |= select_types(b, what, set, &why) | select_label_names(b, what, set, &why);
         code |= select_label_values(b, what, SLICE("pod"), set, &why) | select_series(b, what, NULL, 0, set, &why);
         code |= select_points(b, what, &sink, &why) | select_tree(b, what, names, &why);
-        code |= select_profile(b, what, SIZE_MAX, locations, &why);
+        code |= select_profile(b, what, locations, &why);
         assert(code == CODE_OK);
     }
     block_dump(b, true, &text);
     buf_free(&text);
     selector_free(&selector);
     tree_free(names);
-    tree_free(locations);
+    naming_free(locations);
+    tree_free(profile);
     arena_free(a);
 }
 

@@ -45,33 +45,54 @@ static struct bucket *small_bucket(int extra)
     return b;
 }
 
-/* A batch whose log failed leaves its series in the bucket, without a point that is seen. */
-static void what_was_abandoned_is_in_no_answer(void)
+static void take_abandoned(struct bucket *b, struct arena *a, const char *type, const char *labels)
 {
-    struct bucket    *b = small_bucket(0);
-    struct selection  all = { .start_ns = INT64_MIN, .end_ns = INT64_MAX };
-    struct arena     *a = arena_new(0);
-    struct strset    *names = strset_new(a), *pods = strset_new(a), *series = strset_new(a);
     struct batch_make m;
-    struct buf        image = { 0 };
-    struct bucket    *sealed;
-    uint32_t          id;
 
     make_begin(&m, a, "web", "process_cpu", 600);
-    make_type(&m, "cpu", "nanoseconds");
-    make_part(&m, "ghost=yes,pod=ghost");
+    make_type(&m, type, "nanoseconds");
+    make_part(&m, labels);
     make_row(&m, "main", (int64_t[]){ 1 });
     assert(bucket_take(b, make_end(&m), NULL, &why) == CODE_OK);
+}
+
+static struct bucket *sealed_of(const struct bucket *b)
+{
+    struct buf     image = { 0 };
+    struct bucket *sealed;
+
     assert(block_write(b, &(struct block_origin){ 0 }, &image, &why) == CODE_OK);
     struct block_image own = probe_copy(buf_view(&image));
-    assert(block_open(&own, NULL, &sealed, &why) == CODE_OK && !bucket_is_all_seen(sealed));
+    assert(block_open(&own, NULL, &sealed, &why) == CODE_OK);
+    buf_free(&image);
+    return sealed;
+}
+
+/* A batch whose log failed leaves its series and types in the bucket, without a point that is seen. */
+static void what_was_abandoned_is_in_no_answer(void)
+{
+    struct bucket   *b = small_bucket(0), *typed = small_bucket(0);
+    struct selection all = { .start_ns = INT64_MIN, .end_ns = INT64_MAX };
+    struct arena    *a = arena_new(0);
+    struct strset   *names = strset_new(a), *pods = strset_new(a), *series = strset_new(a), *types = strset_new(a);
+    uint32_t         id;
+
+    take_abandoned(b, a, "cpu", "ghost=yes,pod=ghost");
+    struct bucket *sealed = sealed_of(b);
+    assert(!bucket_is_all_seen(sealed));
     assert(select_label_names(sealed, &all, names, &why) == CODE_OK && !strset_find(names, SLICE("ghost"), &id));
     assert(select_label_values(sealed, &all, SLICE("pod"), pods, &why) == CODE_OK && strset_n(pods) == 2);
     assert(select_series(sealed, &all, (struct slice[]){ SLICE("pod") }, 1, series, &why) == CODE_OK &&
            strset_n(series) == 2);
     bucket_unref(sealed);
+    take_abandoned(typed, a, "ghost", "pod=a");
+    sealed = sealed_of(typed);
+    assert(!bucket_is_all_seen(sealed) && select_types(sealed, &all, types, &why) == CODE_OK);
+    for (uint32_t i = 0; i < strset_n(types); i++)
+        assert(slice_find(strset_at(types, i), SLICE("ghost")) == strset_at(types, i).n);
+    bucket_unref(sealed);
+    bucket_unref(typed);
     bucket_unref(b);
-    buf_free(&image);
     arena_free(a);
 }
 

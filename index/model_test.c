@@ -12,6 +12,7 @@
 #include "index/block_merge.h"
 #include "index/block_priv.h"
 #include "index/bucket_priv.h"
+#include "index/naming.h"
 #include "index/test_questions.h"
 
 enum { BUCKETS = 200, PUSHES = 60, PARTS = 3 };
@@ -190,15 +191,17 @@ static void same_images(const struct bucket *b, const struct bucket *twin)
 
 static void profile_lines(const struct bucket *b, struct question *q, struct lines *to)
 {
-    struct tree *t = tree_new();
+    struct tree   *t = tree_new();
+    struct naming *names = naming_new(t, SIZE_MAX);
 
-    assert(select_profile(b, &q->what, SIZE_MAX, t, &why) == CODE_OK);
+    assert(select_profile(b, &q->what, names, &why) == CODE_OK);
     for (uint32_t i = 1; i < t->n; i++) {
         path_of(&q->text, t, i);
         buf_printf(&q->text, " %lld", (long long)t->self[i]);
         line(to, buf_view(&q->text));
         q->text.n = 0;
     }
+    naming_free(names);
     tree_free(t);
 }
 

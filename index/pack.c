@@ -4,25 +4,32 @@ enum { WIDTH_MAX = 56, HIGH_MAX = WIDTH_MAX - PACK_PLACE_BITS }; /* with what is
 
 static uint32_t width_of(uint64_t v) { return 63u - (uint32_t)__builtin_clzll(v << 1 | 1); } /* v < 2^63 */
 
-/* The width at which the pack is smallest, patches counted, and that of the widest word. */
-static uint32_t pack_width(const uint64_t *words, uint32_t n, uint32_t *widest)
+/* How a pack is written: words of more than `width` bits, the widest of `widest`, are patched. */
+struct widths {
+    uint32_t width, widest, patches;
+};
+
+/* At the width where the pack is smallest, its patches counted in. */
+static struct widths widths_choose(const uint64_t *words, uint32_t n)
 {
-    uint32_t with[64] = { 0 }, patches = 0;
+    uint8_t  with[64] = { 0 }; /* how many words are so wide */
     uint64_t all = 0;
+    uint32_t patches = 0;
 
     for (uint32_t i = 0; i < n; i++)
         all |= words[i];
-    *widest = width_of(all);
+    uint32_t      widest = width_of(all);
+    struct widths best = { widest, widest, 0 };
     if (all == 0)
-        return 0;
+        return best;
     for (uint32_t i = 0; i < n; i++)
         with[width_of(words[i])]++;
-    uint32_t best = *widest, best_bytes = best <= WIDTH_MAX ? (n * best + 7) / 8 : UINT32_MAX;
-    for (uint32_t width = best; width-- > 0 && *widest - width <= HIGH_MAX && patches <= best_bytes;) {
+    uint32_t best_bytes = widest <= WIDTH_MAX ? (n * widest + 7) / 8 : UINT32_MAX;
+    for (uint32_t width = widest; width-- > 0 && widest - width <= HIGH_MAX && patches <= best_bytes;) {
         patches += with[width + 1];
-        uint32_t bytes = (n * width + 7) / 8 + 1 + (patches * (PACK_PLACE_BITS + *widest - width) + 7) / 8;
+        uint32_t bytes = (n * width + 7) / 8 + 1 + (patches * (PACK_PLACE_BITS + widest - width) + 7) / 8;
         if (width <= WIDTH_MAX && bytes <= best_bytes) {
-            best = width;
+            best = (struct widths){ width, widest, patches };
             best_bytes = bytes;
         }
     }
@@ -47,30 +54,63 @@ static inline void bits_put(struct bits *b, uint64_t v, uint32_t width)
 
 static inline uint8_t *bits_end(const struct bits *b) { return b->at + (b->used > 0); }
 
+/* `k` words at once, as `unpack` reads them; the last few one by one. */
+static inline __attribute__((always_inline)) uint8_t *low_put_by(uint8_t *at, const uint64_t *words, uint32_t n,
+                                                                 uint32_t width, uint32_t k)
+{
+    struct bits b = { .at = at };
+    uint64_t    mask = (UINT64_C(1) << width) - 1;
+    uint32_t    i = 0;
+
+    for (; i + k <= n; i += k) {
+        uint64_t together = 0;
+#pragma GCC unroll 8
+        for (uint32_t j = 0; j < k; j++)
+            together |= (words[i + j] & mask) << j * width;
+        bits_put(&b, together, k * width);
+    }
+    for (; i < n; i++)
+        bits_put(&b, words[i] & mask, width);
+    return bits_end(&b);
+}
+
+static uint8_t *low_put(uint8_t *at, const uint64_t *words, uint32_t n, uint32_t width)
+{
+    if (width == 0)
+        return at;
+    if (width <= 7)
+        return low_put_by(at, words, n, width, 8);
+    if (width <= 14)
+        return low_put_by(at, words, n, width, 4);
+    if (width <= 28)
+        return low_put_by(at, words, n, width, 2);
+    return low_put_by(at, words, n, width, 1);
+}
+
 static uint8_t *patches_put(uint8_t *at, const uint64_t *words, uint32_t n, uint32_t width, uint32_t high)
 {
     struct bits b = { .at = at + 1 };
+    uint8_t     places[PACK]; /* found first: which words are wide cannot be foretold */
+    uint32_t    n_places = 0;
 
     *at = (uint8_t)high;
-    for (uint32_t i = 0; i < n; i++)
-        if (words[i] >> width != 0)
-            bits_put(&b, words[i] >> width << PACK_PLACE_BITS | i, PACK_PLACE_BITS + high);
+    for (uint32_t i = 0; i < n; i++) {
+        places[n_places] = (uint8_t)i;
+        n_places += words[i] >> width != 0;
+    }
+    for (uint32_t i = 0; i < n_places; i++)
+        bits_put(&b, words[places[i]] >> width << PACK_PLACE_BITS | places[i], PACK_PLACE_BITS + high);
     return bits_end(&b);
 }
 
 uint8_t *pack_put(uint8_t *at, const uint64_t *words, uint32_t n)
 {
-    uint32_t    widest, width = pack_width(words, n, &widest), patches = 0;
-    uint64_t    mask = (UINT64_C(1) << width) - 1;
-    struct bits b = { .at = at + 2 };
+    struct widths w = widths_choose(words, n);
 
-    for (uint32_t i = 0; i < n && width > 0; i++)
-        bits_put(&b, words[i] & mask, width);
-    for (uint32_t i = 0; i < n && width < widest; i++)
-        patches += words[i] > mask;
-    at[0] = (uint8_t)width;
-    at[1] = (uint8_t)patches;
-    return patches == 0 ? bits_end(&b) : patches_put(bits_end(&b), words, n, width, widest - width);
+    at[0] = (uint8_t)w.width;
+    at[1] = (uint8_t)w.patches;
+    at = low_put(at + 2, words, n, w.width);
+    return w.patches == 0 ? at : patches_put(at, words, n, w.width, w.widest - w.width);
 }
 
 /* With words of 63 bits, a width of 56 is 7 bytes and 13 bits of a patch. */

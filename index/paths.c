@@ -68,27 +68,49 @@ void paths_reserve(struct paths *p, struct slab *s, size_t more)
         edges_make(p, s, cap);
 }
 
+/* The slot of the child, or the free one where it would be put. */
+static uint32_t *edge_find(const struct paths *p, uint32_t parent, uint32_t key, uint32_t tag)
+{
+    uint32_t bits = node_bits(p->cap), slot = table_home(tag, p->cap);
+
+    for (uint32_t edge; (edge = p->edges[slot]) != 0; slot = slot_after(slot, p->cap)) {
+        if ((edge ^ tag << bits) >> bits != 0)
+            continue;
+        struct path at = paths_at(p, edge ^ tag << bits);
+        if (at.parent == parent && at.key == key)
+            break;
+    }
+    return &p->edges[slot];
+}
+
 uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t key, bool *is_new)
 {
-    uint32_t n = vec_n(&p->nodes), cap = table_cap(p->cap, n);
+    uint32_t n = vec_n(&p->nodes), cap = table_cap(p->cap, n), tag = edge_tag(parent, key);
 
     assert(parent < n);
     if (cap != p->cap)
         edges_make(p, s, cap);
-    uint32_t tag = edge_tag(parent, key), high = tag << node_bits(cap), slot = table_home(tag, cap);
-    for (uint32_t edge; (edge = p->edges[slot]) != 0; slot = slot_after(slot, cap)) {
-        if ((edge ^ high) >> node_bits(cap) != 0)
-            continue;
-        struct path at = paths_at(p, edge ^ high);
-        if (at.parent == parent && at.key == key) {
-            *is_new = false;
-            return edge ^ high;
-        }
-    }
-    *is_new = true;
-    uint32_t node = vec_add(&p->nodes, s, &(struct path){ parent, key });
-    p->edges[slot] = high | node;
-    return node;
+    uint32_t *edge = edge_find(p, parent, key, tag), high = tag << node_bits(cap);
+    *is_new = *edge == 0;
+    if (*is_new)
+        *edge = high | vec_add(&p->nodes, s, &(struct path){ parent, key });
+    return *edge ^ high;
+}
+
+bool paths_find(const struct paths *p, uint32_t parent, uint32_t key, uint32_t *child)
+{
+    if (p->cap == 0)
+        return false;
+    uint32_t tag = edge_tag(parent, key), edge = *edge_find(p, parent, key, tag);
+    if (edge != 0)
+        *child = edge ^ tag << node_bits(p->cap);
+    return edge != 0;
+}
+
+void paths_warm(const struct paths *p, uint32_t parent, uint32_t key)
+{
+    if (p->cap > 0)
+        __builtin_prefetch(&p->edges[table_home(edge_tag(parent, key), p->cap)]);
 }
 
 size_t paths_cost(const struct paths *p, size_t more)

@@ -30,6 +30,10 @@ void paths_free(struct paths *p, struct slab *s);
 /* The child of `parent` under `key`; *is_new when it was made. */
 uint32_t paths_child(struct paths *p, struct slab *s, uint32_t parent, uint32_t key, bool *is_new);
 
+/* The child, if it is there; who has many to look for asks memory for all their places first. */
+bool paths_find(const struct paths *p, uint32_t parent, uint32_t key, uint32_t *child);
+void paths_warm(const struct paths *p, uint32_t parent, uint32_t key);
+
 /* No child of so many grows the edges. */
 void paths_reserve(struct paths *p, struct slab *s, size_t more);
 

@@ -27,7 +27,8 @@ enum code select_types(const struct bucket *b, const struct selection *s, struct
     if (code == CODE_OK) {
         const bool *seen = view_types_seen(&v);
         for (uint32_t i = 0; i < v.n_types; i++)
-            add_present(out, bucket_type(b, i).id, seen[i]);
+            if (seen[i])
+                strset_add(out, bucket_type(b, i).id);
     }
     view_close(&v);
     return code;

@@ -17,6 +17,7 @@
 #include "model/tree.h"
 
 struct bucket;
+struct naming;
 
 struct selection {
     int64_t                start_ns, end_ns; /* both inclusive */
@@ -62,9 +63,6 @@ must_check enum code select_points(const struct bucket *b, const struct selectio
 /* All matching samples, summed by function-name path into `out`. */
 must_check enum code select_tree(const struct bucket *b, const struct selection *s, struct tree *out, struct fault *why);
 
-/*
- * The same by exact stacks: names are locations (model/location.h).  RESOURCE_EXHAUSTED: the names would take more than
- * name_bytes_max.
- */
-must_check enum code select_profile(const struct bucket *b, const struct selection *s, size_t name_bytes_max,
-                                    struct tree *out, struct fault *why);
+/* The same by exact stacks into the tree of `names` (index/naming.h).  RESOURCE_EXHAUSTED: these would take too much. */
+must_check enum code select_profile(const struct bucket *b, const struct selection *s, struct naming *names,
+                                    struct fault *why);

@@ -1,12 +1,14 @@
 /*
- * Goal: the exact stacks of a bucket come with all that was pushed of their locations, and however few texts there are, the
- * locations made of them are bounded.  Method: hand-made batches; one whose only text is long and shared by all.
+ * Goal: the exact stacks of buckets come with all that was pushed of their locations, and however few texts there are, the
+ * locations made of them are bounded.  Method: hand-made batches; one whose only text is long and shared by all; buckets that
+ * know the same locations by other ids.
  */
 #include <assert.h>
 #include <stdio.h>
 
 #include "index/batch_make.h"
 #include "index/bucket.h"
+#include "index/naming.h"
 #include "index/select.h"
 #include "model/location.h"
 
@@ -45,7 +47,20 @@ static void print(struct buf *out, const struct tree *t, uint32_t node, struct a
         buf_printf(out, "%.*s:%lld%s", SLICE_ARGS(l.lines[i].function.name), (long long)l.lines[i].line, i ? ">" : "");
 }
 
-static void expect(const struct bucket *b, const struct slice *site, size_t n_site, const char *want)
+static enum code select_into(struct tree *t, const struct bucket *const *buckets, size_t n, const struct selection *s,
+                             struct fault *why)
+{
+    struct naming *names = naming_new(t, BOUND);
+    enum code      code = CODE_OK;
+
+    for (size_t i = 0; i < n && code == CODE_OK; i++)
+        code = select_profile(buckets[i], s, names, why);
+    naming_free(names);
+    return code;
+}
+
+static void expect_of(const struct bucket *const *buckets, size_t n, const struct slice *site, size_t n_site,
+                      const char *want)
 {
     struct arena          *a = arena_new(0);
     const struct selection s = { .end_ns = INT64_MAX, .call_site = site, .n_call_site = n_site };
@@ -53,7 +68,7 @@ static void expect(const struct bucket *b, const struct slice *site, size_t n_si
     struct buf             got = { 0 };
     struct fault           why;
 
-    assert(select_profile(b, &s, BOUND, t, &why) == CODE_OK);
+    assert(select_into(t, buckets, n, &s, &why) == CODE_OK);
     for (uint32_t i = 1; i < t->n; i++)
         if (t->self[i] > 0) {
             print(&got, t, i, a);
@@ -64,6 +79,11 @@ static void expect(const struct bucket *b, const struct slice *site, size_t n_si
     buf_free(&got);
     tree_free(t);
     arena_free(a);
+}
+
+static void expect(const struct bucket *b, const struct slice *site, size_t n_site, const char *want)
+{
+    expect_of(&b, 1, site, n_site, want);
 }
 
 static void stacks(void)
@@ -88,6 +108,34 @@ static void stacks(void)
            "@0[]main:7;@0[]work:7>inlined:7 10\n"
            "@0[]main:7;@0[]work:7;@0[]inlined:7 5\n");
     bucket_unref(b);
+    arena_free(a);
+}
+
+static void several(void)
+{
+    struct arena     *a = arena_new(0);
+    struct batch_make m;
+
+    begin(&m, a);
+    make_row(&m, "main;work>inlined", (int64_t[]){ 1 });
+    make_row(&m, "main;!/usr/bin/x@1f", (int64_t[]){ 2 });
+    struct bucket *first = bucket_of(&m);
+    begin(&m, a);
+    make_row(&m, "!/usr/bin/x@1f;main", (int64_t[]){ 10 });
+    make_row(&m, "inlined>work", (int64_t[]){ 20 });
+    make_row(&m, "main;work>inlined", (int64_t[]){ 30 });
+    make_row(&m, "main;!@20", (int64_t[]){ 40 });
+    make_row(&m, "main;!/usr/bin/y@1f", (int64_t[]){ 50 });
+    struct bucket *second = bucket_of(&m);
+    expect_of((const struct bucket *[]){ first, second, first }, 3, NULL, 0,
+              "@0[]main:7;@0[]work:7>inlined:7 32\n"
+              "@0[]main:7;@1f[/usr/bin/x] 4\n"
+              "@1f[/usr/bin/x];@0[]main:7 10\n"
+              "@0[]inlined:7>work:7 20\n"
+              "@0[]main:7;@20[] 40\n"
+              "@0[]main:7;@1f[/usr/bin/y] 50\n");
+    bucket_unref(first);
+    bucket_unref(second);
     arena_free(a);
 }
 
@@ -116,7 +164,7 @@ static void bounds(void)
         buf_byte(&stack, '\0');
         make_row(&m, stack.p, (int64_t[]){ 1 });
         struct bucket *b = bucket_of(&m);
-        assert(select_profile(b, &s, BOUND, t, &why) == CODE_RESOURCE_EXHAUSTED);
+        assert(select_into(t, (const struct bucket *[]){ b }, 1, &s, &why) == CODE_RESOURCE_EXHAUSTED);
         assert(strstr(why.text, "1048576 bytes") != NULL && tree_name_bytes(t) < 6 * BOUND);
         assert(select_tree(b, &s, t, &why) == CODE_OK); /* names are short or shared there */
         bucket_unref(b);
@@ -129,6 +177,7 @@ static void bounds(void)
 int main(void)
 {
     stacks();
+    several();
     bounds();
     puts("select profile: ok");
     return 0;

@@ -1,6 +1,6 @@
 #include "index/stacks.h"
 
-enum { GROUP = 32 };
+enum { AHEAD = 32, WALKS = 16 }; /* stacks whose places are asked for before the first is read */
 
 /* What one call of stacks_add knows. */
 struct add {
@@ -8,7 +8,6 @@ struct add {
     struct slab             *s;
     const struct symtab     *t;
     const struct stack_list *list;
-    const uint32_t          *ids;
 };
 
 void stacks_init(struct stacks *k, struct slab *s)
@@ -66,37 +65,35 @@ uint32_t stacks_node(struct stacks *k, struct slab *s, const struct symtab *t, u
 
 static uint32_t begin_of(const struct stack_list *list, uint32_t i) { return i ? list->ends[i - 1] : 0; }
 
-static uint32_t leaf_at(const struct stacks *k, uint32_t i)
+/* A stack on its way down: of its locations so many are left below `node`. */
+struct walk {
+    uint32_t stack, node, left;
+};
+
+static uint32_t location_next(const struct stack_list *list, const struct walk *w)
 {
-    return ((const struct stack *)vec_at(&k->all, i))->location;
+    return list->of[list->locations[begin_of(list, w->stack) + w->left - 1]];
 }
 
-/* How many of the last frames two lists that end there have in common, `most` at most. */
-static uint32_t frames_shared(const uint32_t *a_end, const uint32_t *b_end, uint32_t most)
+/* As far as nodes are there, all a step at a time: the waits for memory overlap. */
+static void walk_down(const struct add *x, struct walk *walks, uint32_t n)
 {
-    uint32_t n = 0;
+    struct walk *on[WALKS];
+    uint32_t     keys[WALKS], n_on = 0, n_still;
 
-    while (n < most && *(a_end - n - 1) == *(b_end - n - 1))
-        n++;
-    return n;
-}
-
-/* The node up to which stack i is the one before, and how many frames that are. */
-static uint32_t node_shared(const struct add *x, uint32_t i, uint32_t *shared)
-{
-    const struct stack_list *list = x->list;
-
-    *shared = 0;
-    if (i == 0)
-        return 0;
-    uint32_t n = list->ends[i] - begin_of(list, i), n_before = list->ends[i - 1] - begin_of(list, i - 1);
-    if (n > 0 && n_before > 0)
-        *shared = frames_shared(list->locations + list->ends[i], list->locations + list->ends[i - 1],
-                                n < n_before ? n : n_before);
-    struct climb c = climb_from(&x->k->locations, leaf_at(x->k, x->ids[i - 1]));
-    for (uint32_t left = n_before - *shared; left > 0; left--)
-        climb_up(&x->k->locations, &c);
-    return c.node;
+    for (uint32_t i = 0; i < n; i++)
+        if (walks[i].left > 0)
+            on[n_on++] = &walks[i];
+    for (; n_on > 0; n_on = n_still) {
+        for (uint32_t i = 0; i < n_on; i++) {
+            keys[i] = location_next(x->list, on[i]);
+            paths_warm(&x->k->locations, on[i]->node, keys[i]);
+        }
+        n_still = 0;
+        for (uint32_t i = 0; i < n_on; i++)
+            if (paths_find(&x->k->locations, on[i]->node, keys[i], &on[i]->node) && --on[i]->left > 0)
+                on[n_still++] = on[i];
+    }
 }
 
 static uint32_t stack_new(struct add *x, uint32_t node)
@@ -114,45 +111,60 @@ static bool leaf_find(const struct stacks *k, uint32_t node, uint32_t *id)
 }
 
 /* Not under its hash: it is made, unless it came here by its leaf.  Who looks for it next finds it by its hash. */
-static uint32_t stack_add(struct add *x, uint32_t i)
+static uint32_t stack_add(struct add *x, const struct walk *w)
 {
-    const struct stack_list *list = x->list;
-    uint32_t                 shared, node = node_shared(x, i, &shared), id;
-    bool                     is_new = false;
+    struct walk down = *w;
+    bool        is_new = false;
+    uint32_t    id;
 
-    for (uint32_t at = list->ends[i] - shared; at > begin_of(list, i); at--)
-        node = node_add(x->k, x->s, x->t, node, list->of[list->locations[at - 1]], &is_new);
-    if (is_new || !leaf_find(x->k, node, &id))
-        id = stack_new(x, node);
-    stack_ids_put(&x->k->ids, x->s, list->hashes[i], id);
+    for (; down.left > 0; down.left--)
+        down.node = node_add(x->k, x->s, x->t, down.node, location_next(x->list, &down), &is_new);
+    if (is_new || !leaf_find(x->k, down.node, &id))
+        id = stack_new(x, down.node);
+    stack_ids_put(&x->k->ids, x->s, x->list->hashes[w->stack], id);
     return id;
 }
 
 uint32_t stacks_find(const struct stacks *k, const struct hash128 *hashes, uint32_t n, uint32_t *ids)
 {
-    uint32_t n_unknown = 0, count;
+    uint32_t n_unknown = 0;
 
-    for (uint32_t at = 0; at < n; at += count) {
-        count = n - at < GROUP ? n - at : GROUP;
-        for (uint32_t j = 0; j < count; j++)
-            stack_ids_warm(&k->ids, hashes[at + j]);
-        for (uint32_t j = 0; j < count; j++)
-            if (!stack_ids_get(&k->ids, hashes[at + j], &ids[at + j])) {
-                ids[at + j] = STACK_UNKNOWN;
-                n_unknown++;
-            }
+    for (uint32_t at = 0; at < n && at < AHEAD; at++)
+        stack_ids_warm(&k->ids, hashes[at]);
+    for (uint32_t at = 0; at < n; at++) {
+        if (n - at > AHEAD)
+            stack_ids_warm(&k->ids, hashes[at + AHEAD]);
+        if (!stack_ids_get(&k->ids, hashes[at], &ids[at])) {
+            ids[at] = STACK_UNKNOWN;
+            n_unknown++;
+        }
     }
     return n_unknown;
 }
 
+/* The unknown ones from stack *at on: at most WALKS. */
+static uint32_t unknown_next(const struct stack_list *list, const uint32_t *ids, uint32_t *at, struct walk *walks)
+{
+    uint32_t n = 0;
+
+    for (; *at < list->n && n < WALKS; ++*at)
+        if (ids[*at] == STACK_UNKNOWN)
+            walks[n++] = (struct walk){ *at, 0, list->ends[*at] - begin_of(list, *at) };
+    return n;
+}
+
 void stacks_add(struct stacks *k, struct slab *s, const struct symtab *t, const struct stack_list *list, uint32_t *ids)
 {
-    struct add x = { .k = k, .s = s, .t = t, .list = list, .ids = ids };
+    struct add  x = { .k = k, .s = s, .t = t, .list = list };
+    struct walk walks[WALKS];
 
     assert(vec_n(&k->function_of) == vec_n(&k->locations.nodes));
-    for (uint32_t i = 0; i < list->n; i++)
-        if (ids[i] == STACK_UNKNOWN && !stack_ids_get(&k->ids, list->hashes[i], &ids[i])) /* it may be there twice */
-            ids[i] = stack_add(&x, i);
+    for (uint32_t at = 0, n; (n = unknown_next(list, ids, &at, walks)) > 0;) {
+        walk_down(&x, walks, n);
+        for (uint32_t i = 0; i < n; i++)
+            if (!stack_ids_get(&k->ids, list->hashes[walks[i].stack], &ids[walks[i].stack])) /* it may be there twice */
+                ids[walks[i].stack] = stack_add(&x, &walks[i]);
+    }
 }
 
 /* ---- of a log ------------------------------------------------------------------------------------------------------- */

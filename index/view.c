@@ -298,6 +298,8 @@ void view_settle(struct view *v)
 
 const bool *view_types_seen(const struct view *v)
 {
+    if (v->takes_all_series)
+        return v->types;
     bool    *seen = arena_zalloc(v->arena, v->n_types);
     uint32_t unseen = 0;
 

@@ -41,21 +41,24 @@ struct slice go_shapes_cut(struct slice name, struct arena *a)
 
 static bool same_string(const void *items, uint32_t i, uint32_t j)
 {
-    const struct slice *s = items;
-    return slice_eq(s[i], s[j]);
+    const struct texts *t = items;
+    return slice_eq(texts_at(t, i), texts_at(t, j));
 }
 
 void go_shapes_drop(struct pprof *p)
 {
-    struct table table = table_new(p->scratch, p->n_strings);
-    uint32_t    *first = arena_array(p->scratch, p->n_strings, sizeof *first);
+    const struct texts sent = p->strings;
+    struct table       table = table_new(p->scratch, sent.n);
+    uint32_t          *first = arena_array(p->scratch, sent.n, sizeof *first);
 
-    for (uint32_t i = 0; i < p->n_strings; i++) {
-        p->strings[i] = go_shapes_cut(p->strings[i], p->scratch);
-        first[i] = table_put(&table, hash_slice(p->strings[i]), i, same_string, p->strings);
+    p->strings = texts_new(p->a, sent.cap, texts_bytes(&sent));
+    for (uint32_t i = 0; i < sent.n; i++) {
+        struct slice s = go_shapes_cut(texts_at(&sent, i), p->scratch);
+        ref_add(p, s);
+        first[i] = table_put(&table, hash_slice(s), i, same_string, &p->strings);
     }
     for (uint32_t i = 0; i < p->n_functions; i++) {
-        struct raw_function *f = &p->functions[i];
+        struct batch_function *f = &p->functions[i];
         f->name = first[f->name];
         f->system_name = first[f->system_name];
         f->file = first[f->file];

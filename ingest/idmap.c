@@ -4,24 +4,40 @@
 
 #include "base/hash.h"
 
-struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n)
-{
-    struct idmap m = { .n_direct = IDMAP_LEAST };
-    uint64_t     far = 0, size = 16, highest = 0, most = (uint64_t)n * 4 + IDMAP_LEAST;
+struct extent {
+    uint64_t highest; /* of those below `most`, or a number of as many bits */
+    uint64_t far;     /* how many are not below */
+};
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t id;
-        memcpy(&id, (const char *)ids + i * stride, sizeof id);
-        far += id >= most;
-        if (id < most && id > highest)
-            highest = id;
-    }
-    while (m.n_direct <= highest) /* the array is filled: no longer than it has to be */
+static struct extent extent_of(const uint64_t *ids, uint32_t n, uint64_t most)
+{
+    struct extent e = { 0 };
+    uint64_t      all = 0;
+
+    for (uint32_t i = 0; i < n; i++) /* nearly always enough, and several at a time */
+        all |= ids[i];
+    if (all < most)
+        return (struct extent){ all, 0 };
+    for (uint32_t i = 0; i < n; i++)
+        if (ids[i] >= most)
+            e.far++;
+        else if (ids[i] > e.highest)
+            e.highest = ids[i];
+    return e;
+}
+
+struct idmap idmap_new(struct arena *a, const uint64_t *ids, uint32_t n)
+{
+    struct idmap  m = { .n_direct = IDMAP_LEAST };
+    struct extent e = extent_of(ids, n, (uint64_t)n * 4 + IDMAP_LEAST);
+    uint64_t      size = 16;
+
+    while (m.n_direct <= e.highest) /* the array is filled: no longer than it has to be */
         m.n_direct *= 2;
     m.direct = arena_array(a, m.n_direct, sizeof *m.direct);
     memset(m.direct, 0xff, m.n_direct * sizeof *m.direct);
-    if (far > 0) {
-        while (size < far * 2)
+    if (e.far > 0) {
+        while (size < e.far * 2)
             size *= 2;
         m.slots = arena_zalloc(a, size * sizeof *m.slots);
         m.mask = size - 1;

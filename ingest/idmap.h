@@ -25,8 +25,8 @@ struct idmap {
     uint64_t            n_direct, mask; /* no slots while mask is 0 */
 };
 
-/* For ids[0], ids[stride bytes on], ...: n of them. */
-struct idmap idmap_new(struct arena *a, const uint64_t *ids, size_t stride, uint32_t n);
+/* For ids[0, n). */
+struct idmap idmap_new(struct arena *a, const uint64_t *ids, uint32_t n);
 
 void     idmap_put_far(struct idmap *m, uint64_t id, uint32_t value);
 uint32_t idmap_get_far(const struct idmap *m, uint64_t id);

@@ -36,9 +36,10 @@ bool language_is_go(const struct pprof *p, struct labels labels)
         if (slice_eq(spy, spies[i]))
             return false;
     for (uint32_t i = 0; i < p->n_table; i++) {
-        if (is_one_of(p->strings[i], go, sizeof go / sizeof *go))
+        struct slice s = ref_text(p, i);
+        if (is_one_of(s, go, sizeof go / sizeof *go))
             return true;
-        if (is_one_of(p->strings[i], other, sizeof other / sizeof *other))
+        if (is_one_of(s, other, sizeof other / sizeof *other))
             return false;
     }
     return false;

@@ -76,7 +76,7 @@ static bool config_is_valid(json_t *root)
 /* Empty where it is not in the table, which is left for the checks to find. */
 static struct slice type_text(const struct pprof *p, uint32_t i)
 {
-    return p->types[i].type < p->n_strings ? ref_text(p, p->types[i].type) : (struct slice){ 0 };
+    return p->types[i].type < p->strings.n ? ref_text(p, p->types[i].type) : (struct slice){ 0 };
 }
 
 static struct slice name_by_types(const struct pprof *p, json_t *root)

@@ -4,8 +4,8 @@
  *     inflate -> pprof_read -> pprof_fix -> pprof_check -> go_shape -> pprof_symbols -> pprof_samples
  *             (pprof_groups) -> go_truncated -> pprof_split (label_rules) -> pprof_batch (pprof_stacks)
  *
- * All but the batch lives in a scratch arena that is emptied at the end, the inflated bytes too: the batch owns what it
- * names.
+ * All but the batch, whose tables are filled while they are read, lives in a scratch arena that is emptied at the end, the
+ * inflated bytes too: the batch owns what it names.
  */
 #include <assert.h>
 
@@ -21,6 +21,7 @@
 #include "ingest/pprof_fix.h"
 #include "wire/zip.h"
 
+enum { BATCH_FACTOR = 2 }; /* a batch has seldom more bytes than so many times those of its profile */
 enum { SCRATCH_FACTOR = 12, SCRATCH_MIN = 64 << 10, SCRATCH_MAX = 64 << 20 };
 
 struct job {
@@ -66,17 +67,17 @@ static enum code name_legacy(struct job *j, struct labels *labels)
     return code;
 }
 
-static enum code tables_get(struct job *j, struct slice bytes)
+static enum code tables_get(struct job *j, struct slice bytes, struct arena *a)
 {
     const struct pprof_hints *hints = &j->source->hints;
     struct labels             labels = j->source->labels;
-    enum code                 code = pprof_read(bytes, j->limits, j->scratch, &j->p, j->why);
+    enum code                 code = pprof_read(bytes, j->limits, j->scratch, a, &j->p, j->why);
 
     if (code != CODE_OK)
         return code;
     if (hints->is_legacy) {
-        pprof_fix_legacy(&j->p, hints, config_is_dashed(hints->type_config));
-        if ((code = name_legacy(j, &labels)) != CODE_OK)
+        code = pprof_fix_legacy(&j->p, hints, config_is_dashed(hints->type_config), j->why);
+        if (code != CODE_OK || (code = name_legacy(j, &labels)) != CODE_OK)
             return code;
     }
     j->stated_ns = j->p.time_ns;
@@ -113,7 +114,7 @@ static enum code samples_get(struct job *j, struct symbols *symbols, struct samp
     }
     if (!is_go && !language_is_go(p, j->labels))
         return is_guessed ? samples_read(p, &symbols->locations, false, j->labels, s, j->why) : CODE_OK;
-    struct symbols_sent sent = symbols_as_sent(p, symbols, p->has_brackets);
+    struct symbols_sent sent = symbols_as_sent(p, symbols);
     code = samples_read(p, &sent.locations, true, j->labels, s, j->why);
     if (code == CODE_OK && is_within(cut, s->depth_max))
         go_stacks_repair(sent.order, s);
@@ -141,7 +142,7 @@ static enum code decode(struct job *j, struct slice bytes, struct arena *a, stru
     struct symbols symbols;
     struct samples s;
     struct split   split;
-    enum code      code = tables_get(j, bytes);
+    enum code      code = tables_get(j, bytes, a);
 
     if (code != CODE_OK || (code = samples_get(j, &symbols, &s)) != CODE_OK || s.n == 0)
         return code;
@@ -151,7 +152,7 @@ static enum code decode(struct job *j, struct slice bytes, struct arena *a, stru
     out->tenant = arena_copy(a, j->source->tenant);
     out->key = key_of(j);
     out->received_ns = j->source->now_ns;
-    return pprof_batch(&j->p, &symbols, &s, &split, j->labels, a, out, j->why);
+    return pprof_batch(&j->p, &s, &split, j->labels, out, j->why);
 }
 
 enum code ingest_pprof(struct slice body, const struct ingest_source *source, const struct decode_limits *limits,
@@ -160,13 +161,19 @@ enum code ingest_pprof(struct slice body, const struct ingest_source *source, co
     size_t       scratch = body.n < SCRATCH_MAX / SCRATCH_FACTOR ? body.n * SCRATCH_FACTOR + SCRATCH_MIN : SCRATCH_MAX;
     struct job   j = { .body = body, .source = source, .limits = limits, .scratch = scratch_take(scratch), .why = why };
     struct slice bytes;
+    struct arena_mark mark = arena_mark(a);
 
     *out = (struct batch){ 0 };
     *raw_bytes = 0;
     enum code code = inflate(&j, &bytes);
     if (code == CODE_OK) {
         *raw_bytes = bytes.n;
+        arena_reserve(a, bytes.n * BATCH_FACTOR);
         code = decode(&j, bytes, a, out);
+    }
+    if (code != CODE_OK || out->n_rows == 0) { /* nothing to be stored: refused, or dropped as a whole */
+        arena_rewind(a, mark);
+        *out = (struct batch){ 0 };
     }
     scratch_give(j.scratch);
     return code;

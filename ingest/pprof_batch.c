@@ -1,91 +1,32 @@
 #include "ingest/pprof_batch.h"
 
-#include <assert.h>
-
 #include "ingest/pprof_stacks.h"
 
 struct building {
-    struct pprof         *p;
-    const struct symbols *symbols;
-    struct arena         *a;
-    struct batch         *b;
-    struct batch_part    *parts;
-    uint32_t             *stack_of; /* each sample's stack */
+    struct pprof      *p;
+    struct arena      *a;
+    struct batch      *b;
+    struct batch_part *parts;
+    uint32_t          *stack_of, *row_of; /* of each sample */
 };
 
-/* ---- symbols: as they were sent, also those that no stack leads to; of them a bucket takes what is new to it ---------- */
-
-static void mappings_build(struct building *g)
+/* As they were sent, also symbols that no stack leads to; of them a bucket takes what is new to it. */
+static void tables_take(const struct pprof *p, struct batch *b)
 {
-    struct batch_mapping *mappings = arena_array(g->a, g->p->n_mappings, sizeof *mappings);
-
-    for (uint32_t i = 0; i < g->p->n_mappings; i++) {
-        const struct raw_mapping *m = &g->p->mappings[i];
-        mappings[i] = (struct batch_mapping){ m->start, m->limit, m->offset, m->file, m->build_id, m->flags, 0 };
-    }
-    g->b->mappings = mappings;
-    g->b->n_mappings = g->p->n_mappings;
+    b->string_end = p->strings.at + 1;
+    b->string_bytes = p->strings.bytes;
+    b->n_strings = p->strings.n;
+    b->types = p->types;
+    b->n_types = p->n_types;
+    b->mappings = p->mappings;
+    b->n_mappings = p->n_mappings;
+    b->functions = p->functions;
+    b->n_functions = p->n_functions;
+    b->lines = p->lines;
+    b->n_lines = p->n_lines;
+    b->locations = p->locations;
+    b->n_locations = p->n_locations;
 }
-
-static void functions_build(struct building *g)
-{
-    struct batch_function *functions = arena_array(g->a, g->p->n_functions, sizeof *functions);
-
-    for (uint32_t i = 0; i < g->p->n_functions; i++) {
-        const struct raw_function *f = &g->p->functions[i];
-        functions[i] = (struct batch_function){ f->name, f->system_name, f->file, 0, f->start_line };
-    }
-    g->b->functions = functions;
-    g->b->n_functions = g->p->n_functions;
-}
-
-/* One that does not exist is left without lines, for they may name no function. */
-static void locations_build(struct building *g)
-{
-    struct batch_location *locations = arena_array(g->a, g->p->n_locations, sizeof *locations);
-    struct batch_line     *lines = arena_array(g->a, g->p->n_lines, sizeof *lines);
-    uint32_t               n_lines = 0;
-
-    for (uint32_t i = 0; i < g->p->n_locations; i++) {
-        const struct raw_location *l = &g->p->locations[i];
-        bool                       exists = g->symbols->exists[i];
-        locations[i] = (struct batch_location){ .address = l->address,
-                                                .mapping = exists ? g->symbols->mapping[i] : BATCH_NONE,
-                                                .line_at = n_lines,
-                                                .n_lines = exists ? l->n_lines : 0,
-                                                .flags = l->is_folded ? BATCH_IS_FOLDED : 0 };
-        for (uint32_t k = 0; k < locations[i].n_lines; k++) {
-            const struct raw_line *line = &g->p->lines[l->line_at + k];
-            lines[n_lines++] = (struct batch_line){ (uint32_t)line->function_id, 0, line->line };
-        }
-    }
-    g->b->locations = locations;
-    g->b->lines = lines;
-    g->b->n_locations = g->p->n_locations;
-    g->b->n_lines = n_lines;
-}
-
-static void strings_build(struct building *g)
-{
-    const struct slice *texts = g->p->strings;
-    uint32_t            n_strings = g->p->n_strings, *end = arena_array(g->a, n_strings, sizeof *end);
-    size_t              n = 0;
-
-    for (uint32_t i = 0; i < n_strings; i++) {
-        n += texts[i].n;
-        end[i] = (uint32_t)n;
-    }
-    assert(n <= UINT32_MAX); /* of at most 2 GiB of input, names cut */
-    char *bytes = arena_alloc(g->a, n);
-    for (uint32_t i = 0, from = 0; i < n_strings; from = end[i++])
-        if (end[i] > from)
-            memcpy(bytes + from, texts[i].p, end[i] - from);
-    g->b->string_end = end;
-    g->b->string_bytes = bytes;
-    g->b->n_strings = n_strings;
-}
-
-/* ---- the profile ---------------------------------------------------------------------------------------------------- */
 
 static void parts_build(struct building *g, const struct split *split)
 {
@@ -132,15 +73,12 @@ static uint32_t *samples_order(const struct building *g, const struct samples *s
     return by_part;
 }
 
-/* Rows from samples in order; neighbours of one part and stack become one row. */
-static enum code rows_build(struct building *g, const struct samples *s, const struct split *split, struct fault *why)
+/* Samples in order; neighbours of one part and stack become one row. */
+static void rows_place(struct building *g, const struct samples *s, const struct split *split)
 {
-    struct batch      *b = g->b;
     const uint32_t    *order = samples_order(g, s, split);
     struct batch_part *parts = g->parts;
-    uint32_t           n_types = b->n_types, n_rows = 0;
-    uint32_t          *row_of = arena_array(g->p->scratch, s->n, sizeof *row_of);
-    uint32_t          *stacks = arena_array(g->a, s->n, sizeof *stacks);
+    uint32_t           n_rows = 0, *stacks = arena_array(g->a, s->n, sizeof *stacks);
 
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t part = split->part_of[s->group[order[i]]], stack = g->stack_of[order[i]];
@@ -150,33 +88,43 @@ static enum code rows_build(struct building *g, const struct samples *s, const s
             stacks[n_rows++] = stack;
             parts[part].n_rows++;
         }
-        row_of[i] = n_rows - 1;
+        g->row_of[order[i]] = n_rows - 1;
     }
-    int64_t *values = arena_zalloc(g->a, (size_t)n_rows * n_types * sizeof *values);
-    for (uint32_t i = 0; i < s->n; i++) {
-        const int64_t *from = s->values + (size_t)order[i] * n_types;
+    g->b->row_stack = stacks;
+    g->b->n_rows = n_rows;
+}
+
+/* In a lone part each stack is a row: none is without a sample. */
+static void rows_place_alone(struct building *g)
+{
+    uint32_t n = g->b->n_stacks, *stacks = arena_array(g->a, n, sizeof *stacks);
+
+    for (uint32_t i = 0; i < n; i++)
+        stacks[i] = i;
+    g->row_of = g->stack_of;
+    g->parts->n_rows = n;
+    g->b->row_stack = stacks;
+    g->b->n_rows = n;
+}
+
+static enum code values_sum(struct building *g, const struct samples *s, struct fault *why)
+{
+    uint32_t       n_rows = g->b->n_rows, n_types = g->b->n_types;
+    int64_t       *values = arena_zalloc(g->a, (size_t)n_rows * n_types * sizeof *values);
+    const int64_t *from = s->values;
+
+    for (uint32_t i = 0; i < s->n; i++)
         for (uint32_t t = 0; t < n_types; t++) {
-            int64_t *sum = &values[(size_t)t * n_rows + row_of[i]];
-            if (__builtin_add_overflow(*sum, from[t], sum))
+            int64_t *sum = &values[(size_t)t * n_rows + g->row_of[i]];
+            if (__builtin_add_overflow(*sum, *from++, sum))
                 return fail(why, CODE_INVALID_ARGUMENT, "sample values add up to more than 64 bits hold");
         }
-    }
-    b->row_stack = stacks;
-    b->row_values = values;
-    b->n_rows = n_rows;
+    g->b->row_values = values;
     return CODE_OK;
 }
 
-static void types_build(struct building *g)
+static void profile_build(const struct pprof *p, struct batch *b)
 {
-    struct batch      *b = g->b;
-    struct pprof      *p = g->p;
-    struct batch_type *types = arena_array(g->a, p->n_types, sizeof *types);
-
-    for (uint32_t i = 0; i < p->n_types; i++)
-        types[i] = (struct batch_type){ p->types[i].type, p->types[i].unit };
-    b->types = types;
-    b->n_types = p->n_types;
     b->time_ns = p->time_ns;
     b->duration_ns = p->duration_ns;
     b->period = p->period;
@@ -184,21 +132,22 @@ static void types_build(struct building *g)
     b->period_unit = p->period_type.unit;
 }
 
-enum code pprof_batch(struct pprof *p, const struct symbols *symbols, const struct samples *s,
-                      const struct split *split, struct labels series, struct arena *a, struct batch *out,
-                      struct fault *why)
+enum code pprof_batch(struct pprof *p, const struct samples *s, const struct split *split, struct labels series,
+                      struct batch *out, struct fault *why)
 {
-    struct building g = { .p = p, .symbols = symbols, .a = a, .b = out };
+    struct building g = { .p = p, .a = p->a, .b = out };
 
     out->name = ref_add(p, labels_get(series, SLICE("__name__")));
     out->service = ref_add(p, labels_get(series, SLICE("service_name")));
-    types_build(&g);
-    mappings_build(&g);
-    functions_build(&g);
-    locations_build(&g);
+    profile_build(p, out);
     parts_build(&g, split);
-    strings_build(&g);
+    tables_take(p, out);
     g.stack_of = arena_array(p->scratch, s->n, sizeof *g.stack_of);
-    stacks_unite(s, a, out, g.stack_of);
-    return rows_build(&g, s, split, why);
+    g.row_of = arena_array(p->scratch, s->n, sizeof *g.row_of);
+    stacks_unite(s, p->a, out, g.stack_of);
+    if (split->n_parts == 1)
+        rows_place_alone(&g);
+    else
+        rows_place(&g, s, split);
+    return values_sum(&g, s, why);
 }

@@ -62,26 +62,26 @@ enum code pprof_refuse_sample_labels(const struct pprof *p, size_t n_labels, str
 static enum code ids_check(const struct pprof *p, struct fault *why)
 {
     for (uint32_t i = 0; i < p->n_locations; i++)
-        if (p->locations[i].id == 0)
+        if (p->location_ids[i] == 0)
             return REFUSE(why, "location id is 0");
     for (uint32_t i = 0; i < p->n_functions; i++)
-        if (p->functions[i].id == 0)
+        if (p->function_ids[i] == 0)
             return REFUSE(why, "function id is 0");
     return CODE_OK;
 }
 
 static enum code types_check(const struct pprof *p, struct fault *why)
 {
-    if (p->n_table == 0 || p->strings[0].n != 0)
+    if (p->n_table == 0 || ref_text(p, 0).n != 0)
         return REFUSE(why, "string 0 should be empty string");
     for (uint32_t i = 0; i < p->n_types; i++) {
-        if (p->types[i].type >= p->n_strings || p->types[i].unit >= p->n_strings)
+        if (p->types[i].type >= p->strings.n || p->types[i].unit >= p->strings.n)
             return REFUSE(why, "sample type type string index out of range");
         struct slice type = ref_text(p, p->types[i].type);
         if (slice_find(type, SLICE("-")) < type.n)
             return REFUSE(why, "sample type contains -");
     }
-    if (p->period_type.type >= p->n_strings || p->period_type.unit >= p->n_strings)
+    if (p->period_type.type >= p->strings.n || p->period_type.unit >= p->strings.n)
         return REFUSE(why, "period type string index out of range");
     return CODE_OK;
 }
@@ -89,18 +89,18 @@ static enum code types_check(const struct pprof *p, struct fault *why)
 static enum code symbols_check(const struct pprof *p, struct fault *why)
 {
     for (uint32_t i = 0; i < p->n_functions; i++) {
-        const struct raw_function *f = &p->functions[i];
-        if (f->name >= p->n_strings)
+        const struct batch_function *f = &p->functions[i];
+        if (f->name >= p->strings.n)
             return REFUSE(why, "function name string index out of range");
-        if (f->system_name >= p->n_strings)
+        if (f->system_name >= p->strings.n)
             return REFUSE(why, "function system name index string out of range");
-        if (f->file >= p->n_strings)
+        if (f->file >= p->strings.n)
             return REFUSE(why, "function file name string index out of range");
     }
     for (uint32_t i = 0; i < p->n_mappings; i++) {
-        if (p->mappings[i].file >= p->n_strings)
+        if (p->mappings[i].file >= p->strings.n)
             return REFUSE(why, "mapping file name string index out of range");
-        if (p->mappings[i].build_id >= p->n_strings)
+        if (p->mappings[i].build_id >= p->strings.n)
             return REFUSE(why, "mapping build id string index out of range");
     }
     return CODE_OK;
@@ -110,12 +110,16 @@ static enum code text_check(const struct pprof *p, struct fault *why)
 {
     char hex[321];
 
-    for (uint32_t i = 0; !p->is_ascii && i < p->n_table; i++) {
-        if (utf8_is_valid(p->strings[i]))
+    if (utf8_is_ascii(
+            slice_make(p->strings.bytes, texts_bytes(&p->strings)))) /* nearly all: one look for all of them */
+        return CODE_OK;
+    for (uint32_t i = 0; i < p->n_table; i++) {
+        struct slice s = ref_text(p, i);
+        if (utf8_is_valid(s))
             continue;
-        size_t n = p->strings[i].n < sizeof hex / 2 ? p->strings[i].n : sizeof hex / 2;
+        size_t n = s.n < sizeof hex / 2 ? s.n : sizeof hex / 2;
         for (size_t j = 0; j < n; j++)
-            snprintf(hex + 2 * j, 3, "%02x", (unsigned char)p->strings[i].p[j]);
+            snprintf(hex + 2 * j, 3, "%02x", (unsigned char)s.p[j]);
         return REFUSE(why, "invalid utf8 string hex: %s", hex);
     }
     return CODE_OK;

@@ -6,6 +6,9 @@
 
 static const int64_t YEAR_1970_NS = INT64_C(365) * 86400 * 1000000000;
 
+/* Each function gets a name of its own, which may be far longer than what a profile needs to ask for it. */
+enum { SCRIPTING_BYTES_MAX = 64 << 20 };
+
 static bool is_scripting(struct slice spy)
 {
     return slice_is(spy, "pyspy") || slice_is(spy, "rbspy") || slice_is(spy, "scripting");
@@ -18,9 +21,9 @@ static bool same_name(const void *items, uint32_t i, uint32_t j)
 }
 
 /* "<file> <name>" for a function, or nothing when it stays as it is. */
-static struct slice scripting_name(const struct pprof *p, const struct raw_function *f, bool is_pyspy)
+static struct slice scripting_name(const struct pprof *p, const struct batch_function *f, bool is_pyspy)
 {
-    if (f->name >= p->n_strings || f->file >= p->n_strings)
+    if (f->name >= p->strings.n || f->file >= p->strings.n)
         return (struct slice){ 0 }; /* left for the checks to find */
     struct slice file = ref_text(p, f->file), name = ref_text(p, f->name);
     if (is_pyspy && slice_starts(file, SLICE("/")))
@@ -29,22 +32,27 @@ static struct slice scripting_name(const struct pprof *p, const struct raw_funct
 }
 
 /* Functions get their new names in place; those that now have one name become the first of them. */
-static void scripting_rename(struct pprof *p, bool is_pyspy)
+static enum code scripting_rename(struct pprof *p, bool is_pyspy, struct fault *why)
 {
     struct slice *names = arena_array(p->scratch, p->n_functions, sizeof *names);
     struct table  table = table_new(p->scratch, p->n_functions);
+    size_t        n_bytes = 0;
 
     for (uint32_t i = 0; i < p->n_functions; i++) {
-        struct raw_function *f = &p->functions[i];
+        struct batch_function *f = &p->functions[i];
         names[i] = scripting_name(p, f, is_pyspy);
         if (names[i].n == 0)
             continue;
+        if ((n_bytes += names[i].n) > SCRIPTING_BYTES_MAX)
+            return fail(why, CODE_INVALID_ARGUMENT, "names of functions with their files take more than %d bytes",
+                        SCRIPTING_BYTES_MAX);
         uint32_t first = table_put(&table, hash_slice(names[i]), i, same_name, names);
         f->name = first == i ? ref_add(p, names[i]) : p->functions[first].name;
         f->file = p->functions[first].file;
         f->system_name = 0;
         f->start_line = 0;
     }
+    return CODE_OK;
 }
 
 /* Old .NET: functions without ids stand in the order of their locations, whose lines name them by location id. */
@@ -53,16 +61,16 @@ static void dotnet_ids(struct pprof *p)
     if (p->n_functions != p->n_locations)
         return;
     for (uint32_t i = 0; i < p->n_functions; i++)
-        if (p->functions[i].id != 0)
+        if (p->function_ids[i] != 0)
             return;
     for (uint32_t i = 0; i < p->n_functions; i++)
-        p->functions[i].id = p->locations[i].id;
+        p->function_ids[i] = p->location_ids[i];
 }
 
 static void dotnet_types(struct pprof *p)
 {
     for (uint32_t i = 0; i < p->n_types; i++) {
-        if (p->types[i].type >= p->n_strings)
+        if (p->types[i].type >= p->strings.n)
             continue;
         struct slice type = ref_text(p, p->types[i].type);
         if (slice_find(type, SLICE("-")) == type.n)
@@ -75,14 +83,17 @@ static void dotnet_types(struct pprof *p)
     }
 }
 
-void pprof_fix_legacy(struct pprof *p, const struct pprof_hints *hints, bool has_dashed_config)
+enum code pprof_fix_legacy(struct pprof *p, const struct pprof_hints *hints, bool has_dashed_config, struct fault *why)
 {
+    enum code code = CODE_OK;
+
     if (p->time_ns < YEAR_1970_NS)
         p->time_ns = hints->from_ns;
     if (is_scripting(hints->spy_name))
-        scripting_rename(p, slice_is(hints->spy_name, "pyspy"));
+        code = scripting_rename(p, slice_is(hints->spy_name, "pyspy"), why);
     if (slice_is(hints->spy_name, "dotnetspy") || (slice_is(hints->spy_name, "unknown") && has_dashed_config)) {
         dotnet_ids(p);
         dotnet_types(p);
     }
+    return code;
 }

@@ -7,4 +7,5 @@
  * The time of a profile that says 1970, the names of scripting languages' functions, the ids and types of old .NET.
  * `type_config` is the client's sample_type_config, by its top-level keys.
  */
-void pprof_fix_legacy(struct pprof *p, const struct pprof_hints *hints, bool has_dashed_config);
+must_check enum code pprof_fix_legacy(struct pprof *p, const struct pprof_hints *hints, bool has_dashed_config,
+                                      struct fault *why);

@@ -68,6 +68,14 @@ static void legacy_is_refused_by_its_name(void)
         pb_close(&p.m.out, opened);
         refused(&p, "sample type type string index out of range");
     }
+    static char longest[1 << 17];
+    memset(longest, 'n', sizeof longest - 1);
+    push_simple(&p);
+    p.limits.symbol_bytes_max = INT64_MAX;
+    p.source.hints = (struct pprof_hints){ .is_legacy = true, .spy_name = SLICE("rbspy") };
+    for (int i = 0; i < 1024; i++)
+        pprof_make_frame(&p.m, slice_of(longest));
+    refused(&p, "names of functions with their files take more than 67108864 bytes");
     push_simple(&p);
     p.source.hints = (struct pprof_hints){ .is_legacy = true, .type_config = SLICE("[]") };
     refused(&p, "sample_type_config: not a JSON object of sample types");

@@ -5,29 +5,29 @@
 #include "base/hash.h"
 #include "ingest/pprof_check.h"
 #include "ingest/pprof_groups.h"
+#include "ingest/short_ids.h"
 #include "wire/pb.h"
 
 /* Fields of google.v1.Profile and Sample. */
 enum { P_SAMPLE = 2, S_LOCATION = 1, S_VALUE = 2, S_LABEL = 3 };
 
-/* Remembering packed stacks pays only where they repeat: not when of so many new ones fewer than an eighth came again. */
-enum { PACKED_TRIAL = 64, PACKED_SHARE = 8 };
-
-/* One sample while it is read. */
 struct reading {
     struct samples     *s;
     const struct idmap *map;
     struct labels       labels;
     struct fault       *why;
-    const uint8_t      *bytes_end;    /* of the profile */
-    uint32_t            locations_or; /* of the sample's locations: all bits are set where one is NO_LOCATION */
-    size_t              locations_from, pairs_from; /* where its own begin */
-    struct packed       packed;                     /* its locations while nobody has read them */
-    int64_t            *values;                     /* [n_types] */
-    uint32_t            n_values, n_labels;
-    uint64_t            labels_hash;
-    uint32_t            n_repeated; /* samples so far whose locations were known by their bytes */
-    bool                keeps_all_stacks;
+    const uint8_t      *bytes_end; /* of the profile */
+    uint32_t            n_types;
+    uint32_t            id_most;                      /* no id above it is looked for in map->direct */
+    bool                is_counted, keeps_all_stacks; /* is_counted: ids 1, 2, 3, ... are locations 0, 1, 2, ... */
+
+    /* one sample */
+    uint32_t locations_or;               /* of the sample's locations: all bits are set where one is NO_LOCATION */
+    size_t   locations_from, pairs_from; /* where its own begin */
+    int64_t *values;                     /* [n_types] */
+    uint64_t values_or;                  /* as int64_t > 0: none is negative and some is not 0 */
+    uint32_t n_values, n_labels;
+    uint64_t labels_hash;
 };
 
 uint32_t samples_depth(struct slice sample)
@@ -56,75 +56,52 @@ static const uint8_t *packed_end(const uint8_t **p, const uint8_t *end)
     return *p == NULL || n > (uint64_t)(end - *p) ? NULL : *p + n;
 }
 
-/*
- * The hot loop of the room.  Ids come in long runs of one byte in small profiles and of two in others, so eight or four
- * of them are taken at a time.
- */
-static const uint8_t *locations_read(const struct idmap *map, const uint8_t *p, const uint8_t *end, uint32_t **out,
-                                     uint32_t *all_or)
+/* Ids less 1 become locations. */
+static uint32_t ids_look_up(const struct idmap *map, uint32_t *at, const uint32_t *end)
 {
-    uint32_t          *o = *out, bits = *all_or;
-    const struct idmap m = *map;
-    const uint64_t     beyond = (uint16_t)-m.n_direct * UINT64_C(0x0001000100010001); /* bits that its ids lack */
-    uint64_t           word, id;
+    const uint32_t *direct = map->direct + 1;
+    uint32_t        bits = 0;
 
-    while (p < end) {
-        if ((size_t)(end - p) >= sizeof word) {
-            memcpy(&word, p, sizeof word);
-            uint64_t more = word & 0x8080808080808080;
-            if (more == 0) {
-#pragma GCC unroll 8
-                for (int i = 0; i < 8; i++)
-                    bits |= o[i] = m.direct[word >> 8 * i & 0x7f]; /* IDMAP_LEAST */
-                o += 8;
-                p += 8;
-                continue;
-            }
-            uint64_t pairs = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
-            if (more == 0x0080008000800080 && (pairs & beyond) == 0) {
-#pragma GCC unroll 4
-                for (int i = 0; i < 4; i++)
-                    bits |= o[i] = m.direct[pairs >> 16 * i & 0xffff];
-                o += 4;
-                p += 8;
-                continue;
-            }
-        }
-        if ((p = varint_read(p, end, &id)) == NULL)
-            return NULL;
-        bits |= *o++ = idmap_get(&m, id);
-    }
-    *out = o;
-    *all_or = bits;
-    return p;
+    for (; at < end; at++)
+        bits |= *at = direct[*at];
+    return bits;
 }
 
-/* Appends the sample's locations that were left packed. */
-static bool packed_read(struct reading *r)
+static const uint8_t *locations_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
     struct samples *s = r->s;
-    uint32_t       *out = s->locations + s->n_locations;
-    const uint8_t  *p = r->packed.p;
+    uint32_t       *out = s->locations + s->n_locations, *stop = NULL;
+    uint64_t        id;
 
-    if (p != NULL && (p = locations_read(r->map, p, p + r->packed.n, &out, &r->locations_or)) == NULL)
-        return false;
-    s->n_locations = (size_t)(out - s->locations);
-    r->packed.p = NULL;
-    return true;
+    if (r->bytes_end - end >= SHORT_IDS_SLACK)
+        stop = short_ids_read(p, end, r->id_most, out);
+    if (stop == NULL) {
+        for (stop = out; p < end; r->locations_or |= *stop++ = idmap_get(r->map, id))
+            if ((p = varint_read(p, end, &id)) == NULL)
+                return NULL;
+    } else if (!r->is_counted) {
+        r->locations_or |= ids_look_up(r->map, out, stop);
+    }
+    s->n_locations += (size_t)(stop - out);
+    return end;
 }
 
 /* Numbers are read with the end of all bytes in sight, for that is faster, and must not go beyond `end`. */
 static inline const uint8_t *values_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
-    uint32_t n_types = r->s->p->n_types;
-    uint64_t v;
+    uint32_t n = r->n_values, n_types = r->n_types;
+    uint64_t v, any = r->values_or;
 
-    for (; p < end; r->n_values++) {
+    for (; p < end; n++) {
         if ((p = varint_read(p, r->bytes_end, &v)) == NULL || p > end)
             return NULL;
-        if (r->n_values < n_types)
-            r->values[r->n_values] = (int64_t)v;
+        if (n < n_types) {
+            r->values[n] = (int64_t)v;
+            any |= v;
+        }
     }
+    r->n_values = n;
+    r->values_or = any;
     return p;
 }
 
@@ -145,27 +122,6 @@ static enum code other_read(struct reading *r, const uint8_t **p, const uint8_t 
     return group_label(r->s, pb_bytes(&f), &r->labels_hash, r->why);
 }
 
-/* Locations one by one, or in several runs: read at once. */
-static const uint8_t *location_read(struct reading *r, const uint8_t *p, const uint8_t *end)
-{
-    uint64_t id;
-
-    if ((r->packed.p != NULL && !packed_read(r)) || (p = varint_read(p, end, &id)) == NULL)
-        return NULL;
-    r->locations_or |= r->s->locations[r->s->n_locations++] = idmap_get(r->map, id);
-    return p;
-}
-
-static const uint8_t *locations_leave(struct reading *r, const uint8_t *p, const uint8_t *end)
-{
-    const uint8_t *stop = packed_end(&p, end);
-
-    if (stop == NULL || (r->packed.p != NULL && !packed_read(r)))
-        return NULL;
-    r->packed = (struct packed){ p, (uint32_t)(stop - p), 0 };
-    return r->s->n_locations == r->locations_from || packed_read(r) ? stop : NULL;
-}
-
 /* The fields of one sample; *p is NULL afterwards where they are broken. */
 static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_t *end)
 {
@@ -176,10 +132,13 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
     while (p != NULL && p < end && code == CODE_OK) {
         switch (*p) {
         case S_LOCATION << 3 | PB_BYTES:
-            p = locations_leave(r, p + 1, end);
+            p++;
+            stop = packed_end(&p, end);
+            p = stop != NULL ? locations_read(r, p, stop) : NULL;
             break;
         case S_LOCATION << 3 | PB_VARINT:
-            p = location_read(r, p + 1, end);
+            if ((p = varint_read(p + 1, end, &v)) != NULL)
+                r->locations_or |= r->s->locations[r->s->n_locations++] = idmap_get(r->map, v);
             break;
         case S_VALUE << 3 | PB_BYTES:
             p++;
@@ -187,8 +146,8 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
             p = stop != NULL ? values_read(r, p, stop) : NULL;
             break;
         case S_VALUE << 3 | PB_VARINT:
-            if ((p = varint_read(p + 1, end, &v)) != NULL && r->n_values++ < r->s->p->n_types)
-                r->values[r->n_values - 1] = (int64_t)v;
+            stop = varint_read(p + 1, end, &v);
+            p = stop != NULL ? values_read(r, p + 1, stop) : NULL;
             break;
         default:
             code = other_read(r, &p, end);
@@ -199,11 +158,30 @@ static enum code fields_walk(struct reading *r, const uint8_t **at, const uint8_
     return code;
 }
 
+/* The numbers of a short packed field when it comes next. */
+static inline bool packed_next(const uint8_t **p, const uint8_t *end, uint8_t tag, const uint8_t **stop)
+{
+    const uint8_t *at = *p;
+
+    if (end - at < 2 || at[0] != tag || at[1] >= 0x80 || at[1] > end - at - 2)
+        return false;
+    *p = at + 2;
+    *stop = at + 2 + at[1];
+    return true;
+}
+
+/* Writers keep fields in order: locations, values, labels. */
 static enum code fields_read(struct reading *r, struct slice bytes)
 {
-    const uint8_t *p = (const uint8_t *)bytes.p;
+    const uint8_t *p = (const uint8_t *)bytes.p, *end = p + bytes.n, *stop;
+    enum code      code = CODE_OK;
 
-    enum code code = fields_walk(r, &p, p + bytes.n);
+    if (packed_next(&p, end, S_LOCATION << 3 | PB_BYTES, &stop))
+        p = locations_read(r, p, stop);
+    if (p != NULL && packed_next(&p, end, S_VALUE << 3 | PB_BYTES, &stop))
+        p = values_read(r, p, stop);
+    if (p != NULL && p < end)
+        code = fields_walk(r, &p, end);
     if (code == CODE_OK && p == NULL)
         return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
     return code;
@@ -223,15 +201,6 @@ static void stack_cut(struct reading *r)
     s->n_locations = r->locations_from + max;
 }
 
-static bool is_worth_keeping(const struct reading *r)
-{
-    int64_t any = 0; /* its sign bit is set by any negative value */
-
-    for (uint32_t t = 0; t < r->s->p->n_types; t++)
-        any |= r->values[t];
-    return any > 0;
-}
-
 /* The number of the stack just read, or NO_LOCATION and no trace of it. */
 static uint32_t stack_close(struct reading *r, bool is_kept)
 {
@@ -249,62 +218,29 @@ static uint32_t stack_close(struct reading *r, bool is_kept)
     return is_whole ? s->n_stacks - 1 : NO_LOCATION;
 }
 
-static bool same_packed(const void *items, uint32_t i, uint32_t j)
-{
-    const struct packed *k = items;
-    return k[i].n == k[j].n && memcmp(k[i].p, k[j].p, k[i].n) == 0;
-}
-
-/* The sample's stack, read only when its bytes are new; NO_LOCATION: not kept.  False: broken. */
-static bool stack_find(struct reading *r, bool is_kept, uint32_t *stack)
-{
-    struct samples *s = r->s;
-    uint32_t        item = s->n_packed, first = item;
-    bool            is_packed = r->packed.p != NULL && is_kept && !r->keeps_all_stacks &&
-                     (item < PACKED_TRIAL || r->n_repeated >= item / PACKED_SHARE);
-
-    if (is_packed) {
-        s->packed[item] = r->packed;
-        first = table_put(&s->packed_seen, hash64(r->packed.p, r->packed.n), item, same_packed, s->packed);
-    }
-    if (first != item) {
-        *stack = s->packed[first].stack;
-        r->n_repeated++;
-        return true;
-    }
-    if (!packed_read(r))
-        return false;
-    *stack = stack_close(r, is_kept);
-    if (is_packed)
-        s->packed[s->n_packed++].stack = *stack;
-    return true;
-}
-
 static enum code sample_read(struct reading *r, struct slice bytes)
 {
     struct samples *s = r->s;
-    uint32_t        stack;
 
     r->locations_from = s->n_locations;
     r->pairs_from = s->n_pairs;
-    r->packed.p = NULL;
-    r->values = s->values + (size_t)s->n * s->p->n_types;
+    r->values = s->values + (size_t)s->n * r->n_types;
     r->n_values = r->n_labels = 0;
+    r->values_or = 0;
     r->labels_hash = 0;
     r->locations_or = 0;
     enum code code = fields_read(r, bytes);
     if (code != CODE_OK)
         return code;
-    if (r->n_values != s->p->n_types)
+    if (r->n_values != r->n_types)
         return fail(r->why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
     if ((int64_t)r->n_labels > s->p->limits->sample_labels_max)
         return pprof_refuse_sample_labels(s->p, r->n_labels, r->labels, r->why);
-    bool is_kept = is_worth_keeping(r);
-    if (!stack_find(r, is_kept, &stack))
-        return fail(r->why, CODE_INVALID_ARGUMENT, "failed to decode pprof: malformed sample");
+    bool     is_kept = (int64_t)r->values_or > 0;
+    uint32_t stack = stack_close(r, is_kept);
     if (is_kept && stack != NO_LOCATION) {
         s->stack[s->n] = stack;
-        s->group[s->n++] = group_close(s, r->pairs_from);
+        s->group[s->n++] = s->n_pairs > r->pairs_from ? group_close(s, r->pairs_from) : 0;
     } else {
         s->n_pairs = r->pairs_from;
     }
@@ -313,19 +249,29 @@ static enum code sample_read(struct reading *r, struct slice bytes)
 
 static void samples_new(const struct pprof *p, bool keeps_all_stacks, struct samples *s)
 {
+    size_t locations_most = p->samples.n; /* each id takes a byte at least */
+
     *s = (struct samples){ .p = p };
     s->stack = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack);
     s->group = arena_array(p->scratch, p->n_samples + 1, sizeof *s->group);
     s->values = arena_array(p->scratch, ((size_t)p->n_samples + 1) * p->n_types, sizeof *s->values);
     s->stack_end = arena_array(p->scratch, p->n_samples + 1, sizeof *s->stack_end);
     groups_new(s);
-    if (keeps_all_stacks) {
+    if (keeps_all_stacks)
         s->labels_hash = arena_array(p->scratch, p->n_samples + 1, sizeof *s->labels_hash);
-    } else {
-        s->packed = arena_array(p->scratch, p->n_samples + 1, sizeof *s->packed);
-        s->packed_seen = table_new(p->scratch, p->n_samples);
-    }
-    s->locations = arena_array(p->scratch, p->samples.n, sizeof *s->locations); /* each id takes a byte at least */
+    s->locations = arena_array(p->scratch, locations_most + SHORT_IDS_SLACK, sizeof *s->locations);
+}
+
+/* Are ids 1 to n the locations 0 to n - 1? */
+static bool ids_are_counted(const struct idmap *map, uint32_t n)
+{
+    uint32_t others = 0;
+
+    if (n >= map->n_direct)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        others |= map->direct[i + 1] ^ i;
+    return others == 0;
 }
 
 enum code samples_read(const struct pprof *p, const struct idmap *locations, bool keeps_all_stacks,
@@ -333,15 +279,16 @@ enum code samples_read(const struct pprof *p, const struct idmap *locations, boo
 {
     struct pb_cursor c = pb_cursor(p->samples);
     struct pb_field  f;
-    struct reading   r = {
-          .s = out, .map = locations, .labels = labels, .why = why, .keeps_all_stacks = keeps_all_stacks
-    };
-
-    r.bytes_end = c.end;
+    struct reading   r = { .s = out, .map = locations, .labels = labels, .why = why };
 
     if ((uint64_t)p->n_samples * p->n_types > p->bytes.n) /* each value takes a byte at least: bounds what follows */
         return fail(why, CODE_INVALID_ARGUMENT, "sample value length mismatch");
     samples_new(p, keeps_all_stacks, out);
+    r.n_types = p->n_types;
+    r.keeps_all_stacks = keeps_all_stacks;
+    r.bytes_end = (const uint8_t *)p->bytes.p + p->bytes.n;
+    r.is_counted = ids_are_counted(locations, p->n_locations);
+    r.id_most = r.is_counted ? p->n_locations : (uint32_t)locations->n_direct - 1;
     while (pb_next(&c, &f)) {
         if (f.number != P_SAMPLE)
             continue;

@@ -11,13 +11,6 @@
 #include "ingest/pprof_symbols.h"
 #include "ingest/table.h"
 
-/* Locations as the wire has them: samples of one stack mostly say it in the same bytes, which then are read once. */
-struct packed {
-    const uint8_t *p;
-    uint32_t       n;
-    uint32_t       stack; /* NO_LOCATION: some location does not exist */
-};
-
 struct frames {
     const uint32_t *at; /* [n] locations, leaf first */
     uint32_t        n;
@@ -37,12 +30,11 @@ struct samples {
     uint64_t           *labels_hash;   /* [n_stacks] with keeps_all_stacks: of all labels of its sample, in any order */
     struct batch_label *pairs;         /* [n_pairs] of all groups: refs */
     struct group       *groups;        /* [n_groups]; group 0 has no labels */
-    struct packed      *packed;        /* [n_packed] */
-    struct table        groups_seen, packed_seen;
+    struct table        groups_seen;
     uint8_t            *key_kinds; /* [n_table] */
-    uint32_t            n, n_stacks, n_groups, n_packed;
+    uint32_t            n, n_stacks, n_groups;
     size_t              n_locations, n_pairs, pairs_cap;
-    uint32_t            depth_max;     /* of any sample, before cutting */
+    uint32_t            depth_max; /* of any sample, before cutting */
 };
 
 /*

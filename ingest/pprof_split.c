@@ -13,6 +13,7 @@ struct splitting {
     struct label         *text;        /* one group's labels while they are made, and their refs beside them */
     struct batch_label   *refs;
     size_t                n;
+    uint32_t             *clean_of; /* [n_table]: what name_clean said of each name; 0: not asked */
     struct split         *out;
     struct fault         *why;
 };
@@ -63,6 +64,22 @@ static void label_insert(struct splitting *sp, struct label l, struct batch_labe
     sp->n++;
 }
 
+/* The name as it may be, or one that is empty.  Made once, however many groups have it. */
+static uint32_t name_clean(struct splitting *sp, uint32_t name)
+{
+    struct pprof *p = sp->p;
+
+    if (!p->limits->sanitize_labels)
+        return name;
+    if (sp->clean_of == NULL)
+        sp->clean_of = arena_zalloc(p->scratch, p->n_table * sizeof *sp->clean_of);
+    if (sp->clean_of[name] == 0) {
+        struct slice sent = ref_text(p, name), clean = label_name_clean(sent, p->limits, p->scratch);
+        sp->clean_of[name] = clean.p == sent.p ? name : ref_add(p, clean);
+    }
+    return sp->clean_of[name];
+}
+
 /* The labels of one group, all of them, as they are checked. */
 static enum code group_labels(struct splitting *sp, const struct group *g)
 {
@@ -72,17 +89,13 @@ static enum code group_labels(struct splitting *sp, const struct group *g)
     memcpy(sp->refs, sp->series_refs, sp->series.n * sizeof *sp->refs);
     sp->n = sp->series.n;
     for (uint32_t i = 0; i < g->n; i++) {
-        struct batch_label refs = sp->s->pairs[g->at + i];
+        struct batch_label sent = sp->s->pairs[g->at + i], refs = { name_clean(sp, sent.name), sent.value };
         struct label       l = { ref_text(p, refs.name), ref_text(p, refs.value) };
-        struct slice       clean = label_name_clean(l.name, p->limits, p->scratch);
         if (l.value.n == 0)
             continue;
-        if (clean.n == 0)
+        if (l.name.n == 0)
             return fail(sp->why, CODE_INVALID_ARGUMENT, "invalid labels '%s' with error: invalid label name '%.*s'",
-                        labels_text(sp->series).p, SLICE_ARGS(l.name));
-        if (clean.p != l.name.p)
-            refs.name = ref_add(p, clean);
-        l.name = clean;
+                        labels_text(sp->series).p, SLICE_ARGS(ref_text(p, sent.name)));
         label_insert(sp, l, refs);
     }
     return labels_check((struct labels){ sp->text, sp->n }, p->limits, sp->why);

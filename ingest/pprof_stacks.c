@@ -1,4 +1,3 @@
-/* A stack is written behind the others, and stays there unless one of them says the same. */
 #include "ingest/pprof_stacks.h"
 
 #include "model/stack_hash.h"
@@ -10,57 +9,91 @@ static bool same_stack(const void *items, uint32_t i, uint32_t j)
     return hash[i].lo == hash[j].lo && hash[i].hi == hash[j].hi;
 }
 
-/* Writes the stack at `to`; returns how many locations it has. */
-static uint32_t stack_write(const struct samples *s, uint32_t raw, uint32_t *to)
+/* As it was sent, and what it is lent at its root. */
+static struct frames stack_whole(const struct samples *s, uint32_t k)
 {
-    struct frames own = samples_stack(s, raw);
+    struct frames own = samples_stack(s, k), lent = s->lent != NULL ? s->lent[k] : (struct frames){ NULL, 0 };
 
-    if (own.n > 0)
-        memcpy(to, own.at, own.n * sizeof *to);
-    if (s->lent == NULL)
-        return own.n;
-    struct frames lent = s->lent[raw];
-    uint32_t      n = own.n;
+    if (lent.n == 0)
+        return own;
+    uint32_t *at = arena_array(s->p->scratch, (size_t)own.n + lent.n, sizeof *at), n = own.n;
+    memcpy(at, own.at, own.n * sizeof *at);
     for (uint32_t i = 0; i < lent.n; i++)
         if (lent.at[i] != NO_LOCATION) /* the stack that lends may be a dropped sample's */
-            to[n++] = lent.at[i];
+            at[n++] = lent.at[i];
+    return (struct frames){ at, n };
+}
+
+static struct frames *stacks_whole(const struct samples *s)
+{
+    struct frames *of = arena_array(s->p->scratch, s->n, sizeof *of);
+
+    for (uint32_t i = 0; i < s->n; i++)
+        of[i] = stack_whole(s, s->stack[i]);
+    return of;
+}
+
+/* All before any is looked up, for a lookup waits for its hash. */
+static struct hash128 *stacks_hash(const struct samples *s, const struct frames *stacks,
+                                   const struct hash128 *locations)
+{
+    struct hash128 *of = arena_array(s->p->scratch, s->n, sizeof *of);
+
+    for (uint32_t i = 0; i < s->n; i++)
+        of[i] = stack_hash(stacks[i].at, stacks[i].n, locations);
+    return of;
+}
+
+/* Leaves those that say something new, in order, and their hashes; returns how many. */
+static uint32_t stacks_known(const struct samples *s, struct frames *stacks, struct hash128 *hash, uint32_t *stack_of)
+{
+    struct table seen = table_new(s->p->scratch, s->n);
+    uint32_t     n = 0;
+
+    for (uint32_t i = 0; i < s->n; i++) {
+        hash[n] = hash[i];
+        stacks[n] = stacks[i];
+        stack_of[i] = table_put(&seen, hash[n].lo, n, same_stack, hash);
+        n += stack_of[i] == n;
+    }
     return n;
 }
 
-static size_t locations_most(const struct samples *s)
+static void stacks_end(const struct frames *stacks, uint32_t n, uint32_t *end)
 {
-    size_t n = s->n_locations;
+    uint32_t n_locations = 0;
 
-    for (uint32_t i = 0; s->lent != NULL && i < s->n; i++)
-        n += s->lent[s->stack[i]].n;
-    return n;
+    for (uint32_t i = 0; i < n; i++)
+        end[i] = n_locations += stacks[i].n;
+}
+
+/* Those that lie one behind the other are copied together. */
+static void stacks_copy(const struct frames *stacks, uint32_t n, uint32_t *to)
+{
+    for (uint32_t i = 0, next; i < n; i = next) {
+        size_t n_frames = stacks[i].n;
+        for (next = i + 1; next < n && stacks[next].at == stacks[i].at + n_frames; next++)
+            n_frames += stacks[next].n;
+        memcpy(to, stacks[i].at, n_frames * sizeof *to);
+        to += n_frames;
+    }
 }
 
 void stacks_unite(const struct samples *s, struct arena *a, struct batch *b, uint32_t *stack_of)
 {
-    struct arena         *scratch = s->p->scratch;
-    const struct hash128 *locations = location_hashes(b, scratch);
-    struct table          seen = table_new(scratch, s->n_stacks);
-    uint32_t             *known_as = arena_array(scratch, s->n_stacks, sizeof *known_as);
-    struct hash128       *hash = arena_array(a, s->n_stacks, sizeof *hash);
-    uint32_t             *end = arena_array(a, s->n_stacks, sizeof *end);
-    uint32_t             *at = arena_array(a, locations_most(s), sizeof *at), n_at = 0, n = 0, next = 0;
+    struct frames  *stacks = stacks_whole(s);
+    struct hash128 *hash = stacks_hash(s, stacks, location_hashes(b, s->p->scratch));
+    uint32_t        n = stacks_known(s, stacks, hash, stack_of);
+    uint32_t       *end = arena_array(a, n, sizeof *end);
 
-    for (uint32_t i = 0; i < s->n; i++) {
-        uint32_t raw = s->stack[i];
-        if (raw >= next) { /* numbers ascend where they are new */
-            uint32_t depth = stack_write(s, raw, at + n_at);
-            hash[n] = stack_hash(at + n_at, depth, locations);
-            known_as[raw] = table_put(&seen, hash[n].lo, n, same_stack, hash);
-            if (known_as[raw] == n)
-                end[n++] = n_at += depth;
-            next = raw + 1;
-        }
-        stack_of[i] = known_as[raw];
-    }
+    stacks_end(stacks, n, end);
+    b->n_stack_locations = n > 0 ? end[n - 1] : 0;
+    uint32_t       *at = arena_array(a, b->n_stack_locations, sizeof *at);
+    struct hash128 *hash_of = arena_array(a, n, sizeof *hash_of);
+    stacks_copy(stacks, n, at);
+    memcpy(hash_of, hash, n * sizeof *hash_of);
     b->stack_locations = at;
-    b->n_stack_locations = n_at;
     b->stack_end = end;
-    b->stack_hash = hash;
+    b->stack_hash = hash_of;
     b->n_stacks = n;
 }

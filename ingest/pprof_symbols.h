@@ -9,12 +9,14 @@
 struct symbols {
     struct idmap locations; /* a location's id -> its number in pprof.locations, or NO_LOCATION */
     bool        *exists;    /* [n_locations] */
-    uint32_t    *mapping;   /* [n_locations]: index of its mapping or BATCH_NONE */
+
+    /* [n_locations]: before the mapping's functions made them worthless.  NULL without has_brackets. */
+    uint64_t *sent_addresses;
 };
 
 /*
- * Resolves ids in place: lines get function indexes for function ids, mappings with functions lose their addresses and so
- * do their locations that have lines.
+ * Resolves ids in place: lines get function indexes for function ids, locations get their mappings; mappings with functions
+ * lose their addresses and so do their locations that have lines.  Lines of broken locations go.
  */
 void symbols_resolve(struct pprof *p, struct symbols *out);
 
@@ -26,4 +28,4 @@ struct symbols_sent {
     struct idmap locations;
     uint64_t    *order; /* [n_locations]: the id by which stacks are put in order */
 };
-struct symbols_sent symbols_as_sent(struct pprof *p, const struct symbols *symbols, bool are_united);
+struct symbols_sent symbols_as_sent(const struct pprof *p, const struct symbols *symbols);

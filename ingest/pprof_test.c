@@ -177,6 +177,23 @@ static void names_are_cleaned_when_asked(void)
     refused(&p, "invalid label name 'c d'");
 }
 
+static void a_name_is_cleaned_once(void)
+{
+    struct push  p;
+    uint64_t     main = push_simple(&p);
+    struct label l = { SLICE("c.d"), { 0 } };
+
+    p.limits.sanitize_labels = true;
+    for (int i = 0; i < 100; i++) {
+        l.value = arena_printf(p.arena, "%d", i);
+        sample(&p, &main, 1, 1, &l, 1);
+    }
+    assert(push_made(&p) == CODE_OK && p.b.n_parts == 100);
+    for (uint32_t i = 1; i < p.b.n_labels; i++)
+        assert(p.b.labels[i].name == p.b.labels[i % 2].name);
+    push_fini(&p);
+}
+
 static void stacks_and_symbols_are_cut(void)
 {
     struct push p;
@@ -385,6 +402,7 @@ int main(void)
     names_are_relabeled();
     sessions_are_reduced();
     names_are_cleaned_when_asked();
+    a_name_is_cleaned_once();
     stacks_and_symbols_are_cut();
     go_type_parameters_go();
     go_stacks_get_their_roots_back();

@@ -27,7 +27,7 @@
  *     S_MAPPINGS, S_TYPES, S_LABELS, S_PARTS      the structs of batch.h as they lie in memory
  *     S_FUNCTIONS, S_LINES, S_LOCATIONS           * those of batch.h
  *     S_STACK_END      * where each stack ends in the list of all locations
- *     S_STACK_SHARED   1 byte a stack: so many locations, counted from the root, are those of the stack before (255 at most)
+ *     S_STACK_SHARED   1 byte a stack: what it has in common with the one before (model/stack_pack.h)
  *     S_STACK_OWN      * the others, stack by stack, leaf first
  *     S_ROW_STACK      *
  *     S_ROW_VALUES     * for each type the values of all rows
@@ -39,14 +39,14 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "base/mem.h"
 #include "model/columns.h"
 #include "model/stack_hash.h"
+#include "model/stack_pack.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are read as they lie");
 
 enum { VERSION = 2, ALIGN = 8, KNOWN = 16, TENANT_MAX = 1024, SECTIONS_MAX = 256, MUST_KNOW = 1 };
-enum { SHARED_MAX = UINT8_MAX, STACK_LOCATIONS_MAX = 128 << 20, VALUES_MAX = 64 << 20 };
+enum { VALUES_MAX = 64 << 20 };
 
 static const char MAGIC[4] = { 'H', 'B', 'A', 'T' };
 
@@ -144,41 +144,6 @@ static void pad(struct buf *out, size_t from)
     buf_put(out, zeros, (size_t)(aligned(out->n - from) - (out->n - from)));
 }
 
-/* How many locations the stack has in common with the one before, from the root on. */
-static uint32_t shared_with(struct batch_stack before, struct batch_stack s)
-{
-    uint32_t n = 0, most = before.n < s.n ? before.n : s.n;
-
-    most = most < SHARED_MAX ? most : SHARED_MAX;
-    while (n < most && before.locations[before.n - 1 - n] == s.locations[s.n - 1 - n])
-        n++;
-    return n;
-}
-
-/* What each stack shares with the one before, and the other locations of all. */
-struct own {
-    uint8_t  *shared;    /* [n_stacks] */
-    uint32_t *locations; /* [n] */
-    uint32_t  n;
-};
-
-static struct own stacks_share(const struct batch *b)
-{
-    struct own         all = { mem_alloc(b->n_stacks), mem_alloc(b->n_stack_locations * sizeof *all.locations), 0 };
-    struct batch_stack before = { 0 };
-
-    for (uint32_t i = 0; i < b->n_stacks; i++) {
-        struct batch_stack s = batch_stack(b, i);
-        all.shared[i] = (uint8_t)shared_with(before, s);
-        uint32_t n = s.n - all.shared[i];
-        if (n > 0)
-            memcpy(all.locations + all.n, s.locations, n * sizeof *s.locations);
-        all.n += n;
-        before = s;
-    }
-    return all;
-}
-
 static void profile_put(const struct batch *b, struct buf *out)
 {
     struct profile p = { b->time_ns, b->duration_ns, b->period, b->name, b->service, b->period_type, b->period_unit };
@@ -186,7 +151,7 @@ static void profile_put(const struct batch *b, struct buf *out)
     buf_put(out, &p, sizeof p);
 }
 
-static void section_put(const struct batch *b, const struct own *own, enum section kind, struct buf *out)
+static void section_put(const struct batch *b, const struct stack_pack *stacks, enum section kind, struct buf *out)
 {
     switch (kind) {
     case S_PROFILE:
@@ -206,9 +171,9 @@ static void section_put(const struct batch *b, const struct own *own, enum secti
     case S_STACK_END:
         return columns_pack(&numbers, b->stack_end, b->n_stacks, out);
     case S_STACK_SHARED:
-        return buf_put(out, own->shared, b->n_stacks);
+        return buf_put(out, stacks->shared, b->n_stacks);
     case S_STACK_OWN:
-        return columns_pack(&numbers, own->locations, own->n, out);
+        return columns_pack(&numbers, stacks->own, stacks->n_own, out);
     case S_TYPES:
         return buf_put(out, b->types, b->n_types * sizeof *b->types);
     case S_LABELS:
@@ -251,9 +216,9 @@ static size_t memory_bytes(const struct batch *b)
 
 void batch_encode(const struct batch *b, struct buf *out)
 {
-    size_t       from = out->n, table_at = sizeof(struct head) + aligned(b->tenant.n);
-    struct entry table[KNOWN];
-    struct own   own = stacks_share(b);
+    size_t            from = out->n, table_at = sizeof(struct head) + aligned(b->tenant.n);
+    struct entry      table[KNOWN];
+    struct stack_pack stacks = stack_pack_make(b);
 
     assert(b->tenant.n <= TENANT_MAX && (uint64_t)b->n_types * b->n_rows <= UINT32_MAX);
     buf_reserve(out, table_at + sizeof table + memory_bytes(b) / 2); /* most need less: it seldom grows */
@@ -263,7 +228,7 @@ void batch_encode(const struct batch *b, struct buf *out)
     out->n += sizeof table - sizeof table[0];
     for (uint16_t kind = 1; kind < KNOWN; kind++) {
         size_t begin = out->n;
-        section_put(b, &own, (enum section)kind, out);
+        section_put(b, &stacks, (enum section)kind, out);
         table[kind] = (struct entry){
             .kind = kind, .flags = MUST_KNOW, .n = (uint32_t)((out->n - begin) / item_bytes[kind]), .at = begin - from
         };
@@ -272,8 +237,7 @@ void batch_encode(const struct batch *b, struct buf *out)
     struct head head = head_of(b, out->n - from);
     memcpy(out->p + from, &head, sizeof head);
     memcpy(out->p + from + table_at, table + 1, sizeof table - sizeof table[0]);
-    free(own.shared);
-    free(own.locations);
+    stack_pack_fini(&stacks);
 }
 
 static bool head_read(struct slice bytes, struct head *h)
@@ -340,51 +304,15 @@ static enum code unpack(const struct items of[KNOWN], enum section kind, const s
     return fail(why, CODE_INVALID_ARGUMENT, "batch: section %u is not packed as it should be", kind);
 }
 
-struct unstack {
-    const uint32_t *own;  /* of the stacks to come */
-    uint32_t        left; /* of these */
-    uint32_t       *out;
-};
-
-/* One stack, out[begin, end): its own locations, then what it shares with the one before; false: it does not fit. */
-static bool stack_unpack(struct unstack *u, uint32_t begin, uint32_t end, uint32_t before_n, uint32_t shared)
-{
-    if (end < begin || shared > end - begin || shared > before_n || end - begin - shared > u->left)
-        return false;
-    uint32_t  own = end - begin - shared;
-    uint32_t *to = u->out + begin;
-    if (own > 0)
-        memcpy(to, u->own, own * sizeof *to);
-    for (uint32_t k = 0; k < shared; k++)
-        to[own + k] = to[(int64_t)k - shared]; /* the one before ends where this one begins */
-    u->own += own;
-    u->left -= own;
-    return true;
-}
-
-/* The locations of every stack; at most 512 MiB of them. */
 static enum code stacks_read(const struct items of[KNOWN], struct arena *a, struct batch *b, struct fault *why)
 {
-    const uint8_t *shared = of[S_STACK_SHARED].at;
-    const void    *own;
-    uint32_t       n_own, end = b->n_stacks ? b->stack_end[b->n_stacks - 1] : 0;
-    enum code      code = unpack(of, S_STACK_OWN, &numbers, a, &own, &n_own, why);
+    const void *own;
+    uint32_t    n_own;
+    enum code   code = unpack(of, S_STACK_OWN, &numbers, a, &own, &n_own, why);
 
-    if (code != CODE_OK)
-        return code;
-    if (of[S_STACK_SHARED].n != b->n_stacks || end > STACK_LOCATIONS_MAX ||
-        end > n_own + (uint64_t)SHARED_MAX * b->n_stacks)
+    if (code == CODE_OK && of[S_STACK_SHARED].n != b->n_stacks)
         return fail(why, CODE_INVALID_ARGUMENT, "batch: the stacks' sections do not fit each other");
-    struct unstack u = { own, n_own, arena_array(a, end, sizeof *u.out) };
-    b->stack_locations = u.out;
-    b->n_stack_locations = end;
-    for (uint32_t i = 0, begin = 0, before_n = 0; i < b->n_stacks; i++) {
-        if (b->stack_end[i] > end || !stack_unpack(&u, begin, b->stack_end[i], before_n, shared[i]))
-            return fail(why, CODE_INVALID_ARGUMENT, "batch: stack %u is out of range", i);
-        before_n = b->stack_end[i] - begin;
-        begin = b->stack_end[i];
-    }
-    return u.left == 0 ? CODE_OK : fail(why, CODE_INVALID_ARGUMENT, "batch: locations that belong to no stack");
+    return code == CODE_OK ? stack_unpack(of[S_STACK_SHARED].at, own, n_own, a, b, why) : code;
 }
 
 /* Column by column, side by side. */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "index/block.h"
+#include "index/naming.h"
 #include "index/select.h"
 #include "model/matcher.h"
 #include "shard/shard.h"
@@ -14,6 +15,7 @@ struct walk {
     struct selection       selection;
     struct partial        *into;
     struct label          *tuple; /* [n_names]: of the stream being opened */
+    struct naming         *names; /* of ASK_PROFILE */
 };
 
 /* The group_by tuple: in request order, without the labels that are absent. */
@@ -69,7 +71,7 @@ static enum code bucket_ask(struct walk *w, const struct bucket *b, struct fault
     case ASK_POINTS:
         return select_points(b, s, &sink, why);
     case ASK_PROFILE:
-        return select_profile(b, s, PARTIAL_NAME_BYTES_MAX, w->into->tree, why);
+        return select_profile(b, s, w->names, why);
     }
     return fail(why, CODE_INTERNAL, "question of unknown kind %d", (int)q->kind);
 }
@@ -122,8 +124,11 @@ enum code query_local(struct shard *s, const struct question *q, struct partial 
         .names = q->names,
         .n_names = q->n_names,
     };
+    if (q->kind == ASK_PROFILE)
+        w.names = naming_new(into->tree, PARTIAL_NAME_BYTES_MAX);
     for (size_t i = 0; i < q->n_tenants && code == CODE_OK; i++)
         code = tenant_ask(&w, s, q->tenants[i], why);
+    naming_free(w.names);
     selectors_free(selectors, n);
     arena_free(a);
     return code;

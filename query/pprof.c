@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/batch.h"
 #include "model/location.h"
+#include "model/slice_sort.h"
 #include "query/cut.h"
 #include "query/profile.h"
 
@@ -86,16 +87,16 @@ static void locations_make(struct build *b)
 {
     Google__V1__Profile *out = b->out;
     struct strset       *names = b->tree->names;
-    const struct slice  *sorted = strset_sorted(names);
-    uint32_t             n = strset_n(names), id;
+    uint32_t             n = strset_n(names), *sorted = arena_array(b->arena, n, sizeof *sorted);
     struct location     *l = arena_array(b->arena, n, sizeof *l);
     size_t               n_lines = 0;
 
     b->location = arena_array(b->arena, n, sizeof *b->location);
+    slices_order(strset_all(names), n, sorted);
     for (uint32_t i = 1; i < n; i++) {
-        if (!strset_find(names, sorted[i], &id) || !location_decode(sorted[i], b->arena, &l[i]))
+        if (!location_decode(strset_at(names, sorted[i]), b->arena, &l[i]))
             assert(!"names are locations");
-        b->location[id] = i;
+        b->location[sorted[i]] = i;
         n_lines += l[i].n_lines;
     }
     out->mapping = arena_array(b->arena, n, sizeof(Google__V1__Mapping *));

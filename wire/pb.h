@@ -88,6 +88,30 @@ __attribute__((always_inline)) static inline void pb_expect(struct pb_cursor *c,
         c->p = p; /* a broken number is pb_next's to tell */
 }
 
+/*
+ * The bytes of the field with this one-byte tag when it comes next: of those that come in runs, where most are short.  False: it
+ * does not, or it is for pb_next to judge.
+ */
+__attribute__((always_inline)) static inline bool pb_expect_bytes(struct pb_cursor *c, uint8_t tag, struct slice *bytes)
+{
+    const uint8_t *p = c->p;
+
+    if (c->end - p < 3 || *p != tag)
+        return false;
+    size_t n = p[1];
+    p += 2;
+    if (n >= 0x80) {
+        if (*p >= 0x80)
+            return false;
+        n = (n & 0x7f) | (size_t)*p++ << 7;
+    }
+    if (n > (size_t)(c->end - p))
+        return false;
+    *bytes = slice_make(p, n);
+    c->p = p + n;
+    return true;
+}
+
 /* The field's bytes; none when it is a number. */
 static inline struct slice pb_bytes(const struct pb_field *f)
 {

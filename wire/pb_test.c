@@ -101,19 +101,20 @@ static void every_place_is_looked_at(void)
         }
 }
 
-/* More words than the sums of one round hold, and bytes behind the last word. */
-static void top_bits_are_counted(void)
+/* Whole words, and bytes behind the last one. */
+static void ascii_is_told_wherever_it_ends(void)
 {
-    char   text[255 * 8 * 2 + 5];
-    size_t n = 0;
+    char text[64];
 
-    memset(text, 0xff, sizeof text);
-    assert(utf8_top_bits(slice_make(text, sizeof text)) == sizeof text && utf8_top_bits(SLICE("")) == 0);
-    for (size_t i = 0; i < sizeof text; i++) {
-        text[i] = (char)(i % 3 == 0 ? 0x80 : 0x7f);
-        n += i % 3 == 0;
+    memset(text, 0x7f, sizeof text);
+    for (size_t n = 0; n <= sizeof text; n++)
+        assert(utf8_is_ascii(slice_make(text, n)));
+    for (size_t at = 0; at < sizeof text; at++) {
+        text[at] = (char)0x80;
+        for (size_t n = 0; n <= sizeof text; n++)
+            assert(utf8_is_ascii(slice_make(text, n)) == (n <= at));
+        text[at] = 0x7f;
     }
-    assert(utf8_top_bits(slice_make(text, sizeof text)) == n);
 }
 
 /* A length of five bytes is read like any other. */
@@ -137,7 +138,7 @@ int main(void)
     there_and_back();
     broken_is_bad();
     text_is_text();
-    top_bits_are_counted();
+    ascii_is_told_wherever_it_ends();
     every_place_is_looked_at();
     printf("pb, utf8: ok\n");
     return 0;

@@ -54,8 +54,8 @@ size_t utf8_valid_prefix(struct slice s)
     return i;
 }
 
-/* Nearly every name is: all of it at once, the last eight bytes once more where they overlap. */
-static bool is_ascii(struct slice s)
+/* All of it at once, the last eight bytes once more where they overlap. */
+bool utf8_is_ascii(struct slice s)
 {
     uint64_t word, all = 0;
 
@@ -73,25 +73,4 @@ static bool is_ascii(struct slice s)
     return (all & 0x8080808080808080u) == 0;
 }
 
-bool utf8_is_valid(struct slice s) { return is_ascii(s) || utf8_valid_prefix(s) == s.n; }
-
-size_t utf8_top_bits(struct slice s)
-{
-    enum { WORDS = 255 }; /* that many ones fit each byte of `sums` */
-    size_t   n = 0, i = 0;
-    uint64_t word;
-
-    while (s.n - i >= sizeof word) {
-        size_t   left = (s.n - i) / sizeof word;
-        uint64_t sums = 0;
-        for (size_t k = left < WORDS ? left : WORDS; k > 0; k--, i += sizeof word) {
-            memcpy(&word, s.p + i, sizeof word);
-            sums += (word & 0x8080808080808080u) >> 7;
-        }
-        sums = (sums & 0x00ff00ff00ff00ff) + (sums >> 8 & 0x00ff00ff00ff00ff);
-        n += (size_t)(sums * 0x0001000100010001u >> 48);
-    }
-    for (; i < s.n; i++)
-        n += (uint8_t)s.p[i] >> 7;
-    return n;
-}
+bool utf8_is_valid(struct slice s) { return utf8_is_ascii(s) || utf8_valid_prefix(s) == s.n; }

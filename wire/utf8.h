@@ -12,5 +12,5 @@ bool utf8_is_valid(struct slice s);
 /* How many bytes at the start of `s` are. */
 size_t utf8_valid_prefix(struct slice s);
 
-/* How many bytes are not ASCII: many texts at once, when it is known how many of them may be. */
-size_t utf8_top_bits(struct slice s);
+/* Nearly every name is, which is faster to tell; many texts can be asked about at once. */
+bool utf8_is_ascii(struct slice s);
