@@ -102,6 +102,32 @@ static void sorts(struct strset *set)
     strset_add_all(set, sorted, strset_n(set) / 2);
 }
 
+/* Up to eight runs in order one behind the other, of few strings, so that there are equal ones and short runs. */
+static void runs_are_merged(void)
+{
+    enum { MANY = 200 };
+    static const char digits[] = "0123456789";
+    struct slice      at[MANY];
+    uint32_t          order[MANY];
+
+    for (uint32_t runs = 1; runs <= 8; runs++)
+        for (uint32_t n = 0; n <= MANY; n += 1 + n / 3) {
+            bool seen[MANY] = { 0 };
+            for (uint32_t i = 0; i < n; i++) {
+                uint32_t length = (n + runs - 1) / runs;
+                at[i] = slice_make(digits + i % length * 10 / length, 1 + i / length % 2);
+                if (at[i].p == digits + 9)
+                    at[i].n = 1;
+            }
+            slices_order(at, n, order);
+            for (uint32_t i = 0; i < n; i++) {
+                assert(order[i] < n && !seen[order[i]]);
+                seen[order[i]] = true;
+                assert(i == 0 || slice_cmp(at[order[i - 1]], at[order[i]]) <= 0);
+            }
+        }
+}
+
 static void sets_number_strings(void)
 {
     struct arena  *a = arena_new(0);
@@ -166,6 +192,7 @@ int main(void)
     labels_encode_and_back();
     labels_join_and_back();
     sets_number_strings();
+    runs_are_merged();
     sets_sort();
     types_parse();
     printf("labels, strset, profile_type: ok\n");
