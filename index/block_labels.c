@@ -169,6 +169,26 @@ static void put_postings(struct sealing *x)
     section_bits(x, ends, x->n_values);
 }
 
+void sealing_fetch(const struct sealing *x, uint32_t i)
+{
+    enum { AHEAD = 8 };
+
+    if (i + AHEAD < x->n_series)
+        __builtin_prefetch(x->series[i + AHEAD]);
+    if (i + AHEAD / 2 < x->n_series)
+        __builtin_prefetch(series_streams(x->series[i + AHEAD / 2]));
+}
+
+/* Of the series that comes in a while. */
+static void labels_fetch(const struct sealing *x, uint32_t i)
+{
+    enum { AHEAD = 8 };
+
+    if (i + AHEAD < x->n_series)
+        for (uint32_t k = 0; k < x->series[i + AHEAD]->n_labels; k++)
+            __builtin_prefetch(x->series[i + AHEAD]->labels[k]);
+}
+
 static void put_series(struct sealing *x)
 {
     uint32_t *ends = sealing_numbers(x, x->n_series + (size_t)x->n_groups), n = 0, n_labels = 0;
@@ -176,16 +196,20 @@ static void put_series(struct sealing *x)
     for (uint32_t g = 0; g < x->n_groups; g++)
         ends[g] = n += vec_n(&group_at(x->from, g)->series);
     section_bits(x, ends, x->n_groups);
-    for (uint32_t i = 0; i < x->n_series; i++)
+    for (uint32_t i = 0; i < x->n_series; i++) {
+        sealing_fetch(x, i);
         ends[i] = n_labels += x->series[i]->n_labels;
+    }
     section_bits(x, ends, x->n_series);
     uint32_t *labels = sealing_numbers(x, n_labels);
     n_labels = 0;
-    for (uint32_t i = 0; i < x->n_series; i++)
+    for (uint32_t i = 0; i < x->n_series; i++) {
+        labels_fetch(x, i);
         for (uint32_t k = 0; k < x->series[i]->n_labels; k++) {
             const struct label_value *v = x->series[i]->labels[k];
             labels[n_labels++] = x->place[v->name->id][v->id];
         }
+    }
     section_bits(x, labels, n_labels);
 }
 

@@ -30,6 +30,7 @@ static const struct stream **list_streams(struct sealing *x, uint32_t *ends)
 
     for (uint32_t i = 0; i < x->n_series; i++) {
         uint32_t from = n;
+        sealing_fetch(x, i);
         for (const struct stream *s = series_streams(x->series[i]); s != NULL; s = s->next)
             if (points_seen(x->from, s) > 0)
                 all[n++] = s;
@@ -47,6 +48,14 @@ struct row_list {
     struct vec   all; /* const uint8_t * */
 };
 
+static uint32_t row_add(struct row_list *l, const uint8_t *row)
+{
+    uint32_t n = vec_n(&l->all);
+
+    return n > 0 && vec_pointer(&l->all, n - 1) == row ? n - 1 : vec_add(&l->all, &l->slab, &row);
+}
+
+/* One that is shared is found again by its table. */
 static uint32_t row_of(struct row_list *l, const uint8_t *row)
 {
     uint64_t hash = hash_pair((uintptr_t)row, 0); /* finds, but orders nothing: K2 */
@@ -55,12 +64,20 @@ static uint32_t row_of(struct row_list *l, const uint8_t *row)
     for (struct table_walk w = table_walk(&l->ids, hash); table_next(&l->ids, &w, &i);)
         if (vec_pointer(&l->all, i) == row)
             return i;
-    i = vec_add(&l->all, &l->slab, &row);
+    i = row_add(l, row);
     table_put(&l->ids, &l->slab, hash, i);
     return i;
 }
 
-static void put_points(struct sealing *x, const struct stream *s, struct row_list *rows)
+/* Row blocks are shared by the streams of a series only. */
+static bool is_alone(const struct stream *const *all, uint32_t n, uint32_t i)
+{
+    return (i == 0 || all[i - 1]->series != all[i]->series) && (i + 1 == n || all[i + 1]->series != all[i]->series);
+}
+
+typedef uint32_t row_fn(struct row_list *l, const uint8_t *row);
+
+static void put_points(struct sealing *x, const struct stream *s, struct row_list *rows, row_fn *place)
 {
     uint32_t n = points_seen(x->from, s), next = 0;
     int64_t  time_ns = x->from->start_ns;
@@ -68,7 +85,7 @@ static void put_points(struct sealing *x, const struct stream *s, struct row_lis
 
     for (uint32_t i = 0; i < n; i++) {
         const struct point *p = vec_at(&s->points, i);
-        uint32_t            row = row_of(rows, p->rows);
+        uint32_t            row = place(rows, p->rows);
         at = uvarint_put(at, zigzag(p->time_ns - time_ns)); /* both are in the span */
         at = uvarint_put(at, (uint64_t)p->total);
         at = uvarint_put(at, zigzag((int64_t)row - next));
@@ -92,7 +109,7 @@ static void put_streams(struct sealing *x, struct row_list *rows)
     section_bits(x, of, n);
     x->out = &points; /* their ends come first */
     for (uint32_t i = 0; i < n; i++) {
-        put_points(x, all[i], rows);
+        put_points(x, all[i], rows, is_alone(all, n, i) ? row_add : row_of);
         x->is_too_large |= points.n > UINT32_MAX;
         of[i] = (uint32_t)points.n;
     }

@@ -44,6 +44,9 @@ void section_packs(struct sealing *x, const uint32_t *numbers, uint32_t n);
 /* block_labels.c: texts to series; what is sorted and renumbered stays in `x`. */
 void sealing_put_labels(struct sealing *x);
 
+/* block_labels.c: the series that come after the i-th, which lie about as they came, and their streams are asked for. */
+void sealing_fetch(const struct sealing *x, uint32_t i);
+
 /* block_points.c: streams to rows. */
 void sealing_put_points(struct sealing *x);
 

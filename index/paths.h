@@ -46,22 +46,3 @@ static inline struct path paths_at(const struct paths *p, uint32_t node)
 {
     return *(const struct path *)vec_at(&p->nodes, node);
 }
-
-/* A walk from a node up.  Most nodes were made just behind their parents: where that is so no step waits for the one before. */
-struct climb {
-    const struct path *at;
-    uint32_t           node, before; /* how many nodes lie before it, side by side */
-};
-
-static inline struct climb climb_from(const struct paths *p, uint32_t node)
-{
-    return (struct climb){ vec_at(&p->nodes, node), node, vec_place(&p->nodes, node).offset };
-}
-
-static inline void climb_up(const struct paths *p, struct climb *c)
-{
-    if (c->before > 0 && c->at->parent == c->node - 1)
-        *c = (struct climb){ c->at - 1, c->node - 1, c->before - 1 };
-    else
-        *c = climb_from(p, c->at->parent);
-}

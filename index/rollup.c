@@ -35,6 +35,15 @@ static int entry_cmp(const void *a, const void *b)
     return order ? order : (x->stream->type > y->stream->type) - (x->stream->type < y->stream->type);
 }
 
+/* Of one type they are: series are listed as they came. */
+static bool are_in_order(const struct entry *at, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++)
+        if (entry_cmp(&at[i - 1], &at[i]) > 0)
+            return false;
+    return true;
+}
+
 static void entry_of(struct entry *to, const struct bucket *b, const struct stream *s)
 {
     *to = (struct entry){ s, vec_at(&b->types.all, s->type) };
@@ -53,7 +62,7 @@ static struct entry *list_entries(const struct bucket *b, const struct group *g,
     for (uint32_t i = 0; i < n_series; i++)
         for (const struct stream *s = series_streams(series_at(&b->series, vec_u32(&g->series, i))); s; s = s->next)
             entry_of(&all[at++], b, s);
-    if (*n > 1)
+    if (!are_in_order(all, *n))
         qsort(all, *n, sizeof *all, entry_cmp);
     return all;
 }

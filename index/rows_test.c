@@ -89,6 +89,23 @@ static void random_columns(void)
     }
 }
 
+/* Packs in which all words but one are as wide, full ones and the last of any length. */
+static void every_width(void)
+{
+    uint32_t ids[ROWS_PACK + 1];
+    int64_t  values[ROWS_PACK + 1];
+
+    for (uint32_t i = 0; i <= ROWS_PACK; i++)
+        ids[i] = i;
+    for (uint32_t width = 1; width <= 63; width++)
+        for (uint32_t n = 1; n <= ROWS_PACK + 1; n++) {
+            uint64_t top = UINT64_C(1) << (width - 1);
+            for (uint32_t i = 0; i < n; i++)
+                values[i] = i == 0 ? 0 : (int64_t)(top | (((uint64_t)dice(UINT32_MAX) << 31 | dice(UINT32_MAX)) & (top - 1)));
+            comes_back(ids, n, (const int64_t *[]){ values }, 1);
+        }
+}
+
 /* What the store is built for: counts near 1 with their nanoseconds, ids that are half a run. */
 static void cpu_rows_are_small(void)
 {
@@ -143,6 +160,7 @@ static void changed_bytes_do_no_harm(void)
 int main(void)
 {
     extremes();
+    every_width();
     random_columns();
     cpu_rows_are_small();
     changed_bytes_do_no_harm();

@@ -6,9 +6,9 @@
  *
  * R1  Ids are dense, by first appearance.  A series never changes but for its list of streams, which grows at its head.
  * R2  A point is seen only by who has seen its batch published (index/publish.h); a stream's points ascend by batch.
+ * R3  The total is the sum of the row values, so totals over time need no stacks.
  * R4  A series has few streams, and the writer walks them: a table of all would be asked for each point.  Only of a series
  *     that has many are they listed in one.
- * R3  The total is the sum of the row values, so totals over time need no stacks.
  */
 #pragma once
 

@@ -54,7 +54,7 @@ static void groups_sort(struct go_groups *g, const uint64_t *order)
 static bool same_root(const void *items, uint32_t i, uint32_t j)
 {
     const struct go_group *g = items;
-    return memcmp(g[i].root, g[j].root, sizeof g->root) == 0;
+    return memcmp(g[i].root, g[j].root, GO_ROOT * sizeof *g->root) == 0;
 }
 
 struct deep {
@@ -86,8 +86,7 @@ struct go_groups go_groups_make(const struct samples *s, const uint64_t *order)
     for (uint32_t i = 0; i < n; i++) {
         uint32_t k = deep[i].stack;
         table_prefetch(&seen, deep[i + AHEAD < n ? i + AHEAD : i].hash);
-        g.at[g.n] = (struct go_group){ .first = k, .last = k };
-        memcpy(g.at[g.n].root, s->locations + s->stack_end[k] - GO_ROOT, sizeof g.at->root);
+        g.at[g.n] = (struct go_group){ .root = s->locations + s->stack_end[k] - GO_ROOT, .first = k, .last = k };
         struct go_group *group = &g.at[table_put(&seen, deep[i].hash, g.n, same_root, g.at)];
         g.n += group == &g.at[g.n];
         g.next[group->last] = k;

@@ -9,8 +9,8 @@
 enum { GO_ROOT = 24 }; /* so many frames; stacks of fewer are in no group */
 
 struct go_group {
-    uint32_t root[GO_ROOT];
-    uint32_t first, last, n; /* its stacks, in the order in which they came */
+    const uint32_t *root;           /* [GO_ROOT] */
+    uint32_t        first, last, n; /* its stacks, in the order in which they came */
 };
 
 struct go_groups {

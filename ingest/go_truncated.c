@@ -21,15 +21,15 @@ enum { LENT_MOST = 8 }; /* times all frames that were sent */
 /* Go stops heap stacks at 32 frames (128 since 1.23) and CPU stacks at 64, sometimes a few earlier. */
 enum { HEAP_LEAST = 28, HEAP_MOST = 32, CPU_LEAST = 60 };
 
-struct token {
-    const uint32_t *at; /* [TOKEN] */
-    int32_t         group;
-    uint32_t        off;
-};
-
 struct link {
     int32_t  group; /* NONE: not cut */
     uint32_t off;
+};
+
+/* Frames that some group has at its root. */
+struct token {
+    const uint32_t *at;   /* [TOKEN] */
+    struct link     most; /* the group that has them furthest above its root; NONE: none has them above it */
 };
 
 struct windows {
@@ -42,6 +42,7 @@ struct repair {
     struct windows  *windows;  /* [groups.n] */
     uint32_t        *group_at; /* [groups.n]: how many stacks the groups before it have */
     struct token    *tokens;
+    uint32_t        *root; /* [groups.n]: the token of its own root */
     struct table     seen;
     struct link     *links; /* [groups.n]: the group that has more, */
     struct link     *ends;  /* [n_ends]: the one that is not cut, and all that it has more */
@@ -105,15 +106,11 @@ static bool same_token(const void *items, uint32_t i, uint32_t j)
     return memcmp(t[i].at, t[j].at, TOKEN * sizeof *t->at) == 0;
 }
 
-/* The token equal to the frames `off` above the root of `g`, made when new. */
-static struct token *token_of(struct repair *r, uint32_t g, uint32_t off)
+/* The frames `off` above the root of `g`, in the place behind the tokens, to be looked for; returns their hash. */
+static uint64_t token_place(struct repair *r, uint32_t g, uint32_t off)
 {
-    uint32_t item = r->n_tokens;
-
-    r->tokens[item] = (struct token){ .at = r->groups.at[g].root + SHIFTS - off, .group = NONE };
-    uint32_t first = table_put(&r->seen, r->windows[g].hash[off], item, same_token, r->tokens);
-    r->n_tokens += first == item;
-    return &r->tokens[first];
+    r->tokens[r->n_tokens] = (struct token){ r->groups.at[g].root + SHIFTS - off, { NONE, 0 } };
+    return r->windows[g].hash[off];
 }
 
 static void tokens_prefetch(const struct repair *r, uint32_t g)
@@ -122,24 +119,31 @@ static void tokens_prefetch(const struct repair *r, uint32_t g)
         table_prefetch(&r->seen, r->windows[g].hash[off]);
 }
 
-/* For each run of frames above the root: the group that has it furthest from its root. */
 static void tokens_make(struct repair *r)
 {
     struct arena *scratch = r->s->p->scratch;
 
-    r->tokens = arena_array(scratch, (size_t)r->groups.n * WINDOWS + 1, sizeof *r->tokens);
+    r->tokens = arena_array(scratch, (size_t)r->groups.n + 1, sizeof *r->tokens);
+    r->root = arena_array(scratch, r->groups.n, sizeof *r->root);
     r->windows = arena_array(scratch, r->groups.n, sizeof *r->windows);
-    r->seen = table_new(scratch, r->groups.n * WINDOWS);
-    for (uint32_t g = 0; g < r->groups.n; g++)
+    r->seen = table_new(scratch, r->groups.n);
+    for (uint32_t g = 0; g < r->groups.n; g++) {
         r->windows[g] = windows_of(r->groups.at[g].root);
+        r->root[g] = table_put(&r->seen, token_place(r, g, 0), r->n_tokens, same_token, r->tokens);
+        r->n_tokens += r->root[g] == r->n_tokens;
+    }
+}
+
+/* For each token: the group that has it furthest from its root. */
+static void tokens_find(struct repair *r)
+{
     for (uint32_t g = 0; g < r->groups.n; g++) {
         tokens_prefetch(r, g + AHEAD);
         for (uint32_t off = 1; off <= SHIFTS && r->group_at[g] < group_end(r, g); off++) {
-            struct token *t = token_of(r, g, off);
-            if (t->group == NONE || off > t->off) {
-                t->group = (int32_t)g;
-                t->off = off;
-            }
+            struct token *t =
+                &r->tokens[table_get(&r->seen, token_place(r, g, off), r->n_tokens, same_token, r->tokens)];
+            if (t->most.group == NONE || off > t->most.off)
+                t->most = (struct link){ (int32_t)g, off };
         }
     }
 }
@@ -148,10 +152,8 @@ static void links_make(struct repair *r)
 {
     r->links = arena_array(r->s->p->scratch, r->groups.n, sizeof *r->links);
     for (uint32_t g = 0; g < r->groups.n; g++) {
-        tokens_prefetch(r, g + AHEAD);
-        const struct token *t = token_of(r, g, 0);
-        bool                is_cut = t->group != NONE && t->group != (int32_t)g;
-        r->links[g] = is_cut ? (struct link){ t->group, t->off } : (struct link){ NONE, 0 };
+        struct link most = r->tokens[r->root[g]].most;
+        r->links[g] = most.group != (int32_t)g ? most : (struct link){ NONE, 0 };
     }
 }
 
@@ -248,6 +250,7 @@ void go_stacks_repair(const uint64_t *order, struct samples *s)
     for (uint32_t g = 0, n = 0; g < r.groups.n; n += r.groups.at[g++].n)
         r.group_at[g] = n;
     tokens_make(&r);
+    tokens_find(&r);
     links_make(&r);
     chains_follow(&r);
     s->lent = arena_zalloc(s->p->scratch, ((size_t)s->n_stacks + 1) * sizeof *s->lent);

@@ -67,21 +67,28 @@ static uint32_t ids_look_up(const struct idmap *map, uint32_t *at, const uint32_
     return bits;
 }
 
-static const uint8_t *locations_read(struct reading *r, const uint8_t *p, const uint8_t *end)
+__attribute__((noinline)) static const uint8_t *ids_read_each(struct reading *r, const uint8_t *p, const uint8_t *end)
+{
+    struct samples *s = r->s;
+    uint64_t        id;
+
+    for (; p < end; r->locations_or |= s->locations[s->n_locations++] = idmap_get(r->map, id))
+        if ((p = varint_read(p, end, &id)) == NULL)
+            return NULL;
+    return p;
+}
+
+static inline const uint8_t *locations_read(struct reading *r, const uint8_t *p, const uint8_t *end)
 {
     struct samples *s = r->s;
     uint32_t       *out = s->locations + s->n_locations, *stop = NULL;
-    uint64_t        id;
 
     if (r->bytes_end - end >= SHORT_IDS_SLACK)
         stop = short_ids_read(p, end, r->id_most, out);
-    if (stop == NULL) {
-        for (stop = out; p < end; r->locations_or |= *stop++ = idmap_get(r->map, id))
-            if ((p = varint_read(p, end, &id)) == NULL)
-                return NULL;
-    } else if (!r->is_counted) {
+    if (stop == NULL)
+        return ids_read_each(r, p, end);
+    if (!r->is_counted)
         r->locations_or |= ids_look_up(r->map, out, stop);
-    }
     s->n_locations += (size_t)(stop - out);
     return end;
 }

@@ -4,7 +4,7 @@
  *
  *     samples: stack, group, value[k]      stacks: lists of locations      groups: lists of labels, distinct
  *
- * Stacks are known again by their bytes at most; what makes them distinct is pprof_stacks.h.
+ * Each sample has a stack of its own; which of them are the same is for pprof_stacks.h to find.
  */
 #pragma once
 

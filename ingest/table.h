@@ -31,21 +31,35 @@ static inline struct table table_new(struct arena *a, uint32_t n_max)
     return (struct table){ arena_zalloc(a, (size_t)size * sizeof(struct table_slot)), size - 1 };
 }
 
+/* The slot of the item equal to `item`, or the free one where it would be. */
+__attribute__((always_inline)) static inline struct table_slot *
+table_slot_of(const struct table *t, uint64_t hash, uint32_t item, table_same_fn *same, const void *items)
+{
+    for (uint32_t i = (uint32_t)hash & t->mask;; i = (i + 1) & t->mask) {
+        struct table_slot *s = &t->slots[i];
+        if (s->item1 == 0 || (s->tag == (uint32_t)(hash >> 32) && same(items, s->item1 - 1, item)))
+            return s;
+    }
+}
+
 /* The item equal to `item` that came first: `item` itself when it is new, and then it is in the table. */
 __attribute__((always_inline)) static inline uint32_t table_put(struct table *t, uint64_t hash, uint32_t item,
                                                                 table_same_fn *same, const void *items)
 {
-    uint32_t tag = (uint32_t)(hash >> 32);
+    struct table_slot *s = table_slot_of(t, hash, item, same, items);
 
-    for (uint32_t i = (uint32_t)hash & t->mask;; i = (i + 1) & t->mask) {
-        struct table_slot *s = &t->slots[i];
-        if (s->item1 == 0) {
-            *s = (struct table_slot){ item + 1, tag };
-            return item;
-        }
-        if (s->tag == tag && same(items, s->item1 - 1, item))
-            return s->item1 - 1;
-    }
+    if (s->item1 == 0)
+        *s = (struct table_slot){ item + 1, (uint32_t)(hash >> 32) };
+    return s->item1 - 1;
+}
+
+/* The same, but what is new stays out of the table. */
+__attribute__((always_inline)) static inline uint32_t table_get(const struct table *t, uint64_t hash, uint32_t item,
+                                                                table_same_fn *same, const void *items)
+{
+    const struct table_slot *s = table_slot_of(t, hash, item, same, items);
+
+    return s->item1 == 0 ? item : s->item1 - 1;
 }
 
 static inline uint64_t table_mix(uint64_t a, uint64_t b)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pages.h"
 
 #define GENERATION_NS (1800 * NS_PER_S)
 
@@ -20,7 +21,7 @@ enum { GENERATIONS = 3, GROUP = 8, GROUPS_MIN = 8 };
  */
 struct generation {
     uint64_t       *tags; /* [n_groups], a power of two; NULL: none yet */
-    struct hash128 *keys; /* [n_groups * GROUP], before the tags; zeros: of a taken place, forgotten */
+    struct hash128 *keys; /* [n_groups * GROUP]; zeros: of a taken place, forgotten */
     size_t          n, n_taken, n_groups;
     int64_t         began_ns;
 };
@@ -42,16 +43,18 @@ struct dedup *dedup_new(size_t limit_bytes, uint64_t seed)
     return d;
 }
 
+static size_t bytes_of(size_t n_groups) { return n_groups * (GROUP * sizeof(struct hash128) + sizeof(uint64_t)); }
+
+static void forget_all(struct generation *g) { pages_give(g->keys, bytes_of(g->n_groups)); }
+
 void dedup_free(struct dedup *d)
 {
     for (int i = 0; i < GENERATIONS; i++)
-        free(d->at[i].keys);
+        forget_all(&d->at[i]);
     free(d);
 }
 
 static bool is_none(struct hash128 key) { return key.lo == 0 && key.hi == 0; }
-
-static size_t bytes_of(size_t n_groups) { return n_groups * (GROUP * sizeof(struct hash128) + sizeof(uint64_t)); }
 
 static uint64_t hash_of(const struct dedup *d, struct hash128 key) { return hash_pair(key.lo ^ d->seed, key.hi); }
 
@@ -144,7 +147,7 @@ static void turn(struct dedup *d, int64_t now_ns)
 
     if (oldest->n > 0)
         d->since_ns = d->at[GENERATIONS - 2].began_ns;
-    free(oldest->keys);
+    forget_all(oldest);
     memmove(d->at + 1, d->at, (GENERATIONS - 1) * sizeof *d->at);
     d->at[0] = (struct generation){ .began_ns = now_ns };
 }
@@ -162,13 +165,13 @@ static void grow(struct dedup *d)
     struct generation *g = &d->at[0], old = *g;
 
     g->n_groups = groups_next(&old);
-    g->keys = mem_alloc(bytes_of(g->n_groups));
-    g->tags = memset(g->keys + g->n_groups * GROUP, 0, g->n_groups * sizeof *g->tags);
+    g->keys = pages_take(bytes_of(g->n_groups));
+    g->tags = (uint64_t *)(g->keys + g->n_groups * GROUP);
     g->n = g->n_taken = 0;
     for (size_t i = 0; i < old.n_groups * GROUP; i++)
         if ((old.tags[i / GROUP] >> 8 * (i % GROUP) & TAKEN) != 0 && !is_none(old.keys[i]))
             place(g, hash_of(d, old.keys[i]), old.keys[i]);
-    free(old.keys);
+    forget_all(&old);
 }
 
 /* Room for one more in the youngest, within the limit. */

@@ -1,4 +1,4 @@
-//! Goal: the four protocols between threads hold under C11's memory model, also where a processor is weaker than x86, and each of
+//! Goal: the five protocols between threads hold under C11's memory model, also where a processor is weaker than x86, and each of
 //! their orders is needed.
 //! Method: each is restated in the few words that two threads share.  loom runs every interleaving and every value that a load may
 //! return; then it does so again with one order weakened or one step left out, and has to find what breaks.
@@ -160,6 +160,39 @@ fn swap(row_store: Ordering, is_in_place: bool) {
     writer.join().unwrap();
 }
 
+/// index/shared_table.h T1 and T2: one table of one slot is full, so another is filled and published; then an item is made and put in.
+/// Who looks finds what was there when he began, and may follow what he finds.
+fn probe(slot_store: Ordering, table_store: Ordering, is_filled_first: bool) {
+    struct Shared {
+        items: [Plain; 2],
+        tables: [[AtomicUsize; 2]; 2],
+        table: AtomicUsize,
+    }
+    fn slots(first: usize) -> [AtomicUsize; 2] {
+        [AtomicUsize::new(first), AtomicUsize::new(0)]
+    }
+    let s = Arc::new(Shared { items: [Plain::new(1), Plain::new(0)], tables: [slots(1), slots(0)], table: AtomicUsize::new(0) });
+    let of_writer = s.clone();
+    let writer = thread::spawn(move || {
+        let grown = &of_writer.tables[1];
+        if is_filled_first {
+            grown[0].store(1, slot_store);
+        }
+        of_writer.table.store(1, table_store);
+        if !is_filled_first {
+            grown[0].store(1, slot_store);
+        }
+        of_writer.items[1].set(2);
+        grown[1].store(2, slot_store);
+    });
+    let table = &s.tables[s.table.load(Acquire)];
+    assert_eq!(table[0].load(Acquire), 1, "what was there is not found");
+    if table[1].load(Acquire) == 2 {
+        assert_eq!(s.items[1].get(), 2);
+    }
+    writer.join().unwrap();
+}
+
 /// Whether it is as it should be.
 fn check(name: &str, is_to_hold: bool, protocol: impl Fn() + Sync + Send + panic::UnwindSafe + 'static) -> bool {
     let found = panic::catch_unwind(|| loom::model(protocol)).err();
@@ -184,6 +217,10 @@ fn main() {
         check("grow", true, || grow(Release, true)),
         check("grow: directory stored relaxed", false, || grow(Relaxed, true)),
         check("grow: directory loaded before the length", false, || grow(Release, false)),
+        check("probe", true, || probe(Release, Release, true)),
+        check("probe: slot stored relaxed", false, || probe(Relaxed, Release, true)),
+        check("probe: table stored relaxed", false, || probe(Release, Relaxed, true)),
+        check("probe: table published before it is filled", false, || probe(Release, Release, false)),
         check("find and hold", true, || find_and_hold(FINDING)),
         check("find and hold: not inside a section", false, || find_and_hold(Finding { enters: false, ..FINDING })),
         check("find and hold: no reference", false, || find_and_hold(Finding { takes_reference: false, ..FINDING })),
