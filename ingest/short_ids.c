@@ -39,7 +39,7 @@ WIDE static inline __m128i lanes_load(uint32_t gaps)
 /* The ids that end within `here`, eight lanes for each half of it, filled from the first on. */
 WIDE static inline __m256i ids_take(__m128i before, __m128i here, uint32_t gaps)
 {
-    const __m256i weights = _mm256_set1_epi16(128 << 8 | 1), seven_bits = _mm256_set1_epi8(0x7f);
+    const __m256i weights = _mm256_set1_epi16((short)(128 << 8 | 1)), seven_bits = _mm256_set1_epi8(0x7f);
     __m256i       bytes = _mm256_set_m128i(_mm_srli_si128(here, HALF - 1), _mm_alignr_epi8(here, before, STEP - 1));
     __m256i       from = _mm256_set_m128i(lanes_load(gaps >> HALF), lanes_load(gaps));
 

@@ -27,7 +27,7 @@ static uint64_t random_next(void)
 /* Ids of one byte and two; one round in four has others in it. */
 static size_t bytes_make(uint8_t *p)
 {
-    unsigned n_max = random_next() % (BYTES_MAX - 2), twos = random_next() % 5, odd = random_next() % 4;
+    uint64_t n_max = random_next() % (BYTES_MAX - 2), twos = random_next() % 5, odd = random_next() % 4;
     size_t   n = 0;
 
     while (n < n_max)
