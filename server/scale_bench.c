@@ -29,7 +29,7 @@
 
 /* As in main.c. */
 extern const char *malloc_conf;
-const char        *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,oversize_threshold:0";
+const char        *malloc_conf = "background_thread:true,dirty_decay_ms:5000,muzzy_decay_ms:0,oversize_threshold:0";
 
 enum { TOGETHER = 64, SERVICES = 20, PER_SECOND = 100, STACKS = 200, ROUNDS = 5 };
 enum { LEAST = 300000 }; /* profiles behind a figure: few are told by many rounds, and what is known becomes blocks, too */
