@@ -191,6 +191,7 @@ int main(void)
     queue_moves_each_item_once();
     epoch_keeps_what_is_read();
     assert(hash64("", 0) == hash64(NULL, 0));
+    assert(hash64_keyed("a", 1) == hash64_keyed("a", 1) && hash64_keyed("a", 1) != hash64("a", 1));
     checksums_are_those_of_the_standard();
     puts("base: ok");
     return 0;

@@ -25,6 +25,8 @@ __attribute__((constructor)) static void key_draw(void)
         hash_odds[i] = XXH3_64bits_withSeed(&i, sizeof i, key) | 1;
 }
 
+uint64_t hash64_keyed(const void *bytes, size_t n) { return XXH3_64bits_withSeed(n ? bytes : "", n, key); }
+
 struct hash128 hash128_keyed(const void *bytes, size_t n)
 {
     XXH128_hash_t h = XXH3_128bits_withSeed(n ? bytes : "", n, key);

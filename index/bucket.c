@@ -80,7 +80,7 @@ void bucket_unref(struct bucket *b)
 
 struct group *bucket_group(const struct bucket *b, struct slice service)
 {
-    struct table_walk w = table_walk(&b->group_ids, hash_slice(service));
+    struct table_walk w = table_walk(&b->group_ids, hash_text(service));
     uint32_t          i;
 
     while (table_next(&b->group_ids, &w, &i)) {
@@ -99,7 +99,7 @@ struct group *bucket_group_add(struct bucket *b, struct slice service)
     symtab_init(&g->symtab, &b->slab);
     stacks_init(&g->stacks, &b->slab);
     vec_init(&g->series, sizeof(uint32_t), 1);
-    table_put(&b->group_ids, &b->slab, hash_slice(service), vec_add(&b->groups, &b->slab, &g));
+    table_put(&b->group_ids, &b->slab, hash_text(service), vec_add(&b->groups, &b->slab, &g));
     return g;
 }
 

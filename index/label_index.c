@@ -4,7 +4,7 @@
 
 static uint64_t value_hash(const struct label_name *name, struct slice text)
 {
-    return hash_pair(name->id, hash_slice(text));
+    return hash_pair(name->id, hash_text(text));
 }
 
 static struct label_name *name_find(const struct label_index *x, struct slice text, uint64_t hash)
@@ -41,7 +41,7 @@ void label_index_init(struct label_index *x)
 
 const struct label_name *label_index_find_name(const struct label_index *x, struct slice name)
 {
-    return name_find(x, name, hash_slice(name));
+    return name_find(x, name, hash_text(name));
 }
 
 const struct label_value *label_index_find(const struct label_index *x, const struct label_name *name,
@@ -61,7 +61,7 @@ uint32_t label_index_warm(const struct label_index *x, struct slice name, struct
 
 static struct label_name *name_of(struct label_index *x, struct slab *s, struct slice text)
 {
-    uint64_t           hash = hash_slice(text);
+    uint64_t           hash = hash_text(text);
     struct label_name *name = name_find(x, text, hash);
 
     if (name != NULL)

@@ -41,7 +41,7 @@ uint32_t types_add(struct types *t, struct slab *s, const struct slice parts[5])
     uint32_t i;
 
     for (int k = 0; k < 5; k++)
-        hash = hash_pair(hash, hash_slice(parts[k]));
+        hash = hash_pair(hash, hash_text(parts[k]));
     for (struct table_walk w = table_walk(&t->ids, hash); table_next(&t->ids, &w, &i);)
         if (type_is(vec_at(&t->all, i), parts))
             return i;

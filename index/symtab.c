@@ -22,7 +22,7 @@ void symtab_init(struct symtab *t, struct slab *s)
     vec_init(&t->functions, sizeof(struct symbol_function), 2);
     vec_init(&t->lines, sizeof(struct symbol_line), 2);
     vec_init(&t->locations, sizeof(struct symbol_location), 2);
-    string_add(t, s, SLICE(""), hash_slice(SLICE(""))); /* S2 */
+    string_add(t, s, SLICE(""), hash_text(SLICE(""))); /* S2 */
 }
 
 void symtab_free(struct symtab *t, struct slab *s)
@@ -82,7 +82,7 @@ static uint32_t strings_group(struct symtab *t, struct slab *s, const struct sli
     const struct slice *found[GROUP];
 
     for (uint32_t k = 0; k < n; k++)
-        table_warm(&t->string_ids, hashes[k] = hash_slice(texts[k]));
+        table_warm(&t->string_ids, hashes[k] = hash_text(texts[k]));
     for (uint32_t k = 0; k < n; k++)
         found[k] = item_warm(&t->strings, &t->string_ids, hashes[k], &ids[k]);
     for (uint32_t k = 0; k < n; k++)
@@ -119,7 +119,7 @@ static uint32_t record_add(struct vec *v, struct table *t, struct slab *s, const
     return i;
 }
 
-static uint64_t mapping_hash(const struct symbol_mapping *m) { return hash64(m, sizeof *m); }
+static uint64_t mapping_hash(const struct symbol_mapping *m) { return hash64_keyed(m, sizeof *m); }
 
 uint32_t symtab_mapping(struct symtab *t, struct slab *s, const struct symbol_mapping *m)
 {
@@ -220,7 +220,7 @@ static uint32_t bare_name_add(struct symtab *t, struct slab *s, const struct sym
     char         room[LOCATION_NAME_ROOM];
     struct slice name = bare_name(t, l, room);
 
-    return string_add(t, s, name, hash_slice(name));
+    return string_add(t, s, name, hash_text(name));
 }
 
 static uint32_t location_add(struct symtab *t, struct slab *s, struct symbol_location l,
@@ -285,7 +285,7 @@ void symtab_locations(struct symtab *t, struct slab *s, const struct symbol_loca
 
 static uint64_t string_hash_at(const void *strings, uint32_t i)
 {
-    return hash_slice(*(const struct slice *)vec_at(strings, i));
+    return hash_text(*(const struct slice *)vec_at(strings, i));
 }
 
 static bool is_string_same(const void *strings, uint32_t i, uint32_t j)
@@ -334,7 +334,7 @@ static bool bare_names_find(struct symtab *t)
         if (l->n_lines > 0)
             continue;
         struct slice name = bare_name(t, l, room);
-        if (!string_find(t, name, hash_slice(name), &l->line_at))
+        if (!string_find(t, name, hash_text(name), &l->line_at))
             return false;
     }
     return true;

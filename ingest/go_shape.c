@@ -55,7 +55,7 @@ void go_shapes_drop(struct pprof *p)
     for (uint32_t i = 0; i < sent.n; i++) {
         struct slice s = go_shapes_cut(texts_at(&sent, i), p->scratch);
         ref_add(p, s);
-        first[i] = table_put(&table, hash_slice(s), i, same_string, &p->strings);
+        first[i] = table_put(&table, hash_text(s), i, same_string, &p->strings);
     }
     for (uint32_t i = 0; i < p->n_functions; i++) {
         struct batch_function *f = &p->functions[i];

@@ -46,7 +46,7 @@ static enum code scripting_rename(struct pprof *p, bool is_pyspy, struct fault *
         if ((n_bytes += names[i].n) > SCRIPTING_BYTES_MAX)
             return fail(why, CODE_INVALID_ARGUMENT, "names of functions with their files take more than %d bytes",
                         SCRIPTING_BYTES_MAX);
-        uint32_t first = table_put(&table, hash_slice(names[i]), i, same_name, names);
+        uint32_t first = table_put(&table, hash_text(names[i]), i, same_name, names);
         f->name = first == i ? ref_add(p, names[i]) : p->functions[first].name;
         f->file = p->functions[first].file;
         f->system_name = 0;

@@ -50,7 +50,7 @@ uint32_t group_close(struct samples *s, size_t from)
     }
     pairs_sort(s->pairs + from, n);
     s->groups[item] = (struct group){ (uint32_t)from, n };
-    uint32_t group = table_put(&s->groups_seen, hash64(s->pairs + from, n * sizeof *s->pairs), item, same_group, s);
+    uint32_t group = table_put(&s->groups_seen, hash64_keyed(s->pairs + from, n * sizeof *s->pairs), item, same_group, s);
     if (group == item)
         s->n_groups++;
     else

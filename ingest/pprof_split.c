@@ -37,8 +37,8 @@ static uint64_t part_hash(const struct splitting *sp, const struct split_part *p
     uint64_t h = 0;
 
     for (uint32_t i = 0; i < part->n_labels; i++)
-        h = hash_pair(h ^ hash_slice(ref_text(sp->p, part->labels[i].name)),
-                      hash_slice(ref_text(sp->p, part->labels[i].value)));
+        h = hash_pair(h ^ hash_text(ref_text(sp->p, part->labels[i].name)),
+                      hash_text(ref_text(sp->p, part->labels[i].value)));
     return h;
 }
 

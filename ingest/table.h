@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
 
 struct table_slot {
     uint32_t item1; /* item + 1; 0 is free */
@@ -62,30 +63,24 @@ __attribute__((always_inline)) static inline uint32_t table_get(const struct tab
     return s->item1 == 0 ? item : s->item1 - 1;
 }
 
-static inline uint64_t table_mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /*
  * The hash of a list of numbers, most of which are short: four at a time, the last four once more where they overlap.
- * Numbers of 31 bits never cancel the constants.
+ * Under the process's key, which numbers that somebody chose do not cancel.
  */
 static inline uint64_t table_hash(const uint32_t *at, uint32_t n)
 {
-    const uint64_t one = UINT64_C(0xE7037ED1A0B428DB), two = UINT64_C(0x8EBC6AF09C88C6E3);
+    const uint64_t one = hash_odds[6], two = hash_odds[7];
     uint64_t       hash = n * two, four[2] = { 0 };
 
     for (uint32_t i = 0; i + 4 < n; i += 4) {
         memcpy(four, at + i, sizeof four);
-        hash = table_mix(four[0] ^ one, four[1] ^ hash);
+        hash = hash_fold(four[0] ^ one, four[1] ^ hash);
     }
     if (n >= 4)
         memcpy(four, at + n - 4, sizeof four);
     for (uint32_t i = 0; n < 4 && i < n; i++)
         four[i / 2] |= (uint64_t)at[i] << 32 * (i % 2);
-    return table_mix(four[0] ^ one, four[1] ^ hash ^ two);
+    return hash_fold(four[0] ^ one, four[1] ^ hash ^ two);
 }
 
 /* Ahead of a table_put: its slot is on the way from memory while something else is done. */

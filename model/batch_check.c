@@ -124,7 +124,7 @@ static enum code stacks_check(const struct check *c)
             return BROKEN(c, "stack %u is out of range", i);
         struct batch_stack s = { b->stack_locations + end, b->stack_end[i] - end };
         end = b->stack_end[i];
-        if (!c->is_quick && seen_before(&seen, b, i, hash64(s.locations, s.n * sizeof *s.locations), same_stack))
+        if (!c->is_quick && seen_before(&seen, b, i, hash64_keyed(s.locations, s.n * sizeof *s.locations), same_stack))
             return BROKEN(c, "stack %u occurs twice", i);
     }
     return end == b->n_stack_locations ? CODE_OK : BROKEN(c, "locations that belong to no stack");
@@ -187,8 +187,8 @@ static uint64_t labels_hash_of(const struct batch *b, const struct batch_part *p
     uint64_t h = 0;
 
     for (uint32_t l = p->label_at; l < p->label_at + p->n_labels; l++)
-        h = hash_pair(h, hash_pair(hash_slice(batch_string(b, b->labels[l].name)),
-                                   hash_slice(batch_string(b, b->labels[l].value))));
+        h = hash_pair(h, hash_pair(hash_text(batch_string(b, b->labels[l].name)),
+                                   hash_text(batch_string(b, b->labels[l].value))));
     return h;
 }
 

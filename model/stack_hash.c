@@ -52,17 +52,11 @@ static struct hash128 *functions_hash(const struct batch *b, const struct hash12
     return of;
 }
 
-static inline uint64_t half_mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* One frame more: a line, or the location itself, whose function is its mapping.  Each half has a key of its own in it. */
 static inline struct hash128 frame_mix(struct hash128 before, struct hash128 function, uint64_t number)
 {
-    return (struct hash128){ half_mix(before.lo + function.lo, number + hash_odds[0]),
-                             half_mix(before.hi + function.hi, number + hash_odds[1]) };
+    return (struct hash128){ hash_fold(before.lo + function.lo, number + hash_odds[0]),
+                             hash_fold(before.hi + function.hi, number + hash_odds[1]) };
 }
 
 const struct hash128 *location_hashes(const struct batch *b, struct arena *scratch)

@@ -103,7 +103,7 @@ static uint32_t add_hashed(struct strset *set, struct slice s, uint64_t hash)
     return id;
 }
 
-uint32_t strset_add(struct strset *set, struct slice s) { return add_hashed(set, s, hash_slice(s)); }
+uint32_t strset_add(struct strset *set, struct slice s) { return add_hashed(set, s, hash_text(s)); }
 
 uint32_t strset_add_guess(struct strset *set, struct slice s, uint32_t id)
 {
@@ -119,7 +119,7 @@ void strset_add_all(struct strset *set, const struct slice *at, size_t n)
     for (size_t from = 0, some; from < n; from += some) {
         some = n - from < TOGETHER ? n - from : TOGETHER;
         for (size_t i = 0; i < some; i++) {
-            hash[i] = hash_slice(at[from + i]);
+            hash[i] = hash_text(at[from + i]);
             __builtin_prefetch(&set->table[(uint32_t)hash[i] & (set->cap * 2 - 1)], 1);
         }
         for (size_t i = 0; i < some; i++)
@@ -129,7 +129,7 @@ void strset_add_all(struct strset *set, const struct slice *at, size_t n)
 
 bool strset_find(const struct strset *set, struct slice s, uint32_t *id)
 {
-    const struct place *p = place_of(set, s, hash_slice(s));
+    const struct place *p = place_of(set, s, hash_text(s));
 
     if (p->id == 0)
         return false;

@@ -62,7 +62,7 @@ struct slice tenant_name(const struct tenant *t) { return slice_make(t->name, t-
 
 size_t tenant_bytes(const struct tenant *t) { return t->bytes; }
 
-static size_t part_index(struct slice name) { return hash_slice(name) % PARTS; }
+static size_t part_index(struct slice name) { return hash_text(name) % PARTS; }
 
 /* What a tenant or a bucket costs here: its record or entry, and its place in an array. */
 static size_t tenant_own_bytes(struct slice name)

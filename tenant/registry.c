@@ -52,7 +52,7 @@ static struct tenant *settle(struct registry *r, _Atomic(struct tenant *) *place
 
 struct tenant *registry_get(struct registry *r, struct slice id)
 {
-    for (size_t i = hash_slice(id) % PLACES;; i = (i + 1) % PLACES) { /* half of the places stay empty: it ends */
+    for (size_t i = hash_text(id) % PLACES;; i = (i + 1) % PLACES) { /* half of the places stay empty: it ends */
         struct tenant *t = atomic_load_explicit(&r->places[i], memory_order_acquire);
         if (t == NULL)
             t = settle(r, &r->places[i], id);
