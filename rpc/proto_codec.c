@@ -162,6 +162,14 @@ enum code proto_decode(const ProtobufCMessageDescriptor *d, struct slice bytes, 
     return code == CODE_OK ? decode_as(d, bytes, a, out, why) : code;
 }
 
+void proto_encode(const ProtobufCMessage *message, struct buf *out)
+{
+    size_t n = protobuf_c_message_get_packed_size(message);
+
+    if (n > 0)
+        out->n += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(out, n));
+}
+
 static enum code measure(const struct json_type *type, struct slice bytes, size_t memory_bytes_max,
                          size_t *memory_bytes, struct fault *why)
 {
